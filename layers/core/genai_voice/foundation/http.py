@@ -1,0 +1,306 @@
+"""From an API Gateway event (payload 2.0) to a reply: routes, credentials, validation, limits, CORS, errors, one log line.
+
+An endpoint is declared by its signature. Its parameters are found by name:
+
+    caller      who is calling, resolved from the credentials; an endpoint without it needs none
+    body        a `Request` model read from the JSON body
+    query       a `Request` model read from the query string
+    trace_id    the X-Trace-Id header or None
+    carriers    the credentials as they came, for the endpoint that trades them
+"""
+
+import inspect
+import traceback
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from time import perf_counter
+from typing import Any, Protocol, TypeVar, get_type_hints
+
+from pydantic_core import from_json, to_json
+
+from genai_voice.foundation.errors import BadRequest, NotFound, Refused, TooLarge, Unauthorized
+from genai_voice.foundation.log import report_fault, report_request
+from genai_voice.foundation.metering import Meter, start_metering
+from genai_voice.foundation.model import Request, parse
+from genai_voice.foundation.settings import settings
+
+Event = Mapping[str, Any]
+F = TypeVar("F", bound=Callable[..., Any])
+
+MEGABYTE = 1024 * 1024
+_ALLOWED = {
+    "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE, OPTIONS",
+    "Access-Control-Allow-Headers": "Content-Type, Authorization, X-App-Slug, X-Trace-Id, Idempotency-Key",
+    "Access-Control-Max-Age": "86400",
+}
+_CREDENTIAL_FIELDS = ("appSlug", "appSecret", "sessionToken")
+_LONGEST_TRACE_ID = 1000  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Carriers:
+    """Where a request carries credentials. Empty text and values of another type are absent."""
+
+    bearer: str | None
+    """The token of `Authorization: Bearer …`."""
+    slug: str | None
+    """The X-App-Slug header."""
+    query: Mapping[str, str]
+    body: Mapping[str, str]
+    source: str
+    """The caller's address."""
+
+
+class App(Protocol):
+    @property
+    def slug(self) -> str: ...
+
+
+class Caller(Protocol):
+    @property
+    def app(self) -> App: ...
+    @property
+    def scopes(self) -> frozenset[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One declaration, from which the route, the checks and the generated tests are made."""
+
+    method: str
+    path: str
+    call: Callable[..., Any]
+    caller_first: bool
+    """Whether credentials are checked before the input (contract 2.4)."""
+    scope: str
+    """What the caller must be allowed: `runtime` (hold conversations) or `manage` (change what agents say and do)."""
+    body_limit: int
+    """Bytes."""
+    lenient_body: bool
+    """Whether a body that is no JSON object counts as {}."""
+    headers_as_body: bool
+    """Whether X-App-Slug and Bearer stand for the body's appSlug and appSecret, and win."""
+    wants: Mapping[str, Any]
+    """Parameter names and their types."""
+    reply: Any
+    """The TypedDict answered."""
+
+
+class Api:
+    """The endpoints of one function. `handler` is what Lambda calls; nothing of a request outlives its local variables."""
+
+    def __init__(self, resolve: Callable[[Carriers], Caller] | None = None) -> None:
+        self.endpoints: dict[tuple[str, str], Endpoint] = {}
+        self._resolve = resolve
+
+    def get(self, path: str, *, caller_first: bool = True) -> Callable[[F], F]:
+        return self._declare("GET", path, caller_first=caller_first)
+
+    def post(
+        self,
+        path: str,
+        *,
+        caller_first: bool = False,
+        scope: str = "runtime",
+        body_limit: int = MEGABYTE,
+        lenient_body: bool = False,
+        headers_as_body: bool = False,
+    ) -> Callable[[F], F]:
+        return self._declare(
+            "POST",
+            path,
+            caller_first=caller_first,
+            scope=scope,
+            body_limit=body_limit,
+            lenient_body=lenient_body,
+            headers_as_body=headers_as_body,
+        )
+
+    def patch(self, path: str, *, caller_first: bool = False, scope: str = "runtime") -> Callable[[F], F]:
+        return self._declare("PATCH", path, caller_first=caller_first, scope=scope)
+
+    def _declare(
+        self,
+        method: str,
+        path: str,
+        *,
+        caller_first: bool,
+        scope: str = "runtime",
+        body_limit: int = MEGABYTE,
+        lenient_body: bool = False,
+        headers_as_body: bool = False,
+    ) -> Callable[[F], F]:
+        def declare(call: F) -> F:
+            wants = {name: kind for name, kind in get_type_hints(call).items() if name in inspect.signature(call).parameters}
+            self.endpoints[method, path] = Endpoint(
+                method,
+                path,
+                call,
+                caller_first,
+                scope,
+                body_limit,
+                lenient_body,
+                headers_as_body,
+                wants,
+                get_type_hints(call)["return"],
+            )
+            return call
+
+        return declare
+
+    def handler(self, event: Event, context: object) -> dict[str, Any]:
+        """Answers every event with a payload 2.0 reply: nothing that a caller sends makes it raise."""
+        exchange = _Exchange(event)
+        try:
+            status, reply = self._serve(exchange)
+        except Refused as refused:
+            status, reply = refused.status, {"error": refused.message}
+        except Exception as fault:  # the edge: a bug is never shown
+            report_fault(exchange.route, exchange.trace_id, fault.__class__.__qualname__, traceback.extract_tb(fault.__traceback__))
+            status, reply = 500, {"error": "Internal server error"}
+        report_request(
+            exchange.route,
+            status,
+            app=exchange.app,
+            session=exchange.session,
+            trace_id=exchange.trace_id,
+            duration_ms=(perf_counter() - exchange.started) * 1000,
+            meter=exchange.meter,
+        )
+        return _reply(status, reply, exchange.header("origin"))
+
+    def _serve(self, exchange: "_Exchange") -> tuple[int, object]:
+        if exchange.method == "OPTIONS":
+            return HTTPStatus.NO_CONTENT, None
+        endpoint = self.endpoints.get((exchange.method, exchange.path))
+        if endpoint is None:
+            raise NotFound("Not found")
+        exchange.route = f"{endpoint.method} {endpoint.path}"
+        body = {} if endpoint.method == "GET" else exchange.json_body(endpoint)
+        query = exchange.event.get("queryStringParameters") or {}
+        carriers = exchange.carriers(query, body)
+        arguments: dict[str, Any] = {}
+        if endpoint.caller_first:
+            self._admit(endpoint, carriers, exchange, arguments)
+            _validate(endpoint, query, body, carriers, exchange, arguments)
+        else:
+            _validate(endpoint, query, body, carriers, exchange, arguments)
+            self._admit(endpoint, carriers, exchange, arguments)
+        return HTTPStatus.OK, endpoint.call(**arguments)
+
+    def _admit(self, endpoint: Endpoint, carriers: Carriers, exchange: "_Exchange", arguments: dict[str, Any]) -> None:
+        if "caller" not in endpoint.wants or self._resolve is None:
+            return
+        caller = self._resolve(carriers)
+        exchange.app = caller.app.slug
+        if endpoint.scope not in caller.scopes:
+            raise Unauthorized("Unauthorized: this app limits its session tokens to runtime calls; use the app secret")
+        arguments["caller"] = caller
+
+
+def _validate(
+    endpoint: Endpoint,
+    query: Mapping[str, str],
+    body: Mapping[str, Any],
+    carriers: Carriers,
+    exchange: "_Exchange",
+    arguments: dict[str, Any],
+) -> None:
+    wants = endpoint.wants
+    if "body" in wants:
+        arguments["body"] = parse(wants["body"], _with_headers(body, carriers) if endpoint.headers_as_body else body)
+    if "query" in wants:
+        arguments["query"] = parse(wants["query"], query)
+    if "trace_id" in wants:
+        arguments["trace_id"] = exchange.checked_trace_id()
+    if "carriers" in wants:
+        arguments["carriers"] = carriers
+    exchange.session = getattr(arguments.get("body") or arguments.get("query"), "session_id", None)
+
+
+def _with_headers(body: Mapping[str, Any], carriers: Carriers) -> dict[str, Any]:
+    given = {"appSlug": carriers.slug, "appSecret": carriers.bearer}
+    return {
+        **{name: value for name, value in body.items() if name not in _CREDENTIAL_FIELDS},
+        **carriers.body,
+        **{name: value for name, value in given.items() if value},
+    }
+
+
+class _Exchange:
+    """One event and what becomes known of it on the way."""
+
+    __slots__ = ("app", "event", "headers", "meter", "method", "path", "route", "session", "started", "trace_id")
+
+    def __init__(self, event: Event) -> None:
+        self.started = perf_counter()
+        self.meter: Meter = start_metering()
+        self.event = event
+        self.headers: Mapping[str, str] = event.get("headers") or {}
+        http = event.get("requestContext", {}).get("http", {})
+        self.method: str = http.get("method", "")
+        self.path: str = event.get("rawPath", "")
+        self.route = "$default"  # what is logged: never a path that a stranger made up
+        self.app: str | None = None
+        self.session: str | None = None
+        self.trace_id = self.header("x-trace-id")
+
+    def header(self, name: str) -> str | None:
+        """A header by its lower-case name, as API Gateway sends them; empty is absent."""
+        return self.headers.get(name) or None
+
+    def checked_trace_id(self) -> str | None:
+        if self.trace_id and len(self.trace_id) > _LONGEST_TRACE_ID:
+            raise BadRequest(f"Invalid header: X-Trace-Id (over {_LONGEST_TRACE_ID:,} characters)")
+        return self.trace_id
+
+    def json_body(self, endpoint: Endpoint) -> dict[str, Any]:
+        """The body as a JSON object. Raises TooLarge, then BadRequest. NaN, lone surrogates and depth over 200 are no JSON here."""
+        try:
+            raw = _bytes(self.event.get("body") or "", bool(self.event.get("isBase64Encoded")), endpoint.body_limit)
+            body = from_json(raw, allow_inf_nan=False)
+        except ValueError:
+            body = None
+        if isinstance(body, dict):
+            return body
+        if endpoint.lenient_body:
+            return {}
+        raise BadRequest("Invalid JSON body")
+
+    def carriers(self, query: Mapping[str, str], body: Mapping[str, Any]) -> Carriers:
+        scheme, _, token = (self.header("authorization") or "").strip().partition(" ")
+        return Carriers(
+            bearer=(token.strip() or None) if scheme.lower() == "bearer" else None,
+            slug=self.header("x-app-slug"),
+            query={name: query[name] for name in _CREDENTIAL_FIELDS if query.get(name)},
+            body={name: value for name in _CREDENTIAL_FIELDS if isinstance(value := body.get(name), str) and value},
+            source=self.event.get("requestContext", {}).get("http", {}).get("sourceIp", ""),
+        )
+
+
+def _bytes(body: str, is_base64: bool, limit: int) -> bytes:
+    raw = b64decode(body, validate=True) if is_base64 else body.encode()
+    if len(raw) > limit:
+        raise TooLarge(f"Request body too large: at most {limit // MEGABYTE} MB")
+    return raw
+
+
+def _reply(status: int, reply: object, origin: str | None) -> dict[str, Any]:
+    headers = _cors(origin)
+    if status == HTTPStatus.NO_CONTENT:
+        return {"statusCode": 204, "headers": headers, "body": ""}
+    headers["Content-Type"] = "application/json"
+    return {"statusCode": int(status), "headers": headers, "body": to_json(reply).decode()}
+
+
+def _cors(origin: str | None) -> dict[str, str]:
+    """Every reply carries them, so that a function URL, `sam local` and API Gateway behave alike (contract 1.4)."""
+    allowed = settings().allowed_origins
+    if not allowed:
+        return {"Access-Control-Allow-Origin": "*", **_ALLOWED}
+    if origin in allowed:
+        # Credentials: page-unload beacons are always sent in that mode, and are dropped without it.
+        return {"Access-Control-Allow-Origin": origin or "", "Access-Control-Allow-Credentials": "true", "Vary": "Origin", **_ALLOWED}
+    return {"Vary": "Origin", **_ALLOWED}

@@ -1,0 +1,47 @@
+"""Keys of the single table: how parts become one string that no other parts can become."""
+
+import hashlib
+import re
+from urllib.parse import quote
+
+_CONSTANT = re.compile(r"[A-Z][A-Z0-9_]*")
+_SAFE = "._:-"  # besides letters and digits
+_LONGEST = 200  # bytes of one encoded part: a handful of them stay below DynamoDB's 1,024 of a sort key
+
+
+def key(*parts: str) -> str:
+    """One key from constants and variable parts in turn: `key("APP", "a", "SESSION", "s")` is `APP#a#SESSION#s#`.
+
+    A constant is capitals, digits and `_`. A variable part is percent-encoded outside `[A-Za-z0-9._:-]`, replaced by `~` and its SHA-256
+    when that is longer than 200 bytes, and ends with its separator, so that no id climbs into another's partition and no prefix query
+    crosses ids. An empty variable part is a ValueError: empty text is absent, never a key.
+    """
+    encoded = [_variable(part) if place % 2 else _constant(part) for place, part in enumerate(parts)]
+    return "#".join(encoded) + ("#" if len(parts) % 2 == 0 else "")
+
+
+def digest(*parts: str) -> str:
+    """32 hex digits that stand for exactly these parts, in this order."""
+    hashed = hashlib.sha256()
+    for part in parts:
+        data = part.encode()
+        hashed.update(len(data).to_bytes(8, "big") + data)
+    return hashed.hexdigest()[:32]
+
+
+def at(ms: float, tie: str) -> str:
+    """A variable part that sorts by time, then by `tie`: 15 digits of epoch milliseconds, three decimals (clients may send fractions)."""
+    return f"{ms:019.3f}-{tie}"
+
+
+def _constant(part: str) -> str:
+    if not _CONSTANT.fullmatch(part):
+        raise ValueError(f"not a constant part of a key: {part!r}")
+    return part
+
+
+def _variable(part: str) -> str:
+    if not part:
+        raise ValueError("a variable part of a key is empty")
+    encoded = quote(part, safe=_SAFE).replace("~", "%7E")  # quote() keeps "~", which marks digests here
+    return encoded if len(encoded) <= _LONGEST else "~" + hashlib.sha256(part.encode()).hexdigest()

@@ -1,0 +1,157 @@
+"""The words in which requests and replies are declared: the base of request models, field types with their limits, the two common replies.
+
+Requests are pydantic models, strict, in snake_case here and camelCase on the wire. Replies are TypedDicts with the keys of the wire, so that
+`NotRequired` says "left out when absent" and `| None` says "null".
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, TypedDict, TypeVar, cast
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails, PydanticCustomError, PydanticUseDefault
+
+from genai_voice.foundation.errors import BadRequest
+
+T = TypeVar("T")
+M = TypeVar("M", bound="Request")
+
+_LARGEST = 10**15  # numbers below it are exact in JSON, JavaScript and DynamoDB alike
+_SMALLEST = 1e-100  # DynamoDB underflows below 1e-130
+
+
+class Request(BaseModel):
+    """A body or a query. Unknown keys are ignored; a required field that is absent, null or "" answers `missing`."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, alias_generator=to_camel)
+
+    missing: ClassVar[str] = "Missing required fields"
+    arrays_missing: ClassVar[bool] = True
+    """Whether a required array of another type counts as missing, as most endpoints' texts say."""
+
+
+class Ok(TypedDict):
+    ok: bool
+
+
+class Created(TypedDict):
+    id: str
+
+
+def refuse(message: str) -> PydanticCustomError:
+    """What a validator raises to have exactly this text answered."""
+    return PydanticCustomError("refused", "{text}", {"text": message})
+
+
+def _default_if(*absent: object) -> BeforeValidator:
+    def check(value: object) -> object:
+        if any(value is each or (value == each == "") for each in absent):
+            raise PydanticUseDefault
+        return value
+
+    return BeforeValidator(check)
+
+
+def _storable(value: float) -> float:
+    if value and abs(value) < _SMALLEST:
+        raise ValueError("too close to zero")
+    return value
+
+
+OrDefault = Annotated[T, _default_if(None)]
+"""A field with a default that null stands for too."""
+EnumOrDefault = Annotated[T, _default_if(None, "")]
+"""An enumerated field: "" is absent as well."""
+Name = Annotated[str, Field(min_length=1, max_length=1000)]
+"""An identifier that clients make up: 1 to 1,000 characters."""
+Text = Annotated[str, Field(min_length=1)]
+"""Any text but an empty one."""
+Number = (
+    Annotated[int, Field(gt=-_LARGEST, lt=_LARGEST)]
+    | Annotated[float, Field(gt=-_LARGEST, lt=_LARGEST, allow_inf_nan=False), AfterValidator(_storable)]
+)
+"""Finite; 0 or 1e-100 <= |x| < 1e15. Neither "5" nor true."""
+Time = (
+    Annotated[int, Field(ge=0, lt=_LARGEST)]
+    | Annotated[float, Field(ge=0, lt=_LARGEST, allow_inf_nan=False), AfterValidator(_storable)]
+)
+"""Epoch milliseconds, fractions allowed."""
+
+
+def at_most(limit: int, unit: str = "bytes") -> AfterValidator:
+    """A text of at most `limit` UTF-8 bytes."""
+
+    def check(value: str) -> str:
+        if len(value) > limit or len(value.encode()) > limit:
+            raise PydanticCustomError("limit", "over {limit} {unit}", {"limit": f"{limit:,}", "unit": unit})
+        return value
+
+    return AfterValidator(check)
+
+
+def lenient_limit(default: int) -> BeforeValidator:
+    """`limit` of a list: below 1, fractional or no number means the default, above 500 means 500."""
+
+    def check(value: object) -> int:
+        number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else 0
+        return min(number, 500) if number >= 1 else default
+
+    return BeforeValidator(check)
+
+
+def parse(model: type[M], data: Mapping[str, Any]) -> M:
+    """A validated request. Raises BadRequest with the contract's text for the first fault.
+
+    Missing top-level fields come before refusals with a text of their own, these before invalid fields; each in the order of declaration.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as invalid:
+        faults = invalid.errors(include_url=False, include_context=False)
+        raise BadRequest(_message(model, data, faults)) from None
+
+
+def _message(model: type[Request], data: Mapping[str, Any], faults: list[ErrorDetails]) -> str:
+    for applies, text in _PRECEDENCE:
+        for fault in faults:
+            if applies(model, fault):
+                return text(model, data, fault)
+    raise AssertionError("a validation error without a fault")
+
+
+def _is_missing(model: type[Request], fault: ErrorDetails) -> bool:
+    if len(fault["loc"]) != 1:
+        return False
+    name = fault["loc"][0]
+    required = any(each.alias == name and each.is_required() for each in model.model_fields.values())
+    empty = fault["type"] == "missing" or fault["input"] is None or fault["input"] == ""
+    return required and (empty or (model.arrays_missing and fault["type"] == "list_type"))
+
+
+def _path(data: Mapping[str, Any], fault: ErrorDetails) -> str:
+    """`messages[3].role`: only the steps that lead into the data; the others name a branch of a union."""
+    path, here = "", cast(Any, data)
+    for step in fault["loc"]:
+        if isinstance(step, int) and isinstance(here, list):
+            path, here = f"{path}[{step}]", here[step]
+        elif isinstance(here, Mapping) and (step in here or fault["type"] == "missing"):
+            path, here = f"{path}.{step}" if path else str(step), here.get(step)
+        else:
+            break
+    return path
+
+
+_LIMITS = {"limit", "string_too_long", "too_long"}
+
+
+def _invalid(model: type[Request], data: Mapping[str, Any], fault: ErrorDetails) -> str:
+    path = _path(data, fault)
+    return f"Invalid field: {path} ({fault['msg']})" if fault["type"] in _LIMITS else f"Invalid field: {path}"
+
+
+_Text = Callable[[type[Request], Mapping[str, Any], ErrorDetails], str]
+_PRECEDENCE: tuple[tuple[Callable[[type[Request], ErrorDetails], bool], _Text], ...] = (
+    (_is_missing, lambda model, data, fault: model.missing),
+    (lambda model, fault: fault["type"] == "refused", lambda model, data, fault: fault["msg"]),
+    (lambda model, fault: True, _invalid),
+)

@@ -1,0 +1,53 @@
+"""The deployment secret: one value from which the pepper and the signing keys are derived, fetched on first use."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from genai_voice.foundation.settings import SettingsError, settings
+
+
+class DerivedKey(NamedTuple):
+    """A key made for one purpose, and the id of the root it comes from, to be kept beside what it made."""
+
+    id: str
+    bytes: bytes
+
+
+def keys_for(purpose: str) -> list[DerivedKey]:
+    """The live keys for a purpose, the current one first. There are two while the deployment secret is being rotated."""
+    return [DerivedKey(key_id, _derive(root, purpose)) for key_id, root in _roots()]
+
+
+@cache
+def _roots() -> tuple[tuple[str, str], ...]:
+    """`{"id", "key", "previous"?: {"id", "key"}}` as (id, key) pairs, current first."""
+    try:
+        document = json.loads(_document())
+        pairs = [document, *([document["previous"]] if document.get("previous") else [])]
+        return tuple((str(pair["id"]), str(pair["key"])) for pair in pairs)
+    except (ValueError, KeyError, TypeError):
+        raise SettingsError('The deployment secret must be JSON: {"id": "…", "key": "…"}.') from None
+
+
+def _document() -> str:
+    if settings().deployment_secret_file:
+        try:
+            return Path(str(settings().deployment_secret_file)).read_text()
+        except OSError as reason:
+            raise SettingsError(f"DEPLOYMENT_SECRET_FILE cannot be read: {reason.strerror}.") from None
+    if settings().deployment_secret_arn:
+        from aws_lambda_powertools.utilities.parameters import get_secret
+
+        return str(get_secret(str(settings().deployment_secret_arn)))
+    raise SettingsError("Set DEPLOYMENT_SECRET_ARN or DEPLOYMENT_SECRET_FILE: secrets cannot be checked without it.")
+
+
+@cache
+def _derive(root: str, purpose: str) -> bytes:
+    """HKDF-SHA-256 (RFC 5869), 32 bytes, no salt: the root is uniformly random already."""
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    return HKDF(SHA256(), length=32, salt=None, info=b"genai-voice/" + purpose.encode()).derive(root.encode())

@@ -1,0 +1,49 @@
+"""Settings of a deployment: one declaration per variable, read from the environment on first use."""
+
+import os
+from functools import cache
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+
+class SettingsError(Exception):
+    """A variable is missing or wrong. The message names it."""
+
+
+def _origins(text: object) -> object:
+    return tuple(origin.strip() for origin in text.split(",") if origin.strip()) if isinstance(text, str) else text
+
+
+class Settings(BaseModel):
+    """Each field's alias is its variable."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    table_name: str = Field(alias="TABLE_NAME", min_length=1)
+    """The DynamoDB table."""
+    region: str = Field(alias="AWS_REGION", min_length=1)
+    """Where the table is. Lambda sets it."""
+    dynamodb_endpoint: str | None = Field(default=None, alias="DYNAMODB_ENDPOINT", pattern="^https?://")
+    """Another DynamoDB than AWS's, such as a local engine."""
+    allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_origins)] = Field((), alias="ALLOWED_ORIGINS")
+    """Origins whose browsers may read replies, separated by commas. Empty: every origin (development only)."""
+    deployment_secret_arn: str | None = Field(default=None, alias="DEPLOYMENT_SECRET_ARN")
+    """The Secrets Manager secret from which pepper and signing keys are derived."""
+    deployment_secret_file: str | None = Field(default=None, alias="DEPLOYMENT_SECRET_FILE")
+    """The same as a file, for one machine. Takes precedence."""
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process. Raises SettingsError with a sentence that names the variable."""
+    given = {field.alias: os.environ[field.alias] for field in Settings.model_fields.values() if _is_set(field.alias)}
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as invalid:
+        first = invalid.errors()[0]
+        raise SettingsError(f"The variable {first['loc'][0]} is missing or wrong: {first['msg']}.") from None
+
+
+def _is_set(variable: str | None) -> bool:
+    return variable is not None and os.environ.get(variable, "") != ""

@@ -1,0 +1,255 @@
+"""The single table: what all items share, how they are read, changed and written together."""
+
+import json
+import random
+import threading
+import time
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self, cast
+from uuid import uuid4
+
+from pynamodb.attributes import (
+    BinaryAttribute,
+    BooleanAttribute,
+    DiscriminatorAttribute,
+    ListAttribute,
+    NumberAttribute,
+    UnicodeAttribute,
+)
+from pynamodb.connection import TableConnection
+from pynamodb.exceptions import GetError, PutError, TransactWriteError, UpdateError
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
+from pynamodb.models import Model
+
+from genai_voice.foundation.errors import Busy
+from genai_voice.foundation.metering import record
+from genai_voice.foundation.settings import settings
+
+__all__ = [
+    "Action",
+    "BinaryAttribute",
+    "BooleanAttribute",
+    "Change",
+    "CompressedJson",
+    "Condition",
+    "Item",
+    "ListAttribute",
+    "NumberAttribute",
+    "UnicodeAttribute",
+    "put_all",
+    "write_together",
+]
+
+_BATCH = 25  # items of one BatchWriteItem, DynamoDB's limit
+_CONFLICT_RETRIES = 5
+_opening = threading.Lock()
+
+
+class CompressedJson(BinaryAttribute):
+    """JSON data kept as zlib bytes: item size is what DynamoDB charges for."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(legacy_encoding=False, **options)
+
+    def serialize(self, value: Any) -> bytes:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return cast(bytes, super().serialize(zlib.compress(text.encode(), 6)))
+
+    def deserialize(self, value: Any) -> Any:
+        return json.loads(zlib.decompress(super().deserialize(value)))
+
+
+class _ByGsi1(GlobalSecondaryIndex["Item"]):
+    class Meta:
+        index_name = "gsi1"
+        projection = IncludeProjection(["kind", "status", "created_at", "transcript_bytes"])
+
+    gsi1pk = UnicodeAttribute(hash_key=True)
+    gsi1sk = UnicodeAttribute(range_key=True)
+
+
+class _ByGsi2(GlobalSecondaryIndex["Item"]):
+    class Meta:
+        index_name = "gsi2"
+        projection = IncludeProjection(["kind", "status", "created_at", "transcript_bytes"])
+
+    gsi2pk = UnicodeAttribute(hash_key=True)
+    gsi2sk = UnicodeAttribute(range_key=True)
+
+
+class Item(Model):
+    """A row of the table. Each kind is a subclass: `class HandoffRow(Item, discriminator="handoff")`.
+
+    Every query names a sort-key prefix, since the filter on `kind` runs after `Limit`.
+    """
+
+    class Meta:
+        table_name = ""  # known when the connection opens
+        connect_timeout_seconds = 1  # a function lives 29 s, pynamodb's defaults are 15 and 30
+        read_timeout_seconds = 3
+        max_pool_connections = 32
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    kind = DiscriminatorAttribute()
+    gsi1pk = UnicodeAttribute(null=True)
+    gsi1sk = UnicodeAttribute(null=True)
+    gsi2pk = UnicodeAttribute(null=True)
+    gsi2sk = UnicodeAttribute(null=True)
+    version = NumberAttribute(null=True)  # raised by an explicit ADD; pynamodb's VersionAttribute resets it on an unconditional update
+    created_at = NumberAttribute(null=True)  # epoch ms
+    expires_at = NumberAttribute(null=True)  # epoch seconds: DynamoDB deletes the item some time after
+
+    by_gsi1 = _ByGsi1()
+    by_gsi2 = _ByGsi2()
+
+    @classmethod
+    def find(cls, pk: str, sk: str) -> Self | None:
+        """The item as it is now (strongly consistent), or None."""
+        try:
+            return cls.get(pk, sk, consistent_read=True)
+        except cls.DoesNotExist:
+            return None
+
+    @classmethod
+    def find_all(cls, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Any]:
+        """The items that exist among these (pk, sk), in one call per 100, strongly consistent. Called on Item, kinds may be mixed."""
+        return {(item.pk, item.sk): item for item in cls.batch_get(list(keys), consistent_read=True)}
+
+    def insert(self) -> bool:
+        """Store the item unless its key is taken. Answers whether it was stored."""
+        try:
+            self.save(condition=type(self).pk.does_not_exist())
+        except PutError as refused:
+            return _unless_condition_failed(refused)
+        return True
+
+    def change(self, actions: Sequence[Action], condition: Condition | None = None) -> bool:
+        """Create or update the item in one write. Answers False when the condition does not hold."""
+        return self.exchange(actions, condition) is not None
+
+    def exchange(self, actions: Sequence[Action], condition: Condition | None = None, *, old: str = "NONE") -> Self | None:
+        """As `change`, answering an item that holds what `old` asks for (DynamoDB's ReturnValues), or None when the condition fails."""
+        kind = type(self).kind.set(type(self))  # without it an upserted row would be invisible to every query
+        try:
+            reply = self._get_connection().update_item(
+                self.pk, self.sk, actions=[*actions, kind], condition=condition, return_values=old
+            )
+        except UpdateError as refused:
+            _unless_condition_failed(refused)
+            return None
+        before = type(self)(self.pk, self.sk)
+        before.deserialize(reply.get("Attributes", {}))
+        return before
+
+    @classmethod
+    def _get_connection(cls) -> TableConnection:
+        """One connection serves all kinds: a client for each would cost 2 s and 150 MB in all."""
+        if Item._connection is None:
+            with _opening:
+                if Item._connection is None:
+                    _open()
+        return cast(TableConnection, Item._connection)
+
+
+def _open() -> None:
+    meta = cast(Any, Item.Meta)
+    meta.table_name, meta.region, meta.host = settings().table_name, settings().region, settings().dynamodb_endpoint
+    connection = cast(Any, Model._get_connection).__func__(Item)
+    events = connection.connection.client.meta.events
+    events.register_first("needs-retry.dynamodb", _retry_after_conflict)
+    events.register("after-call.dynamodb", _record_capacity)
+
+
+def close() -> None:
+    """Forget the connection, so that the next call opens one with the settings of then."""
+    Item._connection = None
+
+
+# -- writing several items ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An update that waits to be written, alone (`row.change`) or together with others."""
+
+    row: Item
+    actions: Sequence[Action]
+    condition: Condition | None = None
+
+
+def write_together(changes: Sequence[Change], puts: Sequence[Item] = ()) -> bool:
+    """All or nothing (TransactWriteItems, at double cost). Answers False when a condition does not hold."""
+    updates = [
+        each.row.get_update_kwargs_from_instance(
+            actions=[*each.actions, type(each.row).kind.set(type(each.row))], condition=each.condition
+        )
+        for each in changes
+    ]
+    try:
+        Item._get_connection().connection.transact_write_items(
+            condition_check_items=[],
+            delete_items=[],
+            put_items=[row.get_save_kwargs_from_instance() for row in puts],
+            update_items=updates,
+            client_request_token=str(uuid4()),
+        )
+    except TransactWriteError as refused:
+        if any(reason and reason.code == "ConditionalCheckFailed" for reason in refused.cancellation_reasons):
+            return False
+        raise
+    return True
+
+
+def put_all(rows: Sequence[Item]) -> None:
+    """Store items, 25 in a call; each replaces what has its key. Equal keys must have been removed: DynamoDB refuses them in one call.
+
+    Raises Busy when DynamoDB leaves items unprocessed for about 3 s; storing them again is harmless then.
+    """
+    for start in range(0, len(rows), _BATCH):
+        _put_batch([row.serialize() for row in rows[start : start + _BATCH]])
+
+
+def _put_batch(pending: list[Any]) -> None:
+    connection = Item._get_connection()
+    for attempt in range(7):
+        if attempt:
+            time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311 - spreads retries, no secret
+        reply = connection.batch_write_item(put_items=pending)
+        unprocessed = (reply or {}).get("UnprocessedItems", {}).get(connection.table_name, [])
+        pending = [request["PutRequest"]["Item"] for request in unprocessed]
+        if not pending:
+            return
+    raise Busy("The table is busy: try again")
+
+
+# -- what botocore is told ------------------------------------------------------------------------------------------------------------
+
+
+def _record_capacity(parsed: Mapping[str, Any], model: Any, **_: object) -> None:
+    consumed = parsed.get("ConsumedCapacity", [])
+    record(model.name, sum(each.get("CapacityUnits", 0.0) for each in (consumed if isinstance(consumed, list) else [consumed])))
+
+
+def _retry_after_conflict(response: Any, attempts: int, **_: object) -> float | None:
+    """DynamoDB answers TransactionConflict when an item is in another's transaction, and neither botocore nor pynamodb retries it.
+
+    Tells botocore to send the same request (the same ClientRequestToken too) again after 10-200 ms, up to 5 times.
+    """
+    if response is None or attempts > _CONFLICT_RETRIES:
+        return None
+    parsed = response[1]
+    codes = {parsed.get("Error", {}).get("Code")} | {reason.get("Code") for reason in parsed.get("CancellationReasons", [])}
+    conflict = codes & {"TransactionConflictException", "TransactionConflict"} and "ConditionalCheckFailed" not in codes
+    return random.uniform(0.01, min(0.2, 0.025 * 2**attempts)) if conflict else None  # noqa: S311 - spreads retries
+
+
+def _unless_condition_failed(refused: PutError | UpdateError | GetError) -> bool:
+    """False for a failed condition; any other error goes on its way."""
+    if refused.cause_response_code != "ConditionalCheckFailedException":
+        raise refused
+    return False
