@@ -10,5 +10,7 @@ def now_ms() -> int:
 
 
 def time_ordered_id() -> str:
-    """An identifier that sorts by the moment it was made (16 digits of epoch microseconds), unique by 40 random bits."""
+    """An identifier that sorts by the moment it was made (16 digits of epoch microseconds), unique by 40
+    random bits.
+    """
     return f"{time.time_ns() // 1000:016d}-{secrets.token_hex(5)}"

@@ -10,8 +10,8 @@
     ├── UpstreamFailed    502   a provider failed; a worker should try again
     └── Busy              503   too many writers at once; trying again helps
 
-Raised where the reason is known, turned into `{"error": message}` in one place (`foundation.http`). Anything else that escapes is a bug: the
-caller sees 500 `Internal server error`, the log sees the rest.
+Raised where the reason is known, turned into `{"error": message}` in one place (`foundation.http`). Anything
+else that escapes is a bug: the caller sees 500 `Internal server error`, the log sees the rest.
 """
 
 from typing import ClassVar

@@ -1,4 +1,5 @@
-"""From an API Gateway event (payload 2.0) to a reply: routes, credentials, validation, limits, CORS, errors, one log line.
+"""From an API Gateway event (payload 2.0) to a reply: routes, credentials, validation, limits, CORS, errors,
+one log line.
 
 An endpoint is declared by its signature. Its parameters are found by name:
 
@@ -23,7 +24,7 @@ from pydantic_core import from_json, to_json
 from genai_voice.foundation.errors import BadRequest, NotFound, Refused, TooLarge, Unauthorized
 from genai_voice.foundation.log import report_fault, report_request
 from genai_voice.foundation.metering import Meter, start_metering
-from genai_voice.foundation.model import Request, parse
+from genai_voice.foundation.model import parse
 from genai_voice.foundation.settings import settings
 
 Event = Mapping[str, Any]
@@ -75,7 +76,9 @@ class Endpoint:
     caller_first: bool
     """Whether credentials are checked before the input (contract 2.4)."""
     scope: str
-    """What the caller must be allowed: `runtime` (hold conversations) or `manage` (change what agents say and do)."""
+    """What the caller must be allowed: `runtime` (hold conversations) or `manage` (change what agents say and
+    do).
+    """
     body_limit: int
     """Bytes."""
     lenient_body: bool
@@ -89,7 +92,9 @@ class Endpoint:
 
 
 class Api:
-    """The endpoints of one function. `handler` is what Lambda calls; nothing of a request outlives its local variables."""
+    """The endpoints of one function. `handler` is what Lambda calls; nothing of a request outlives its local
+    variables.
+    """
 
     def __init__(self, resolve: Callable[[Carriers], Caller] | None = None) -> None:
         self.endpoints: dict[tuple[str, str], Endpoint] = {}
@@ -133,7 +138,11 @@ class Api:
         headers_as_body: bool = False,
     ) -> Callable[[F], F]:
         def declare(call: F) -> F:
-            wants = {name: kind for name, kind in get_type_hints(call).items() if name in inspect.signature(call).parameters}
+            wants = {
+                name: kind
+                for name, kind in get_type_hints(call).items()
+                if name in inspect.signature(call).parameters
+            }
             self.endpoints[method, path] = Endpoint(
                 method,
                 path,
@@ -158,7 +167,12 @@ class Api:
         except Refused as refused:
             status, reply = refused.status, {"error": refused.message}
         except Exception as fault:  # the edge: a bug is never shown
-            report_fault(exchange.route, exchange.trace_id, fault.__class__.__qualname__, traceback.extract_tb(fault.__traceback__))
+            report_fault(
+                exchange.route,
+                exchange.trace_id,
+                fault.__class__.__qualname__,
+                traceback.extract_tb(fault.__traceback__),
+            )
             status, reply = 500, {"error": "Internal server error"}
         report_request(
             exchange.route,
@@ -190,13 +204,17 @@ class Api:
             self._admit(endpoint, carriers, exchange, arguments)
         return HTTPStatus.OK, endpoint.call(**arguments)
 
-    def _admit(self, endpoint: Endpoint, carriers: Carriers, exchange: "_Exchange", arguments: dict[str, Any]) -> None:
+    def _admit(
+        self, endpoint: Endpoint, carriers: Carriers, exchange: "_Exchange", arguments: dict[str, Any]
+    ) -> None:
         if "caller" not in endpoint.wants or self._resolve is None:
             return
         caller = self._resolve(carriers)
         exchange.app = caller.app.slug
         if endpoint.scope not in caller.scopes:
-            raise Unauthorized("Unauthorized: this app limits its session tokens to runtime calls; use the app secret")
+            raise Unauthorized(
+                "Unauthorized: this app limits its session tokens to runtime calls; use the app secret"
+            )
         arguments["caller"] = caller
 
 
@@ -210,7 +228,9 @@ def _validate(
 ) -> None:
     wants = endpoint.wants
     if "body" in wants:
-        arguments["body"] = parse(wants["body"], _with_headers(body, carriers) if endpoint.headers_as_body else body)
+        arguments["body"] = parse(
+            wants["body"], _with_headers(body, carriers) if endpoint.headers_as_body else body
+        )
     if "query" in wants:
         arguments["query"] = parse(wants["query"], query)
     if "trace_id" in wants:
@@ -232,7 +252,18 @@ def _with_headers(body: Mapping[str, Any], carriers: Carriers) -> dict[str, Any]
 class _Exchange:
     """One event and what becomes known of it on the way."""
 
-    __slots__ = ("app", "event", "headers", "meter", "method", "path", "route", "session", "started", "trace_id")
+    __slots__ = (
+        "app",
+        "event",
+        "headers",
+        "meter",
+        "method",
+        "path",
+        "route",
+        "session",
+        "started",
+        "trace_id",
+    )
 
     def __init__(self, event: Event) -> None:
         self.started = perf_counter()
@@ -257,9 +288,13 @@ class _Exchange:
         return self.trace_id
 
     def json_body(self, endpoint: Endpoint) -> dict[str, Any]:
-        """The body as a JSON object. Raises TooLarge, then BadRequest. NaN, lone surrogates and depth over 200 are no JSON here."""
+        """The body as a JSON object. Raises TooLarge, then BadRequest. NaN, lone surrogates and depth over
+        200 are no JSON here.
+        """
         try:
-            raw = _bytes(self.event.get("body") or "", bool(self.event.get("isBase64Encoded")), endpoint.body_limit)
+            raw = _bytes(
+                self.event.get("body") or "", bool(self.event.get("isBase64Encoded")), endpoint.body_limit
+            )
             body = from_json(raw, allow_inf_nan=False)
         except ValueError:
             body = None
@@ -275,7 +310,11 @@ class _Exchange:
             bearer=(token.strip() or None) if scheme.lower() == "bearer" else None,
             slug=self.header("x-app-slug"),
             query={name: query[name] for name in _CREDENTIAL_FIELDS if query.get(name)},
-            body={name: value for name in _CREDENTIAL_FIELDS if isinstance(value := body.get(name), str) and value},
+            body={
+                name: value
+                for name in _CREDENTIAL_FIELDS
+                if isinstance(value := body.get(name), str) and value
+            },
             source=self.event.get("requestContext", {}).get("http", {}).get("sourceIp", ""),
         )
 
@@ -296,11 +335,18 @@ def _reply(status: int, reply: object, origin: str | None) -> dict[str, Any]:
 
 
 def _cors(origin: str | None) -> dict[str, str]:
-    """Every reply carries them, so that a function URL, `sam local` and API Gateway behave alike (contract 1.4)."""
+    """Every reply carries them, so that a function URL, `sam local` and API Gateway behave alike (contract
+    1.4).
+    """
     allowed = settings().allowed_origins
     if not allowed:
         return {"Access-Control-Allow-Origin": "*", **_ALLOWED}
     if origin in allowed:
         # Credentials: page-unload beacons are always sent in that mode, and are dropped without it.
-        return {"Access-Control-Allow-Origin": origin or "", "Access-Control-Allow-Credentials": "true", "Vary": "Origin", **_ALLOWED}
+        return {
+            "Access-Control-Allow-Origin": origin or "",
+            "Access-Control-Allow-Credentials": "true",
+            "Vary": "Origin",
+            **_ALLOWED,
+        }
     return {"Vary": "Origin", **_ALLOWED}

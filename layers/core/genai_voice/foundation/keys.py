@@ -10,11 +10,13 @@ _LONGEST = 200  # bytes of one encoded part: a handful of them stay below Dynamo
 
 
 def key(*parts: str) -> str:
-    """One key from constants and variable parts in turn: `key("APP", "a", "SESSION", "s")` is `APP#a#SESSION#s#`.
+    """One key from constants and variable parts in turn: `key("APP", "a", "SESSION", "s")` is
+    `APP#a#SESSION#s#`.
 
-    A constant is capitals, digits and `_`. A variable part is percent-encoded outside `[A-Za-z0-9._:-]`, replaced by `~` and its SHA-256
-    when that is longer than 200 bytes, and ends with its separator, so that no id climbs into another's partition and no prefix query
-    crosses ids. An empty variable part is a ValueError: empty text is absent, never a key.
+    A constant is capitals, digits and `_`. A variable part is percent-encoded outside `[A-Za-z0-9._:-]`,
+    replaced by `~` and its SHA-256 when that is longer than 200 bytes, and ends with its separator, so that
+    no id climbs into another's partition and no prefix query crosses ids. An empty variable part is a
+    ValueError: empty text is absent, never a key.
     """
     encoded = [_variable(part) if place % 2 else _constant(part) for place, part in enumerate(parts)]
     return "#".join(encoded) + ("#" if len(parts) % 2 == 0 else "")
@@ -30,7 +32,9 @@ def digest(*parts: str) -> str:
 
 
 def at(ms: float, tie: str) -> str:
-    """A variable part that sorts by time, then by `tie`: 15 digits of epoch milliseconds, three decimals (clients may send fractions)."""
+    """A variable part that sorts by time, then by `tie`: 15 digits of epoch milliseconds, three decimals
+    (clients may send fractions).
+    """
     return f"{ms:019.3f}-{tie}"
 
 

@@ -1,4 +1,6 @@
-"""One log line and one metrics record per request. Never a body, a query string, a credential or what anybody said."""
+"""One log line and one metrics record per request. Never a body, a query string, a credential or what anybody
+said.
+"""
 
 from collections.abc import Iterable
 from functools import cache
@@ -17,7 +19,14 @@ def logger() -> Logger:
 
 
 def report_request(
-    route: str, status: int, *, app: str | None, session: str | None, trace_id: str | None, duration_ms: float, meter: Meter
+    route: str,
+    status: int,
+    *,
+    app: str | None,
+    session: str | None,
+    trace_id: str | None,
+    duration_ms: float,
+    meter: Meter,
 ) -> None:
     """How a request went: who, which, how long, what it asked of DynamoDB."""
     logger().info(
@@ -31,7 +40,8 @@ def report_request(
         dynamodb_calls=len(meter.operations),
         dynamodb_units=meter.units,
     )
-    # One object per request: Powertools' Metrics keeps its values on the class, where requests in threads would mix.
+    # One object per request: Powertools' Metrics keeps its values on the class, where requests in threads
+    # would mix.
     metrics = EphemeralMetrics()
     metrics.add_dimension("route", route)
     metrics.add_metric("Duration", MetricUnit.Milliseconds, duration_ms)

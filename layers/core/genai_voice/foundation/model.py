@@ -1,7 +1,8 @@
-"""The words in which requests and replies are declared: the base of request models, field types with their limits, the two common replies.
+"""The words in which requests and replies are declared: the base of request models, field types with their
+limits, the two common replies.
 
-Requests are pydantic models, strict, in snake_case here and camelCase on the wire. Replies are TypedDicts with the keys of the wire, so that
-`NotRequired` says "left out when absent" and `| None` says "null".
+Requests are pydantic models, strict, in snake_case here and camelCase on the wire. Replies are TypedDicts
+with the keys of the wire, so that `NotRequired` says "left out when absent" and `| None` says "null".
 """
 
 from collections.abc import Callable, Mapping
@@ -21,7 +22,9 @@ _SMALLEST = 1e-100  # DynamoDB underflows below 1e-130
 
 
 class Request(BaseModel):
-    """A body or a query. Unknown keys are ignored; a required field that is absent, null or "" answers `missing`."""
+    """A body or a query. Unknown keys are ignored; a required field that is absent, null or "" answers
+    `missing`.
+    """
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True, alias_generator=to_camel)
 
@@ -102,7 +105,8 @@ def lenient_limit(default: int) -> BeforeValidator:
 def parse(model: type[M], data: Mapping[str, Any]) -> M:
     """A validated request. Raises BadRequest with the contract's text for the first fault.
 
-    Missing top-level fields come before refusals with a text of their own, these before invalid fields; each in the order of declaration.
+    Missing top-level fields come before refusals with a text of their own, these before invalid fields; each
+    in the order of declaration.
     """
     try:
         return model.model_validate(data)

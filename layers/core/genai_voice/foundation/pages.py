@@ -25,8 +25,11 @@ def wire_size(item: object) -> int:
     return len(text) + text.count(b'"') + text.count(b"\\") + 2
 
 
-def fill(rows: Iterable[R], view: Callable[[R], Mapping[str, Any]], limit: int | None = None) -> tuple[list[Any], R | None]:
-    """Views of the first rows that fit `limit` and the reply, and the last of these rows if more are left, else None.
+def fill(
+    rows: Iterable[R], view: Callable[[R], Mapping[str, Any]], limit: int | None = None
+) -> tuple[list[Any], R | None]:
+    """Views of the first rows that fit `limit` and the reply, and the last of these rows if more are left,
+    else None.
 
     The first row is always taken: an item that no reply can hold must be made smaller by its view.
     """

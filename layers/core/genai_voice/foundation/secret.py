@@ -1,4 +1,6 @@
-"""The deployment secret: one value from which the pepper and the signing keys are derived, fetched on first use."""
+"""The deployment secret: one value from which the pepper and the signing keys are derived, fetched on first
+use.
+"""
 
 import json
 from functools import cache
@@ -16,7 +18,9 @@ class DerivedKey(NamedTuple):
 
 
 def keys_for(purpose: str) -> list[DerivedKey]:
-    """The live keys for a purpose, the current one first. There are two while the deployment secret is being rotated."""
+    """The live keys for a purpose, the current one first. There are two while the deployment secret is being
+    rotated.
+    """
     return [DerivedKey(key_id, _derive(root, purpose)) for key_id, root in _roots()]
 
 
@@ -41,7 +45,9 @@ def _document() -> str:
         from aws_lambda_powertools.utilities.parameters import get_secret
 
         return str(get_secret(str(settings().deployment_secret_arn)))
-    raise SettingsError("Set DEPLOYMENT_SECRET_ARN or DEPLOYMENT_SECRET_FILE: secrets cannot be checked without it.")
+    raise SettingsError(
+        "Set DEPLOYMENT_SECRET_ARN or DEPLOYMENT_SECRET_FILE: secrets cannot be checked without it."
+    )
 
 
 @cache

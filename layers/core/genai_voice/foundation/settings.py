@@ -12,7 +12,11 @@ class SettingsError(Exception):
 
 
 def _origins(text: object) -> object:
-    return tuple(origin.strip() for origin in text.split(",") if origin.strip()) if isinstance(text, str) else text
+    return (
+        tuple(origin.strip() for origin in text.split(",") if origin.strip())
+        if isinstance(text, str)
+        else text
+    )
 
 
 class Settings(BaseModel):
@@ -26,8 +30,12 @@ class Settings(BaseModel):
     """Where the table is. Lambda sets it."""
     dynamodb_endpoint: str | None = Field(default=None, alias="DYNAMODB_ENDPOINT", pattern="^https?://")
     """Another DynamoDB than AWS's, such as a local engine."""
-    allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_origins)] = Field((), alias="ALLOWED_ORIGINS")
-    """Origins whose browsers may read replies, separated by commas. Empty: every origin (development only)."""
+    allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_origins)] = Field(
+        (), alias="ALLOWED_ORIGINS"
+    )
+    """Origins whose browsers may read replies, separated by commas. Empty: every origin (development
+    only).
+    """
     deployment_secret_arn: str | None = Field(default=None, alias="DEPLOYMENT_SECRET_ARN")
     """The Secrets Manager secret from which pepper and signing keys are derived."""
     deployment_secret_file: str | None = Field(default=None, alias="DEPLOYMENT_SECRET_FILE")
@@ -37,13 +45,10 @@ class Settings(BaseModel):
 @cache
 def settings() -> Settings:
     """The settings of this process. Raises SettingsError with a sentence that names the variable."""
-    given = {field.alias: os.environ[field.alias] for field in Settings.model_fields.values() if _is_set(field.alias)}
+    variables = [str(field.alias) for field in Settings.model_fields.values()]
+    given = {variable: os.environ[variable] for variable in variables if os.environ.get(variable)}
     try:
         return Settings.model_validate(given)
     except ValidationError as invalid:
         first = invalid.errors()[0]
         raise SettingsError(f"The variable {first['loc'][0]} is missing or wrong: {first['msg']}.") from None
-
-
-def _is_set(variable: str | None) -> bool:
-    return variable is not None and os.environ.get(variable, "") != ""

@@ -1,6 +1,5 @@
 """The single table: what all items share, how they are read, changed and written together."""
 
-import json
 import random
 import threading
 import time
@@ -11,6 +10,7 @@ from typing import Any, Self, cast
 from uuid import uuid4
 
 from pynamodb.attributes import (
+    Attribute,
     BinaryAttribute,
     BooleanAttribute,
     DiscriminatorAttribute,
@@ -19,6 +19,7 @@ from pynamodb.attributes import (
     UnicodeAttribute,
 )
 from pynamodb.connection import TableConnection
+from pynamodb.constants import BINARY
 from pynamodb.exceptions import GetError, PutError, TransactWriteError, UpdateError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
@@ -34,7 +35,7 @@ __all__ = [
     "BinaryAttribute",
     "BooleanAttribute",
     "Change",
-    "CompressedJson",
+    "CompressedText",
     "Condition",
     "Item",
     "ListAttribute",
@@ -49,21 +50,19 @@ _CONFLICT_RETRIES = 5
 _opening = threading.Lock()
 
 
-class CompressedJson(BinaryAttribute):
-    """JSON data kept as zlib bytes: item size is what DynamoDB charges for."""
+class CompressedText(Attribute[str]):
+    """Text, mostly JSON, kept as zlib bytes: item size is what DynamoDB charges for."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(legacy_encoding=False, **options)
+    attr_type = BINARY
 
-    def serialize(self, value: Any) -> bytes:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        return cast(bytes, super().serialize(zlib.compress(text.encode(), 6)))
+    def serialize(self, value: str) -> bytes:
+        return zlib.compress(value.encode(), 6)
 
-    def deserialize(self, value: Any) -> Any:
-        return json.loads(zlib.decompress(super().deserialize(value)))
+    def deserialize(self, value: bytes) -> str:
+        return zlib.decompress(value).decode()
 
 
-class _ByGsi1(GlobalSecondaryIndex["Item"]):
+class _ByGsi1(GlobalSecondaryIndex["Item"]):  # type: ignore[no-untyped-call]
     class Meta:
         index_name = "gsi1"
         projection = IncludeProjection(["kind", "status", "created_at", "transcript_bytes"])
@@ -72,7 +71,7 @@ class _ByGsi1(GlobalSecondaryIndex["Item"]):
     gsi1sk = UnicodeAttribute(range_key=True)
 
 
-class _ByGsi2(GlobalSecondaryIndex["Item"]):
+class _ByGsi2(GlobalSecondaryIndex["Item"]):  # type: ignore[no-untyped-call]
     class Meta:
         index_name = "gsi2"
         projection = IncludeProjection(["kind", "status", "created_at", "transcript_bytes"])
@@ -100,7 +99,9 @@ class Item(Model):
     gsi1sk = UnicodeAttribute(null=True)
     gsi2pk = UnicodeAttribute(null=True)
     gsi2sk = UnicodeAttribute(null=True)
-    version = NumberAttribute(null=True)  # raised by an explicit ADD; pynamodb's VersionAttribute resets it on an unconditional update
+    version = NumberAttribute(
+        null=True
+    )  # raised by an explicit ADD; pynamodb's VersionAttribute resets it on an unconditional update
     created_at = NumberAttribute(null=True)  # epoch ms
     expires_at = NumberAttribute(null=True)  # epoch seconds: DynamoDB deletes the item some time after
 
@@ -117,7 +118,9 @@ class Item(Model):
 
     @classmethod
     def find_all(cls, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Any]:
-        """The items that exist among these (pk, sk), in one call per 100, strongly consistent. Called on Item, kinds may be mixed."""
+        """The items that exist among these (pk, sk), in one call per 100, strongly consistent. Called on
+        Item, kinds may be mixed.
+        """
         return {(item.pk, item.sk): item for item in cls.batch_get(list(keys), consistent_read=True)}
 
     def insert(self) -> bool:
@@ -132,8 +135,12 @@ class Item(Model):
         """Create or update the item in one write. Answers False when the condition does not hold."""
         return self.exchange(actions, condition) is not None
 
-    def exchange(self, actions: Sequence[Action], condition: Condition | None = None, *, old: str = "NONE") -> Self | None:
-        """As `change`, answering an item that holds what `old` asks for (DynamoDB's ReturnValues), or None when the condition fails."""
+    def exchange(
+        self, actions: Sequence[Action], condition: Condition | None = None, *, old: str = "NONE"
+    ) -> Self | None:
+        """As `change`, answering an item that holds what `old` asks for (DynamoDB's ReturnValues), or None
+        when the condition fails.
+        """
         kind = type(self).kind.set(type(self))  # without it an upserted row would be invisible to every query
         try:
             reply = self._get_connection().update_item(
@@ -158,7 +165,11 @@ class Item(Model):
 
 def _open() -> None:
     meta = cast(Any, Item.Meta)
-    meta.table_name, meta.region, meta.host = settings().table_name, settings().region, settings().dynamodb_endpoint
+    meta.table_name, meta.region, meta.host = (
+        settings().table_name,
+        settings().region,
+        settings().dynamodb_endpoint,
+    )
     connection = cast(Any, Model._get_connection).__func__(Item)
     events = connection.connection.client.meta.events
     events.register_first("needs-retry.dynamodb", _retry_after_conflict)
@@ -170,7 +181,8 @@ def close() -> None:
     Item._connection = None
 
 
-# -- writing several items ------------------------------------------------------------------------------------------------------------
+# -- writing several items
+# ------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +218,8 @@ def write_together(changes: Sequence[Change], puts: Sequence[Item] = ()) -> bool
 
 
 def put_all(rows: Sequence[Item]) -> None:
-    """Store items, 25 in a call; each replaces what has its key. Equal keys must have been removed: DynamoDB refuses them in one call.
+    """Store items, 25 in a call; each replaces what has its key. Equal keys must have been removed: DynamoDB
+    refuses them in one call.
 
     Raises Busy when DynamoDB leaves items unprocessed for about 3 s; storing them again is harmless then.
     """
@@ -227,24 +240,38 @@ def _put_batch(pending: list[Any]) -> None:
     raise Busy("The table is busy: try again")
 
 
-# -- what botocore is told ------------------------------------------------------------------------------------------------------------
+# -- what botocore is told
+# ------------------------------------------------------------------------------------------------------------
 
 
 def _record_capacity(parsed: Mapping[str, Any], model: Any, **_: object) -> None:
     consumed = parsed.get("ConsumedCapacity", [])
-    record(model.name, sum(each.get("CapacityUnits", 0.0) for each in (consumed if isinstance(consumed, list) else [consumed])))
+    record(
+        model.name,
+        sum(
+            each.get("CapacityUnits", 0.0)
+            for each in (consumed if isinstance(consumed, list) else [consumed])
+        ),
+    )
 
 
 def _retry_after_conflict(response: Any, attempts: int, **_: object) -> float | None:
-    """DynamoDB answers TransactionConflict when an item is in another's transaction, and neither botocore nor pynamodb retries it.
+    """DynamoDB answers TransactionConflict when an item is in another's transaction, and neither botocore nor
+    pynamodb retries it.
 
-    Tells botocore to send the same request (the same ClientRequestToken too) again after 10-200 ms, up to 5 times.
+    Tells botocore to send the same request (the same ClientRequestToken too) again after 10-200 ms, up to 5
+    times.
     """
     if response is None or attempts > _CONFLICT_RETRIES:
         return None
     parsed = response[1]
-    codes = {parsed.get("Error", {}).get("Code")} | {reason.get("Code") for reason in parsed.get("CancellationReasons", [])}
-    conflict = codes & {"TransactionConflictException", "TransactionConflict"} and "ConditionalCheckFailed" not in codes
+    codes = {parsed.get("Error", {}).get("Code")} | {
+        reason.get("Code") for reason in parsed.get("CancellationReasons", [])
+    }
+    conflict = (
+        codes & {"TransactionConflictException", "TransactionConflict"}
+        and "ConditionalCheckFailed" not in codes
+    )
     return random.uniform(0.01, min(0.2, 0.025 * 2**attempts)) if conflict else None  # noqa: S311 - spreads retries
 
 
