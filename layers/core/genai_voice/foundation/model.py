@@ -33,6 +33,17 @@ class Request(BaseModel):
     """Whether a required array of another type counts as missing, as most endpoints' texts say."""
 
 
+class Listing(Request):
+    """The query of a list. `all` widens nothing: a credential sees its own app (contract 1.9)."""
+
+    app_slug: str | None = None
+    cursor: str | None = None
+
+    def covers(self, app: str) -> bool:
+        """Whether the apps asked for include this one. If not the answer is that of an app without data."""
+        return self.app_slug in (None, "", app)
+
+
 class Ok(TypedDict):
     ok: bool
 
@@ -67,6 +78,8 @@ EnumOrDefault = Annotated[T, _default_if(None, "")]
 """An enumerated field: "" is absent as well."""
 Name = Annotated[str, Field(min_length=1, max_length=1000)]
 """An identifier that clients make up: 1 to 1,000 characters."""
+Label = Annotated[str, Field(max_length=1000)]
+"""An optional short text, which may be empty."""
 Text = Annotated[str, Field(min_length=1)]
 """Any text but an empty one."""
 Number = (
@@ -87,6 +100,17 @@ def at_most(limit: int, unit: str = "bytes") -> AfterValidator:
     def check(value: str) -> str:
         if len(value) > limit or len(value.encode()) > limit:
             raise PydanticCustomError("limit", "over {limit} {unit}", {"limit": f"{limit:,}", "unit": unit})
+        return value
+
+    return AfterValidator(check)
+
+
+def at_most_items(limit: int) -> AfterValidator:
+    """A list of at most so many items."""
+
+    def check(value: list[T]) -> list[T]:
+        if len(value) > limit:
+            raise PydanticCustomError("limit", "over {limit} items", {"limit": f"{limit:,}"})
         return value
 
     return AfterValidator(check)
@@ -128,7 +152,7 @@ def _is_missing(model: type[Request], fault: ErrorDetails) -> bool:
         return False
     name = fault["loc"][0]
     required = any(each.alias == name and each.is_required() for each in model.model_fields.values())
-    empty = fault["type"] == "missing" or fault["input"] is None or fault["input"] == ""
+    empty = fault["type"] == "missing" or fault["input"] is None or fault["input"] in ("", [])
     return required and (empty or (model.arrays_missing and fault["type"] == "list_type"))
 
 

@@ -24,6 +24,20 @@ def keys_for(purpose: str) -> list[DerivedKey]:
     return [DerivedKey(key_id, _derive(root, purpose)) for key_id, root in _roots()]
 
 
+def key_of(purpose: str, key_id: str) -> bytes | None:
+    """The key by whose id something was stored, or None when that root is gone for good.
+
+    An id this process has not seen means that the secret was rotated since it was read: it is read again.
+    """
+    for again in (False, True):
+        if again:
+            _roots.cache_clear()
+        for key in keys_for(purpose):
+            if key.id == key_id:
+                return key.bytes
+    return None
+
+
 @cache
 def _roots() -> tuple[tuple[str, str], ...]:
     """`{"id", "key", "previous"?: {"id", "key"}}` as (id, key) pairs, current first."""
@@ -44,7 +58,7 @@ def _document() -> str:
     if settings().deployment_secret_arn:
         from aws_lambda_powertools.utilities.parameters import get_secret
 
-        return str(get_secret(str(settings().deployment_secret_arn)))
+        return str(get_secret(str(settings().deployment_secret_arn), force_fetch=True))
     raise SettingsError(
         "Set DEPLOYMENT_SECRET_ARN or DEPLOYMENT_SECRET_FILE: secrets cannot be checked without it."
     )

@@ -136,15 +136,15 @@ class Item(Model):
         return self.exchange(actions, condition) is not None
 
     def exchange(
-        self, actions: Sequence[Action], condition: Condition | None = None, *, old: str = "NONE"
+        self, actions: Sequence[Action], condition: Condition | None = None, *, returning: str = "NONE"
     ) -> Self | None:
-        """As `change`, answering an item that holds what `old` asks for (DynamoDB's ReturnValues), or None
-        when the condition fails.
+        """As `change`, answering an item that holds what `returning` asks for (DynamoDB's ReturnValues), or
+        None when the condition fails.
         """
         kind = type(self).kind.set(type(self))  # without it an upserted row would be invisible to every query
         try:
             reply = self._get_connection().update_item(
-                self.pk, self.sk, actions=[*actions, kind], condition=condition, return_values=old
+                self.pk, self.sk, actions=[*actions, kind], condition=condition, return_values=returning
             )
         except UpdateError as refused:
             _unless_condition_failed(refused)

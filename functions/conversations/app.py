@@ -1,0 +1,22 @@
+"""Conversations: saved whole again and again while they go on, listed newest first."""
+
+from genai_voice.conversations import service
+from genai_voice.conversations.model import ConversationPage, ConversationQuery, ConversationSave
+from genai_voice.foundation.http import MEGABYTE
+from genai_voice.foundation.model import Ok
+from genai_voice.tenancy import Api, Caller
+
+api = Api()
+
+
+@api.get("/api/conversations")
+def find(caller: Caller, query: ConversationQuery) -> ConversationPage:
+    return service.find(caller.app.slug, query)
+
+
+@api.post("/api/conversations", body_limit=5 * MEGABYTE)
+def save(caller: Caller, body: ConversationSave) -> Ok:
+    return service.save(caller.app.slug, body)
+
+
+handler = api.handler

@@ -1,0 +1,21 @@
+"""What no other function answers: preflights, unknown paths, and whether the service is up."""
+
+from typing import TypedDict
+
+import genai_voice
+from genai_voice.foundation.http import Api
+
+api = Api()
+
+
+class Health(TypedDict):
+    ok: bool
+    version: str
+
+
+@api.get("/api/health")
+def health() -> Health:
+    return {"ok": True, "version": genai_voice.__version__}
+
+
+handler = api.handler

@@ -1,0 +1,15 @@
+"""Events: what clients report of a session, by the batch."""
+
+from genai_voice.telemetry import service
+from genai_voice.telemetry.model import EventBatch, EventsInserted
+from genai_voice.tenancy import Api, Caller
+
+api = Api()
+
+
+@api.post("/api/events")
+def insert(caller: Caller, body: EventBatch, trace_id: str | None) -> EventsInserted:
+    return service.insert(caller.app.slug, body, trace_id)
+
+
+handler = api.handler

@@ -1,0 +1,20 @@
+"""Messages: what was said, in batches that may be sent again, read in order."""
+
+from genai_voice.conversations import messages
+from genai_voice.conversations.model import MessageBatch, MessagePage, MessageQuery, MessagesSaved
+from genai_voice.tenancy import Api, Caller
+
+api = Api()
+
+
+@api.get("/api/messages", caller_first=False)
+def find(caller: Caller, query: MessageQuery) -> MessagePage:
+    return messages.find(caller.app.slug, query)
+
+
+@api.post("/api/messages")
+def insert(caller: Caller, body: MessageBatch, trace_id: str | None) -> MessagesSaved:
+    return messages.insert(caller.app.slug, body, trace_id)
+
+
+handler = api.handler

@@ -1,0 +1,1 @@
+"""The life of a conversation: its status, its transcript, its messages."""

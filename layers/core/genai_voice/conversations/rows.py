@@ -1,0 +1,94 @@
+"""How conversations, the parts of long transcripts and messages are stored."""
+
+from collections.abc import Iterator
+from typing import Self
+
+from genai_voice.foundation.keys import at, digest, key
+from genai_voice.foundation.table import (
+    BinaryAttribute,
+    BooleanAttribute,
+    Item,
+    NumberAttribute,
+    UnicodeAttribute,
+)
+
+
+def session_pk(app: str, session: str) -> str:
+    return key("APP", app, "SESSION", session)
+
+
+class ConversationRow(Item, discriminator="conversation"):
+    session_id = UnicodeAttribute()
+    status = UnicodeAttribute()
+    started_at = NumberAttribute()  # epoch ms
+    ended_at = NumberAttribute()  # epoch ms of the last save
+    message_count = NumberAttribute()
+    channel = UnicodeAttribute(null=True)
+    resolution = UnicodeAttribute(null=True)
+    agent_modes = UnicodeAttribute(null=True)
+    transcript = BinaryAttribute(legacy_encoding=False, null=True)  # compressed
+    transcript_revision = UnicodeAttribute(null=True)  # set when the transcript is in parts
+    transcript_parts = NumberAttribute(null=True)
+    transcript_bytes = NumberAttribute(null=True)  # in a reply
+
+    @classmethod
+    def of(cls, app: str, session: str) -> Self:
+        return cls(session_pk(app, session), key("CONVERSATION"))
+
+    @staticmethod
+    def list_key(app: str, status: str | None = None) -> str:
+        """Partition of the list of an app's conversations, all or of one status."""
+        return key("APP", app, "CONVERSATIONS", status) if status else key("APP", app, "CONVERSATIONS")
+
+    @classmethod
+    def newest(cls, app: str, status: str | None, before: str | None, limit: int) -> list[Self]:
+        """What the index knows of them, newest created first, beginning after position `before`."""
+        index = "gsi2" if status else "gsi1"
+        place = cls.gsi2sk if status else cls.gsi1sk
+        return list(
+            cls.query(
+                cls.list_key(app, status),
+                range_key_condition=(place < before) if before else None,
+                index_name=index,
+                scan_index_forward=False,
+                limit=limit,
+            )
+        )
+
+    def part_keys(self) -> list[tuple[str, str]]:
+        """Where the parts of the transcript are."""
+        parts = range(int(self.transcript_parts or 0))
+        return [(self.pk, TranscriptPart.sk_of(str(self.transcript_revision), part)) for part in parts]
+
+
+class TranscriptPart(Item, discriminator="transcript"):
+    data = BinaryAttribute(legacy_encoding=False)
+
+    @staticmethod
+    def sk_of(revision: str, part: int) -> str:
+        return key("TRANSCRIPT", f"{revision}:{part:04d}")
+
+
+class MessageRow(Item, discriminator="message"):
+    session_id = UnicodeAttribute()
+    participant_identity = UnicodeAttribute()
+    role = UnicodeAttribute()
+    content = UnicodeAttribute()
+    is_final = BooleanAttribute()
+    room_name = UnicodeAttribute(null=True)
+    language = UnicodeAttribute(null=True)
+    trace_id = UnicodeAttribute(null=True)
+    message_id = UnicodeAttribute()
+
+    @classmethod
+    def of(cls, app: str, session: str, participant: str, created_at: float, content: str) -> Self:
+        """Its key is made of its content, so that a message that is sent again is the same row."""
+        message_id = at(created_at, digest(app, session, participant, content))
+        return cls(session_pk(app, session), key("MESSAGE", message_id), message_id=message_id)
+
+    @classmethod
+    def of_session(cls, app: str, session: str, after: str | None) -> Iterator[Self]:
+        """By time of creation, beginning after position `after` (a sort key)."""
+        pk = session_pk(app, session)
+        wanted = cls.sk.startswith("MESSAGE#") if after is None else cls.sk.between(after + "!", "MESSAGE#~")
+        return cls.query(pk, wanted, consistent_read=True)

@@ -1,0 +1,220 @@
+"""A conversation is saved again and again while it goes on; conversations are listed."""
+
+import random
+import time
+from functools import partial
+
+from pydantic_core import to_json
+
+from genai_voice.conversations.lifecycle import next_status, refusing
+from genai_voice.conversations.model import (
+    ConversationPage,
+    ConversationQuery,
+    ConversationSave,
+    ConversationView,
+)
+from genai_voice.conversations.rows import ConversationRow, TranscriptPart
+from genai_voice.conversations.transcripts import pack, reply_bytes, unpack
+from genai_voice.foundation.clock import now_ms, time_ordered_id
+from genai_voice.foundation.errors import Busy
+from genai_voice.foundation.keys import at, digest
+from genai_voice.foundation.model import Ok
+from genai_voice.foundation.pages import REPLY_BYTES, fill, opened_cursor, sealed_cursor
+from genai_voice.foundation.table import Action, Condition, Item, put_all
+
+PAGE = 100
+_ROW_BYTES = 1_000  # of a listed conversation besides its transcript, about
+_ATTEMPTS = 12
+_KEPT_S = 3600  # of a replaced transcript's parts: whoever has just read where they are can still read them
+
+
+def save(app: str, request: ConversationSave) -> Ok:
+    """Create or update the conversation with what was sent, in one conditional write that also decides the
+    status.
+
+    A status that may not follow the stored one is kept silently, and the rest is saved (contract 5.1). Only a
+    refused write is followed by a read, to say what stands in its way. The parts of a transcript over 300 KB
+    (compressed) are stored before the write that points at them; parts that nothing points at any more
+    expire. Raises Busy when other writers win a dozen times running.
+    """
+    row = ConversationRow.of(app, request.session_id)
+    pieces, transcript = _pack(row, request)
+    stored: ConversationRow | None = None
+    for attempt in range(_ATTEMPTS):
+        actions = [*_facts(app, request), *_status(app, request.status, stored), *transcript]
+        replaced = row.exchange(
+            actions,
+            _unchanged(request, pieces, stored, first=attempt == 0),
+            returning="UPDATED_OLD" if len(pieces) > 1 else "NONE",
+        )
+        if replaced is not None:
+            _expire(replaced if len(pieces) > 1 else stored if pieces else None, row)
+            return {"ok": True}
+        time.sleep(random.uniform(0, 0.005 * 2 ** min(attempt, 5)))  # noqa: S311 - spreads retries
+        stored = ConversationRow.find(row.pk, row.sk)
+    raise Busy("Too many saves of this conversation at once: try again")
+
+
+def find(app: str, query: ConversationQuery) -> ConversationPage:
+    """Newest created first, at most 100 and 5 MB; `cursor` where more are left."""
+    if not query.covers(app):
+        return {"conversations": []}
+    scope = (app, "conversations", query.status or "")
+    before = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else None
+    listed = ConversationRow.newest(app, query.status or None, before, PAGE + 1)
+    fitting = _fitting(listed)
+    rows = Item.find_all((each.pk, each.sk) for each in fitting)
+    found = [rows[each.pk, each.sk] for each in fitting if (each.pk, each.sk) in rows]
+    parts = Item.find_all(key for each in found if _shown(each) for key in each.part_keys())
+    views, last = fill(found, partial(_view, app, parts))
+    if last is None and len(fitting) < len(listed):
+        last = fitting[-1]
+    page: ConversationPage = {"conversations": views}
+    if last is not None:
+        page["cursor"] = sealed_cursor([last.gsi2sk if query.status else last.gsi1sk], *scope)
+    return page
+
+
+# -- saving ------------------------------------------------------------------------------------------------
+
+
+def _pack(row: ConversationRow, request: ConversationSave) -> tuple[list[bytes], list[Action]]:
+    """The packed transcript and what the row says of it. Stores the parts of a long one."""
+    if request.messages is None:
+        return [], []
+    text = to_json(request.messages).decode()
+    pieces = pack(text)
+    about = [
+        ConversationRow.message_count.set(len(request.messages)),
+        ConversationRow.transcript_bytes.set(reply_bytes(text)),
+    ]
+    if len(pieces) == 1:
+        return pieces, [*about, ConversationRow.transcript.set(pieces[0]), *_removed("revision", "parts")]
+    revision = time_ordered_id()
+    keyed = enumerate(pieces)
+    put_all([TranscriptPart(row.pk, TranscriptPart.sk_of(revision, part), data=data) for part, data in keyed])
+    return pieces, [
+        *about,
+        ConversationRow.transcript.remove(),
+        ConversationRow.transcript_revision.set(revision),
+        ConversationRow.transcript_parts.set(len(pieces)),
+    ]
+
+
+def _removed(*names: str) -> list[Action]:
+    return [getattr(ConversationRow, f"transcript_{name}").remove() for name in names]
+
+
+def _facts(app: str, request: ConversationSave) -> list[Action]:
+    row, now = ConversationRow, now_ms()
+    place = at(now, digest(request.session_id))
+    given = (
+        (row.channel, request.channel),
+        (row.resolution, request.resolution),
+        (row.agent_modes, request.agent_modes),
+    )
+    counted = [] if request.messages is not None else [row.message_count.set(row.message_count | 0)]
+    return [
+        row.session_id.set(request.session_id),
+        row.started_at.set(row.started_at | (request.started_at or now)),
+        row.created_at.set(row.created_at | now),
+        row.ended_at.set(now),
+        row.gsi1pk.set(row.list_key(app)),
+        row.gsi1sk.set(row.gsi1sk | place),
+        row.gsi2sk.set(row.gsi2sk | place),
+        *counted,
+        *(attribute.set(value) for attribute, value in given if value is not None),
+    ]
+
+
+def _status(app: str, requested: str | None, stored: ConversationRow | None) -> list[Action]:
+    """Sets the status and the list it is found in, together."""
+    row = ConversationRow
+    if stored is None and requested in (None, "active"):  # never overrides what is there
+        return [
+            row.status.set(row.status | "active"),
+            row.gsi2pk.set(row.gsi2pk | row.list_key(app, "active")),
+        ]
+    status = next_status(stored.status if stored else None, requested)
+    return [row.status.set(status), row.gsi2pk.set(row.list_key(app, status))]
+
+
+def _unchanged(
+    request: ConversationSave, pieces: list[bytes], stored: ConversationRow | None, *, first: bool
+) -> Condition | None:
+    """What must hold for the write: at first guessed, after a refusal that the row is still the one that was
+    read.
+    """
+    row = ConversationRow
+    if not first and stored is not None:
+        same: Condition = row.status == stored.status
+        if stored.transcript_revision:
+            same &= row.transcript_revision == stored.transcript_revision
+        else:
+            same &= row.transcript_revision.does_not_exist()
+        return same
+    condition: Condition | None = None
+    for status in refusing(request.status) if request.status and request.status != "active" else ():
+        condition = row.status != status
+    if len(pieces) == 1:
+        whole = row.transcript_revision.does_not_exist()
+        condition = condition & whole if condition is not None else whole
+    return condition
+
+
+def _expire(replaced: ConversationRow | None, row: ConversationRow) -> None:
+    """Let the parts of a replaced transcript go. A crash before this leaves parts that nothing reads."""
+    if replaced is None or not replaced.transcript_revision:
+        return
+    replaced.pk = row.pk
+    for pk, sk in replaced.part_keys():
+        expiry = TranscriptPart.expires_at.set(now_ms() // 1000 + _KEPT_S)
+        TranscriptPart(pk, sk).change([expiry], TranscriptPart.pk.exists())
+
+
+# -- listing -----------------------------------------------------------------------------------------------
+
+
+def _shown(row: ConversationRow) -> bool:
+    return (row.transcript_bytes or 0) <= REPLY_BYTES - _ROW_BYTES
+
+
+def _fitting(listed: list[ConversationRow]) -> list[ConversationRow]:
+    """The first rows, as many as fit a page and a reply by what the index knows of their size."""
+    size = 0
+    for count, row in enumerate(listed[:PAGE]):
+        size += _ROW_BYTES + (int(row.transcript_bytes or 0) if _shown(row) else 0)
+        if size > REPLY_BYTES and count:
+            return listed[:count]
+    return listed[:PAGE]
+
+
+def _view(app: str, parts: dict[tuple[str, str], TranscriptPart], row: ConversationRow) -> ConversationView:
+    view: ConversationView = {
+        "_id": digest(app, row.session_id),
+        "_creationTime": row.created_at or 0,
+        "appSlug": app,
+        "sessionId": row.session_id,
+        "status": row.status,
+        "startedAt": row.started_at,
+        "endedAt": row.ended_at,
+        "messageCount": int(row.message_count),
+    }
+    if row.channel is not None:
+        view["channel"] = row.channel
+    if row.resolution is not None:
+        view["resolution"] = row.resolution
+    if row.agent_modes is not None:
+        view["agentModes"] = row.agent_modes
+    if row.transcript is not None or row.transcript_revision:
+        if _shown(row):
+            view["transcript"] = _transcript(row, parts)
+        else:
+            view["transcriptOmitted"] = True
+    return view
+
+
+def _transcript(row: ConversationRow, parts: dict[tuple[str, str], TranscriptPart]) -> str:
+    if row.transcript is not None:
+        return unpack([row.transcript])
+    return unpack([parts[key].data for key in row.part_keys()])

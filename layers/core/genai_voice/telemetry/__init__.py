@@ -1,0 +1,1 @@
+"""What clients report of a session while it goes on."""

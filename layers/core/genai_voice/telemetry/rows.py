@@ -1,0 +1,25 @@
+"""How events are stored: a batch is one item."""
+
+from typing import Self
+
+from genai_voice.foundation.keys import at, digest, key
+from genai_voice.foundation.table import CompressedText, Item, NumberAttribute, UnicodeAttribute
+
+
+class EventsRow(Item, discriminator="events"):
+    session_id = UnicodeAttribute()
+    events = CompressedText()  # JSON: [{eventType, ts, data?}]
+    event_count = NumberAttribute()
+    trace_id = UnicodeAttribute(null=True)
+
+    @classmethod
+    def of(cls, app: str, session: str, first_ts: float, events: str, trace_id: str | None) -> Self:
+        """Its key is made of its content, so that a batch that is sent again is the same row."""
+        place = at(first_ts, digest(app, session, trace_id or "", events))
+        row = cls(
+            key("APP", app, "SESSION", session), key("EVENTS", place), session_id=session, events=events
+        )
+        if trace_id:
+            row.trace_id = trace_id
+            row.gsi2pk, row.gsi2sk = key("APP", app, "TRACE", trace_id), row.sk
+        return row

@@ -1,0 +1,32 @@
+"""Events come in by the batch."""
+
+import zlib
+
+from pydantic_core import to_json
+
+from genai_voice.foundation.clock import now_ms
+from genai_voice.telemetry.model import Event, EventBatch, EventsInserted
+from genai_voice.telemetry.rows import EventsRow
+
+_ITEM_BYTES = 350 * 1024  # compressed; an item of DynamoDB holds 400 KB
+
+
+def insert(app: str, batch: EventBatch, trace_id: str | None) -> EventsInserted:
+    """Store the batch as one item, or as few as hold it. The same batch sent again is stored once."""
+    for events in _items(batch.events):
+        row = EventsRow.of(app, batch.session_id, events[0]["ts"], to_json(events).decode(), trace_id)
+        row.event_count, row.created_at = len(events), now_ms()
+        row.save()
+    return {"inserted": len(batch.events)}
+
+
+def _items(events: list[Event]) -> list[list[Event]]:
+    """The events in runs of which each fits an item."""
+    if not events:
+        return []
+    text = to_json(events)
+    # Text that is short enough as it is needs no trial: incompressible data grows by a few bytes at most.
+    if len(events) == 1 or len(text) < _ITEM_BYTES or len(zlib.compress(text, 6)) <= _ITEM_BYTES:
+        return [events]
+    half = len(events) // 2
+    return [*_items(events[:half]), *_items(events[half:])]

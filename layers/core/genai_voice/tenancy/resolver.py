@@ -1,0 +1,154 @@
+"""Who is calling: from the credentials a request carries to the app it belongs to.
+
+    bearer ──> session token? ──> app secret for the slug? ──> refused (other carriers are not tried any more)
+    no bearer ──> token in query or body? ──(no)──> slug and secret in query or body? ──> refused
+
+A positive answer is kept in the process for 30 s: a warm request authenticates without I/O, and disabling or
+rotating works everywhere after 30 s, at once in the process that does it. Wrong secrets are slowed per (app,
+source address), so that guessing is hopeless and nobody can lock others out.
+"""
+
+import hmac
+from hashlib import sha256
+from threading import Lock
+
+from cachetools import TTLCache
+
+from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.errors import TooManyRequests, Unauthorized
+from genai_voice.foundation.http import Carriers
+from genai_voice.foundation.secret import key_of
+from genai_voice.foundation.table import Item
+from genai_voice.tenancy.hashing import secret_hash, token_hash
+from genai_voice.tenancy.model import TOKEN_PREFIX, App, Caller, Scope
+from genai_voice.tenancy.rows import AppRow, BrakeRow, SessionRow
+
+PEPPER = "app-secret-pepper"
+
+_KEPT_MS = 30_000
+_WRONG_PER_WINDOW = 10
+_WINDOW_MS = 60_000
+_BLOCKED_MS = 30_000
+_FULL: frozenset[Scope] = frozenset({"runtime", "manage"})
+_RUNTIME: frozenset[Scope] = frozenset({"runtime"})
+
+_callers: TTLCache[tuple[str, ...], tuple[Caller, float]] = TTLCache(10_000, _KEPT_MS, timer=now_ms)
+"""Callers and the epoch ms until which their credential is valid. The keys hold digests, never a
+credential.
+"""
+_callers_lock = Lock()
+
+
+def resolve(carriers: Carriers) -> Caller:
+    """The caller. Raises Unauthorized, or TooManyRequests for an address that sent too many wrong secrets."""
+    slug = carriers.slug or carriers.query.get("appSlug") or carriers.body.get("appSlug")
+    secret = carriers.query.get("appSecret") or carriers.body.get("appSecret")
+    token = carriers.query.get("sessionToken") or carriers.body.get("sessionToken")
+    if carriers.bearer:
+        caller = by_token(carriers.bearer) or by_secret(slug, carriers.bearer, carriers.source)
+    else:
+        caller = by_token(token) or by_secret(slug, secret, carriers.source)
+    if caller is None:
+        raise Unauthorized
+    return caller
+
+
+def by_token(token: str | None) -> Caller | None:
+    """The caller that holds this session token, or None when it is unknown, expired, or its app inactive."""
+    if token is None or not token.startswith(TOKEN_PREFIX):
+        return None
+    hashed = token_hash(token)
+    known = _recall("token", hashed)
+    if known:
+        return known
+    session = SessionRow.find(SessionRow.of(hashed).pk, SessionRow.of(hashed).sk)
+    if session is None or session.expires_ms < now_ms():
+        return None
+    app = AppRow.load(session.app)
+    if app is None or not app.is_active:
+        return None
+    caller = Caller(_app(app), "session", _RUNTIME if app.browser_scope == "runtime" else _FULL)
+    return _remember(caller, session.expires_ms, "token", hashed)
+
+
+def by_secret(slug: str | None, secret: str | None, source: str) -> Caller | None:
+    """The caller that knows this app's secret, or None. Raises TooManyRequests while the source is slowed."""
+    if not slug or not secret or secret.startswith(TOKEN_PREFIX):
+        return None
+    remembered_as = ("secret", slug, sha256(secret.encode()).hexdigest(), source)
+    known = _recall(*remembered_as)
+    if known:
+        return known
+    row, brake = AppRow.of(slug), BrakeRow.of(slug, source)
+    found = Item.find_all([(row.pk, row.sk), (brake.pk, brake.sk)])
+    app, braked = found.get((row.pk, row.sk)), found.get((brake.pk, brake.sk))
+    if app is None:  # nothing is written for names that strangers make up
+        return None
+    if braked and (braked.blocked_until or 0) > now_ms():
+        raise _slowed()
+    valid_until = secret_valid_until(app, secret)
+    if valid_until is None:
+        _count_wrong(brake)
+        return None
+    if not app.is_active:
+        return None
+    return _remember(Caller(_app(app), "secret", _FULL), valid_until, *remembered_as)
+
+
+def secret_valid_until(app: AppRow, secret: str) -> float | None:
+    """Epoch ms until which this secret of the app is valid, or None when it is not. Compares every live
+    secret.
+    """
+    valid: float | None = None
+    for stored in app.secrets:
+        pepper = key_of(PEPPER, stored.pepper_id)
+        until = float("inf") if stored.until is None else float(stored.until)
+        if pepper is None or until < now_ms():
+            continue
+        if hmac.compare_digest(secret_hash(secret, stored.salt, pepper), stored.hash):
+            valid = max(valid or 0.0, until)
+    return valid
+
+
+def forget_callers() -> None:
+    """After an app was changed: nothing that was proven before counts in this process."""
+    with _callers_lock:
+        _callers.clear()
+
+
+def _app(row: AppRow) -> App:
+    return App(row.slug, int(row.max_actions_per_turn or 0))
+
+
+def _recall(*remembered_as: str) -> Caller | None:
+    with _callers_lock:
+        caller, valid_until = _callers.get(remembered_as, (None, 0.0))
+    return caller if valid_until >= now_ms() else None
+
+
+def _remember(caller: Caller, valid_until: float, *remembered_as: str) -> Caller:
+    with _callers_lock:
+        _callers[remembered_as] = caller, valid_until
+    return caller
+
+
+def _count_wrong(brake: BrakeRow) -> None:
+    """Counts in windows of a minute; the tenth wrong secret of a window blocks its sender for 30 s."""
+    now = now_ms()
+    in_window = BrakeRow.window_started > now - _WINDOW_MS
+    expires = BrakeRow.expires_at.set(now // 1000 + 3600)
+    counted = brake.exchange([BrakeRow.wrong.add(1), expires], in_window, returning="UPDATED_NEW")
+    if counted is None:
+        first = [BrakeRow.window_started.set(now), BrakeRow.wrong.set(1), expires]
+        if brake.change(first, BrakeRow.window_started.does_not_exist() | ~in_window):
+            return
+        counted = brake.exchange([BrakeRow.wrong.add(1), expires], returning="UPDATED_NEW")
+    wrong = int(counted.wrong or 0) if counted else 0
+    if wrong >= _WRONG_PER_WINDOW:
+        brake.change([BrakeRow.blocked_until.set(now + _BLOCKED_MS), BrakeRow.window_started.set(0)])
+    if wrong > _WRONG_PER_WINDOW:
+        raise _slowed()
+
+
+def _slowed() -> TooManyRequests:
+    return TooManyRequests("Too many wrong secrets from this address: try again in 30 seconds")

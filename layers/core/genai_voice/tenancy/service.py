@@ -1,0 +1,163 @@
+"""What is done with apps: sessions are opened, operators create, change and switch them."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.errors import Conflict, NotFound, Unauthorized
+from genai_voice.foundation.http import Carriers
+from genai_voice.foundation.secret import keys_for
+from genai_voice.foundation.table import Action
+from genai_voice.tenancy.hashing import secret_hash, token_hash
+from genai_voice.tenancy.model import (
+    TOKEN_PREFIX,
+    AppFields,
+    NewApp,
+    SessionOpened,
+    SessionRequest,
+    check_secret,
+)
+from genai_voice.tenancy.resolver import PEPPER, by_secret, forget_callers, secret_valid_until
+from genai_voice.tenancy.rows import AppRow, SecretHash, SessionRow
+
+
+def open_session(request: SessionRequest, carriers: Carriers) -> SessionOpened:
+    """Trade the app secret for a session token. Raises Unauthorized, TooManyRequests."""
+    caller = by_secret(request.app_slug, request.app_secret, carriers.source)
+    if caller is None:
+        raise Unauthorized
+    token = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    now = now_ms()
+    row = SessionRow.of(token_hash(token))
+    row.app, row.created_at, row.expires_ms = caller.app.slug, now, now + request.ttl_ms
+    row.expires_at = row.expires_ms // 1000 + 1
+    row.insert()
+    return {"sessionToken": token, "expiresAt": row.expires_ms}
+
+
+# -- for operators -----------------------------------------------------------------------------------------
+
+
+def create_app(slug: str, app: NewApp, secret: str) -> None:
+    """Raises Conflict when the slug is taken, ValueError for a secret that may not be one."""
+    row = AppRow.of(slug)
+    if not row.change(_creation(row, app, secret), AppRow.pk.does_not_exist()):
+        raise Conflict(f"App exists already: {slug}")
+    forget_callers()
+
+
+def put_app(slug: str, app: NewApp, secret: str, on_create: AppFields | None = None) -> bool:
+    """Create the app or replace the given fields and the secret. Answers whether it was created.
+
+    `on_create` is set only on a new app. An existing one keeps `isActive`, and its stored hash when the
+    secret is the same, so that seeding again changes nothing.
+    """
+    row = AppRow.of(slug)
+    if row.change([*_creation(row, app, secret), *_sets(on_create)], AppRow.pk.does_not_exist()):
+        return True
+    existing = _existing(slug)
+    keep = secret_valid_until(existing, secret) == float("inf")
+    new_secret = [] if keep else [AppRow.secrets.set([_hashed(secret)])]
+    row.change([*_sets(app), *new_secret, AppRow.updated_at.set(now_ms())])
+    forget_callers()
+    return False
+
+
+def update_app(slug: str, fields: AppFields, clear: frozenset[str] = frozenset()) -> None:
+    """Set what is given, remove what is named in `clear` (python names). Raises NotFound."""
+    removed = [getattr(AppRow, name).remove() for name in sorted(clear)]
+    _change(slug, [*_sets(fields), *removed])
+
+
+def rotate_secret(slug: str, secret: str, overlap_ms: int) -> None:
+    """Make this the app's secret; the present one stays valid for `overlap_ms`. Raises NotFound, ValueError,
+    Conflict.
+
+    Never more than two are live. Rotating to the present secret once more ends the overlap.
+    """
+    app = _existing(slug)
+    new = _hashed(secret)
+    now = now_ms()
+    live = [each for each in app.secrets if each.until is None]
+    outgoing = live if overlap_ms and secret_valid_until(app, secret) is None else []
+    for each in outgoing:
+        each.until = now + overlap_ms
+    unchanged = AppRow.updated_at == app.updated_at
+    actions = [AppRow.secrets.set([new, *outgoing[:1]]), AppRow.updated_at.set(max(now, app.updated_at + 1))]
+    if not AppRow.of(slug).change(actions, unchanged):
+        raise Conflict(f"App was changed at the same time: {slug}. Try again.")
+    forget_callers()
+
+
+def set_active(slug: str, active: bool) -> None:
+    """Switch an app on or off. Raises NotFound."""
+    _change(slug, [AppRow.is_active.set(active)])
+
+
+def show_app(slug: str) -> dict[str, Any]:
+    """The app's fields with the names of the wire, and until when its secrets are valid. Raises NotFound."""
+    row = _existing(slug)
+    fields = {
+        field.alias or name: getattr(row, name)
+        for name, field in AppFields.model_fields.items()
+        if getattr(row, name) is not None
+    }
+    return {
+        "slug": row.slug,
+        "isActive": row.is_active,
+        **fields,
+        "secrets": [
+            {"validUntil": each.until} for each in row.secrets if (each.until or now_ms()) >= now_ms()
+        ],
+        "createdAt": row.created_at,
+        "updatedAt": row.updated_at,
+    }
+
+
+def list_apps() -> Iterator[dict[str, Any]]:
+    """All apps, by slug."""
+    for slug in AppRow.all_slugs():
+        row = AppRow.load(slug)
+        if row:
+            yield {"slug": slug, "name": row.name, "isActive": row.is_active}
+
+
+def _existing(slug: str) -> AppRow:
+    row = AppRow.load(slug)
+    if row is None:
+        raise NotFound(f"App not found: {slug}")
+    return row
+
+
+def _change(slug: str, actions: list[Action]) -> None:
+    row = AppRow.of(slug)
+    if not row.change([*actions, AppRow.updated_at.set(now_ms())], AppRow.pk.exists()):
+        raise NotFound(f"App not found: {slug}")
+    forget_callers()
+
+
+def _creation(row: AppRow, app: NewApp, secret: str) -> list[Action]:
+    now = now_ms()
+    return [
+        *_sets(app),
+        AppRow.slug.set(row.slug),
+        AppRow.gsi1pk.set(row.gsi1pk),
+        AppRow.gsi1sk.set(row.gsi1sk),
+        AppRow.is_active.set(True),
+        AppRow.secrets.set([_hashed(secret)]),
+        AppRow.created_at.set(now),
+        AppRow.updated_at.set(now),
+    ]
+
+
+def _sets(fields: AppFields | None) -> list[Action]:
+    given: Mapping[str, Any] = fields.model_dump(exclude_none=True) if fields else {}
+    return [getattr(AppRow, name).set(value) for name, value in given.items()]
+
+
+def _hashed(secret: str) -> SecretHash:
+    pepper = keys_for(PEPPER)[0]
+    salt = secrets.token_bytes(16)
+    hashed = secret_hash(check_secret(secret), salt, pepper.bytes)
+    return SecretHash(salt=salt, hash=hashed, pepper_id=pepper.id)  # type: ignore[no-untyped-call]

@@ -1,0 +1,150 @@
+"""The service as tests see it: real events go into the real handlers, rows are read back from the table."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+from genai_voice.foundation.http import Endpoint
+from genai_voice.tenancy import service as tenancy
+from genai_voice.tenancy.model import AppFields, NewApp
+
+from local.gateway import HttpRequest, event_for
+from local.template import Template
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = "203.0.113.7"
+SECRET = "a secret for tests"
+
+Event = dict[str, Any]
+
+
+@cache
+def template() -> Template:
+    return Template.read(ROOT / "template.yaml", os.environ)
+
+
+@cache
+def function(group: str) -> ModuleType:
+    """A function's module, imported by path, as Lambda does."""
+    name = f"functions_{group}_app"
+    spec = spec_from_file_location(name, ROOT / "functions" / group / "app.py")
+    assert spec and spec.loader
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def groups() -> list[str]:
+    return sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
+
+
+def endpoints() -> list[Endpoint]:
+    """Everything that is declared anywhere: the walls are made of it."""
+    return [endpoint for group in groups() for endpoint in function(group).api.endpoints.values()]
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+def event(
+    method: str,
+    path: str,
+    *,
+    body: Any = None,
+    raw: bytes | None = None,
+    query: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    source: str = SOURCE,
+) -> Event:
+    """What API Gateway makes of this request. `body` is sent as JSON, `raw` as it is."""
+    payload = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
+    given = {"host": "api.test", "content-type": "application/json", **(headers or {})}
+    request = HttpRequest(
+        method, path, urlencode(query or {}), list(given.items()), payload, source=source, protocol="HTTP/1.1"
+    )
+    found = template().find(method, path)
+    assert found
+    return event_for(request, found[0], str(uuid4()), datetime.now(UTC))
+
+
+def handle(event: Event) -> Reply:
+    """The reply of the function that the template routes this event to."""
+    found = template().find(event["requestContext"]["http"]["method"], event["rawPath"])
+    assert found
+    group = template().functions[found[1]].folder.name
+    answer = function(group).handler(event, None)
+    json.dumps(answer)  # Lambda sends it as JSON
+    return Reply(answer["statusCode"], answer["headers"], answer["body"])
+
+
+def call(method: str, path: str, **request: Any) -> Reply:
+    return handle(event(method, path, **request))
+
+
+@dataclass(frozen=True)
+class Client:
+    """Calls with the credentials of one app in the headers."""
+
+    slug: str
+    secret: str = SECRET
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.secret}", "x-app-slug": self.slug}
+
+    def post(self, path: str, body: Any, **headers: str) -> Reply:
+        return call("POST", path, body=body, headers=self.headers | headers)
+
+    def patch(self, path: str, body: Any) -> Reply:
+        return call("PATCH", path, body=body, headers=self.headers)
+
+    def get(self, path: str, **query: str) -> Reply:
+        return call("GET", path, query=query, headers=self.headers)
+
+    def token(self, ttl_ms: int = 3_600_000) -> str:
+        opened = self.post("/api/auth/session", {"ttlMs": ttl_ms})
+        assert opened.status == 200, opened.text
+        return str(opened.json["sessionToken"])
+
+
+def new_app(slug: str | None = None, **fields: Any) -> Client:
+    """A fresh app: tenancy is what keeps tests apart."""
+    slug = slug or f"app-{uuid4().hex[:12]}"
+    declared = {"name": "An app", "model_id": "a-model", "reply_as_audio": True, "system_prompt": "Be kind."}
+    app = NewApp.model_validate(declared, by_name=True)
+    extra = AppFields.model_validate(fields, by_name=True)
+    tenancy.put_app(slug, app, SECRET, on_create=extra)
+    return Client(slug)
+
+
+def pages(client: Client, path: str, items: str, **query: str) -> Iterator[list[Any]]:
+    """Every page of a list."""
+    cursor: dict[str, str] = {}
+    while True:
+        page = client.get(path, **query, **cursor).json
+        yield page[items]
+        if "cursor" not in page:
+            return
+        cursor = {"cursor": page["cursor"]}
+
+
+AppFactory = Callable[..., Client]
