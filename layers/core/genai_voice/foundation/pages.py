@@ -10,8 +10,9 @@ from pydantic_core import from_json, to_json
 
 from genai_voice.foundation.errors import BadRequest
 from genai_voice.foundation.secret import keys_for
+from genai_voice.foundation.table import Item
 
-R = TypeVar("R")
+R = TypeVar("R", bound=Item)
 
 REPLY_BYTES = 5 * 1024 * 1024
 """Lambda takes 6 MB, counted after the body has become a JSON string: `wire_size` counts it like that."""

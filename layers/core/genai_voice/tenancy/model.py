@@ -74,6 +74,7 @@ Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Prompt = Annotated[Text, at_most(100_000)]
 """With all the texts of an app at their limits its row stays below DynamoDB's 400 KB."""
 ShortText = Annotated[str, at_most(10_000)]
+JsonObjectText = Annotated[str, at_most(50_000), AfterValidator(_json_object)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
@@ -82,40 +83,43 @@ class AppFields(Request):
     greeting.
     """
 
-    name: Name | None = Field(None, description="what people call it")
-    model_id: Name | None = Field(None, description="Gemini model for live tokens")
-    reply_as_audio: bool | None = Field(None, description="whether the model answers in audio")
-    temperature: Annotated[Number, Field(ge=0, le=2)] | None = Field(None, description="0 to 2")
-    system_prompt: Prompt | None = Field(None, description="the agent's instructions")
+    name: Name | None = Field(default=None, description="what people call it")
+    model_id: Name | None = Field(default=None, description="Gemini model for live tokens")
+    reply_as_audio: bool | None = Field(default=None, description="whether the model answers in audio")
+    temperature: Annotated[Number, Field(ge=0, le=2)] | None = Field(default=None, description="0 to 2")
+    system_prompt: Prompt | None = Field(default=None, description="the agent's instructions")
     token_expire_minutes: Annotated[Number, Field(gt=0, le=1440)] | None = Field(
-        None, description="life of a live token in minutes, at most 1440"
+        default=None, description="life of a live token in minutes, at most 1440"
     )
     persona_id: Name | None = Field(
-        None, description="a persona of the library that replaces the fields below"
+        default=None, description="a persona of the library that replaces the fields below"
     )
-    voice: ShortText | None = Field(None, description="name of the voice")
-    persona_name: ShortText | None = Field(None, description="how the agent calls itself")
-    persona_greeting: ShortText | None = Field(None, description="its first words")
-    persona_tone: ShortText | None = Field(None, description="how it speaks")
-    preferred_terms: ShortText | None = Field(None, description="comma-separated words to prefer")
-    blocked_terms: ShortText | None = Field(None, description="comma-separated words to avoid")
-    guardrails_enabled: bool | None = Field(None, description="whether guardrail rules are evaluated")
-    max_actions_per_turn: Count | None = Field(
-        None, description="tool calls of a session in 60 s; 0 is unlimited"
+    voice: ShortText | None = Field(default=None, description="name of the voice")
+    persona_name: ShortText | None = Field(default=None, description="how the agent calls itself")
+    persona_greeting: ShortText | None = Field(default=None, description="its first words")
+    persona_tone: ShortText | None = Field(default=None, description="how it speaks")
+    preferred_terms: ShortText | None = Field(default=None, description="comma-separated words to prefer")
+    blocked_terms: ShortText | None = Field(default=None, description="comma-separated words to avoid")
+    guardrails_enabled: bool | None = Field(default=None, description="whether guardrail rules are evaluated")
+    max_actions_per_turn: Annotated[int, Field(ge=0, le=1000)] | None = Field(
+        default=None, description="tool calls of a session in 60 s; 0 is unlimited"
     )
-    handoff_enabled: bool | None = Field(None, description="stored for dashboards")
+    handoff_enabled: bool | None = Field(default=None, description="stored for dashboards")
     handoff_webhook_url: Annotated[str, Field(pattern="^https://"), at_most(2_000)] | None = Field(
-        None, description="where handoffs are announced (https)"
+        default=None, description="where handoffs are announced (https)"
     )
-    handoff_expiration_seconds: Count | None = Field(None, description="when a pending handoff expires")
+    handoff_expiration_seconds: Count | None = Field(
+        default=None, description="when a pending handoff expires"
+    )
     knowledge_threshold: Annotated[Number, Field(ge=-1, le=1)] | None = Field(
-        None, description="cosine score below which a search is a gap, -1 to 1"
+        default=None, description="cosine score below which a search is a gap, -1 to 1"
     )
-    ui_strings: Annotated[str, at_most(50_000), AfterValidator(_json_object)] | None = Field(
-        None, description="JSON object of texts for the user interface"
+    ui_strings: JsonObjectText | None = Field(
+        default=None, description="JSON object of texts for the user interface"
     )
     browser_scope: Literal["full", "runtime"] | None = Field(
-        None, description="what session tokens may do: full, or runtime (no change of what agents say and do)"
+        default=None,
+        description="what session tokens may do: full, or runtime (no change of what agents say and do)",
     )
 
 

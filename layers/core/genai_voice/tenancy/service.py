@@ -1,12 +1,13 @@
 """What is done with apps: sessions are opened, operators create, change and switch them."""
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.errors import Conflict, NotFound, Unauthorized
 from genai_voice.foundation.http import Carriers
+from genai_voice.foundation.model import Request
 from genai_voice.foundation.secret import keys_for
 from genai_voice.foundation.table import Action
 from genai_voice.tenancy.hashing import secret_hash, token_hash
@@ -42,29 +43,29 @@ def open_session(request: SessionRequest, carriers: Carriers) -> SessionOpened:
 def create_app(slug: str, app: NewApp, secret: str) -> None:
     """Raises Conflict when the slug is taken, ValueError for a secret that may not be one."""
     row = AppRow.of(slug)
-    if not row.change(_creation(row, app, secret), AppRow.pk.does_not_exist()):
+    if not row.change(_creation(row, secret, app), AppRow.pk.does_not_exist()):
         raise Conflict(f"App exists already: {slug}")
     forget_callers()
 
 
-def put_app(slug: str, app: NewApp, secret: str, on_create: AppFields | None = None) -> bool:
+def put_app(slug: str, fields: AppFields, secret: str, on_create: AppFields | None = None) -> bool:
     """Create the app or replace the given fields and the secret. Answers whether it was created.
 
     `on_create` is set only on a new app. An existing one keeps `isActive`, and its stored hash when the
     secret is the same, so that seeding again changes nothing.
     """
     row = AppRow.of(slug)
-    if row.change([*_creation(row, app, secret), *_sets(on_create)], AppRow.pk.does_not_exist()):
+    if row.change(_creation(row, secret, fields, on_create), AppRow.pk.does_not_exist()):
         return True
     existing = _existing(slug)
     keep = secret_valid_until(existing, secret) == float("inf")
     new_secret = [] if keep else [AppRow.secrets.set([_hashed(secret)])]
-    row.change([*_sets(app), *new_secret, AppRow.updated_at.set(now_ms())])
+    row.change([*_sets(fields), *new_secret, AppRow.updated_at.set(now_ms())])
     forget_callers()
     return False
 
 
-def update_app(slug: str, fields: AppFields, clear: frozenset[str] = frozenset()) -> None:
+def update_app(slug: str, fields: Request, clear: frozenset[str] = frozenset()) -> None:
     """Set what is given, remove what is named in `clear` (python names). Raises NotFound."""
     removed = [getattr(AppRow, name).remove() for name in sorted(clear)]
     _change(slug, [*_sets(fields), *removed])
@@ -115,6 +116,12 @@ def show_app(slug: str) -> dict[str, Any]:
     }
 
 
+def fields_of(slug: str) -> AppFields:
+    """The app's fields as they are now. Raises NotFound."""
+    row = _existing(slug)
+    return AppFields.model_construct(**{name: getattr(row, name) for name in AppFields.model_fields})
+
+
 def list_apps() -> Iterator[dict[str, Any]]:
     """All apps, by slug."""
     for slug in AppRow.all_slugs():
@@ -137,10 +144,10 @@ def _change(slug: str, actions: list[Action]) -> None:
     forget_callers()
 
 
-def _creation(row: AppRow, app: NewApp, secret: str) -> list[Action]:
+def _creation(row: AppRow, secret: str, *fields: Request | None) -> list[Action]:
     now = now_ms()
     return [
-        *_sets(app),
+        *_sets(*fields),
         AppRow.slug.set(row.slug),
         AppRow.gsi1pk.set(row.gsi1pk),
         AppRow.gsi1sk.set(row.gsi1sk),
@@ -151,8 +158,10 @@ def _creation(row: AppRow, app: NewApp, secret: str) -> list[Action]:
     ]
 
 
-def _sets(fields: AppFields | None) -> list[Action]:
-    given: Mapping[str, Any] = fields.model_dump(exclude_none=True) if fields else {}
+def _sets(*fields: Request | None) -> list[Action]:
+    given: dict[str, Any] = {}
+    for each in fields:
+        given |= each.model_dump(exclude_none=True) if each else {}
     return [getattr(AppRow, name).set(value) for name, value in given.items()]
 
 

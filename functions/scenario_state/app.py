@@ -1,0 +1,21 @@
+"""The state of a demo scenario: shown beside the conversation that changes it, and reset."""
+
+from genai_voice.demos import service
+from genai_voice.demos.service import ScenarioReset, ScenarioStateView
+from genai_voice.foundation.model import Listing
+from genai_voice.tenancy import Api, Caller
+
+api = Api()
+
+
+@api.get("/api/scenario-state")
+def read(caller: Caller, query: Listing) -> ScenarioStateView:
+    return service.read(caller.app.slug, query)
+
+
+@api.post("/api/scenario-state/reset", caller_first=True, lenient_body=True)
+def reset(caller: Caller) -> ScenarioReset:
+    return service.reset(caller.app.slug)
+
+
+handler = api.handler

@@ -1,0 +1,76 @@
+"""The shop's tool for what is in stock."""
+
+import re
+from typing import Any
+
+from genai_voice.demos.model import Outcome, Parameters, State
+from genai_voice.demos.reading import field, rows, text
+
+_VARIANT = re.compile(r"-[A-Z]+-[A-Z]+$", re.IGNORECASE | re.ASCII)
+_CANDLES = "CB-CANDLE"
+
+
+def check_inventory(parameters: Parameters, state: State | None, shop: State) -> Outcome:
+    """What comes of the product that `productName` is a part of, by name or SKU, in `size` and `color`.
+
+    `{found: true, productName, sku, variants[] {size, color, inStock, quantity}, totalInStock,
+    totalVariants}`; the totals count variants. The size must be equal, the color contained. A product that
+    does not come so is found with no variants; no product is `{found: false, message}`. Without state it is
+    the stock of `shop`, product by product.
+    """
+    name = text(parameters, "productName").strip()
+    matching = [
+        item for item in rows(shop if state is None else state, "inventory") if _is_called(item, name.lower())
+    ]
+    if not matching:
+        message = f'We have no product called "{name}".' if name else "Please say which product to look for."
+        return Outcome({"found": False, "message": message})
+    product, sku = field(matching[0], "name"), _VARIANT.sub("", field(matching[0], "sku"))
+    if state is None:
+        product, sku, matching = _whole_product(matching[0], rows(shop, "inventory"))
+    size, color = (text(parameters, key).strip().lower() for key in ("size", "color"))
+    variants = [_variant(item) for item in matching if _is_variant(item, size, color)]
+    return Outcome(
+        {
+            "found": True,
+            "productName": product,
+            "sku": sku,
+            "variants": variants,
+            "totalInStock": sum(variant["inStock"] for variant in variants),
+            "totalVariants": len(variants),
+        }
+    )
+
+
+def _is_called(item: dict[str, Any], wanted: str) -> bool:
+    if not wanted:
+        return False
+    return wanted in field(item, "name").lower() or wanted.replace(" ", "-") in field(item, "sku").lower()
+
+
+def _is_variant(item: dict[str, Any], size: str, color: str) -> bool:
+    return (not size or field(item, "size").lower() == size) and color in field(item, "color").lower()
+
+
+def _variant(item: dict[str, Any]) -> dict[str, Any]:
+    counted = item.get("quantity")
+    quantity = max(counted, 0) if isinstance(counted, int | float) and counted is not True else 0
+    return {
+        "size": field(item, "size"),
+        "color": field(item, "color"),
+        "inStock": quantity > 0,
+        "quantity": quantity,
+    }
+
+
+def _whole_product(
+    item: dict[str, Any], stock: list[dict[str, Any]]
+) -> tuple[str, str, list[dict[str, Any]]]:
+    """Name, SKU and all variants of the product that `item` belongs to; the candles are one product."""
+    sku = _product_sku(item)
+    name = "Candles" if sku == _CANDLES else field(item, "name")
+    return name, sku, [each for each in stock if _product_sku(each) == sku]
+
+
+def _product_sku(item: dict[str, Any]) -> str:
+    return "-".join(field(item, "sku").split("-")[:2])

@@ -1,0 +1,23 @@
+"""The words of the demos: a scenario's state, a tool's parameters, and what a mock tool answers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+State = dict[str, Any]
+"""What tools change: `{appointments}` or `{orders, inventory}`. Any part may be missing or damaged."""
+Parameters = Mapping[str, Any]
+"""The arguments of a tool call: any JSON, of which nothing is believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`data` for the caller, `error` or `found: false` included; `state` to store, None if unchanged."""
+
+    data: dict[str, Any]
+    state: State | None = None
+
+
+Handler = Callable[[Parameters, State | None, datetime], Outcome]
+"""(parameters, state or None where the app has none, now in UTC) -> outcome. Pure; no JSON makes it raise."""

@@ -1,0 +1,32 @@
+"""How a scenario's state is stored: one item per app, guarded by its version."""
+
+import json
+import zlib
+from typing import Any, Self
+
+from genai_voice.foundation.keys import key
+from genai_voice.foundation.table import BinaryAttribute, Condition, Item, NumberAttribute
+
+
+class StateRow(Item, discriminator="scenario_state"):
+    state = BinaryAttribute(legacy_encoding=False)  # compressed JSON
+    updated_at = NumberAttribute()  # epoch ms
+
+    @classmethod
+    def of(cls, app: str) -> Self:
+        return cls(key("APP", app), key("STATE"))
+
+    def document(self) -> dict[str, Any] | None:
+        """The state, or None when what is stored cannot be read."""
+        try:
+            document = json.loads(zlib.decompress(self.state))
+        except (ValueError, TypeError, zlib.error):
+            return None
+        return document if isinstance(document, dict) else None
+
+    @classmethod
+    def unchanged(cls, stored: Self | None) -> Condition:
+        """That nobody has written since `stored` was read."""
+        if stored is None:
+            return cls.pk.does_not_exist()
+        return cls.version == stored.version

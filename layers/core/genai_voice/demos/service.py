@@ -1,0 +1,84 @@
+"""The state of an app's demo scenario: read, reset, changed by tools."""
+
+from datetime import UTC, datetime
+from typing import Any, NotRequired, TypedDict
+from zlib import compress
+
+from pydantic_core import to_json
+
+from genai_voice.demos.handlers import HANDLERS
+from genai_voice.demos.model import Parameters, State
+from genai_voice.demos.rows import StateRow
+from genai_voice.demos.scenarios import initial_state
+from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.model import Listing
+from genai_voice.foundation.table import Change
+
+
+class ScenarioStateView(TypedDict):
+    appSlug: str
+    state: dict[str, Any] | None
+    updatedAt: float | None
+
+
+class ScenarioReset(TypedDict):
+    ok: bool
+    state: NotRequired[dict[str, Any]]
+    message: NotRequired[str]
+
+
+def read(app: str, query: Listing) -> ScenarioStateView:
+    """The stored state; before any tool call the initial one, which is not stored by looking at it."""
+    if not query.covers(app):
+        return {"appSlug": query.app_slug or "", "state": None, "updatedAt": None}
+    row = StateRow.find(StateRow.of(app).pk, StateRow.of(app).sk)
+    if row is None:
+        return {"appSlug": app, "state": initial_state(app), "updatedAt": None}
+    state = row.document()
+    return {"appSlug": app, "state": state, "updatedAt": row.updated_at if state is not None else None}
+
+
+def reset(app: str) -> ScenarioReset:
+    """Back to the initial state, whatever is going on: a tool call that runs meanwhile starts over from
+    it.
+    """
+    state = initial_state(app)
+    if state is None:
+        return {"ok": True, "message": "This app has no scenario state: nothing to reset"}
+    write = _write(StateRow.of(app), state)
+    write.row.change(write.actions)
+    return {"ok": True, "state": state}
+
+
+def has_tool(name: str) -> bool:
+    """Whether there is a demo tool of this name."""
+    return name in HANDLERS
+
+
+def run(
+    name: str | None, parameters: Parameters, app: str, stored: StateRow | None
+) -> tuple[Any, Change | None]:
+    """What the demo tool answers on the stored state, and the write that its effect waits for, if it has one.
+
+    Without a name, or on the first call of a demo app, the effect is that the initial state is stored. The
+    write holds only while the state is the one given: after a refusal read it and run again.
+    """
+    state = stored.document() if stored else initial_state(app)
+    if name is None:
+        data, changed = None, None
+    else:
+        outcome = HANDLERS[name](parameters, state, datetime.now(UTC))
+        data, changed = outcome.data, outcome.state
+    to_store = changed if changed is not None or stored else state
+    if to_store is None:
+        return data, None
+    return data, _write(StateRow.of(app), to_store, stored, guarded=True)
+
+
+def _write(row: StateRow, state: State, stored: StateRow | None = None, *, guarded: bool = False) -> Change:
+    actions = [
+        StateRow.state.set(compress(to_json(state))),
+        StateRow.updated_at.set(now_ms()),
+        StateRow.version.add(1),
+    ]
+    return Change(row, actions, StateRow.unchanged(stored) if guarded else None)

@@ -1,0 +1,27 @@
+"""A transfer to a person, as a queue would confirm it."""
+
+from datetime import datetime
+
+from genai_voice.demos.model import Outcome, Parameters
+from genai_voice.demos.reading import text
+from genai_voice.demos.references import reference
+
+_WAIT = "2-3 minutes"
+
+
+def transfer_to_human(parameters: Parameters, now: datetime) -> Outcome:
+    """Queues the caller, in words alone: no handoff is created.
+
+    `{handoffId, status: "queued", reason, summary, estimatedWaitTime, queuePosition, message}`.
+    """
+    return Outcome(
+        {
+            "handoffId": reference("HO", now),
+            "status": "queued",
+            "reason": text(parameters, "reason"),
+            "summary": text(parameters, "summary"),
+            "estimatedWaitTime": _WAIT,
+            "queuePosition": 2,
+            "message": f"A member of our team will take over in about {_WAIT} and already has your summary.",
+        }
+    )

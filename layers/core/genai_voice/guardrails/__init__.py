@@ -1,0 +1,1 @@
+"""The rules an agent's conversations are checked against."""

@@ -1,0 +1,20 @@
+"""How documents are stored."""
+
+from typing import Self
+
+from genai_voice.foundation.keys import digest, key
+from genai_voice.foundation.table import CompressedText, Item, NumberAttribute, UnicodeAttribute
+
+
+class DocumentRow(Item, discriminator="document"):
+    title = UnicodeAttribute()
+    content = CompressedText()
+    category = UnicodeAttribute()
+    source_type = UnicodeAttribute()
+    updated_by = UnicodeAttribute(null=True)
+    updated_at = NumberAttribute()
+
+    @classmethod
+    def of(cls, app: str, title: str) -> Self:
+        """An upsert by title needs no look-up: the title is the key."""
+        return cls(key("APP", app, "KNOWLEDGE"), key("DOC", digest(app, title)))

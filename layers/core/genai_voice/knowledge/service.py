@@ -1,0 +1,22 @@
+"""Documents are put into an app's knowledge."""
+
+from genai_voice.foundation.clock import now_ms
+from genai_voice.knowledge.rows import DocumentRow
+
+
+def put(app: str, title: str, *, content: str, category: str, source_type: str, updated_by: str) -> bool:
+    """Create or replace the document of this title. Answers whether it is new."""
+    row, now = DocumentRow, now_ms()
+    before = DocumentRow.of(app, title).exchange(
+        [
+            row.title.set(title),
+            row.content.set(content),
+            row.category.set(category),
+            row.source_type.set(source_type),
+            row.updated_by.set(updated_by),
+            row.created_at.set(row.created_at | now),
+            row.updated_at.set(now),
+        ],
+        returning="ALL_OLD",
+    )
+    return before is None or before.title is None

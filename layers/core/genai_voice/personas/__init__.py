@@ -1,0 +1,1 @@
+"""How an app's agent presents itself."""

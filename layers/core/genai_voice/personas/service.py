@@ -1,0 +1,50 @@
+"""The persona of an app is read by its agents and edited by its people."""
+
+import json
+from typing import Any
+
+from genai_voice.foundation.model import Listing, Ok
+from genai_voice.personas.model import PersonaUpdate, PersonaView
+from genai_voice.personas.rows import PersonaRow
+from genai_voice.tenancy import service as tenancy
+from genai_voice.tenancy.model import AppFields
+
+
+def read(app: str, query: Listing) -> PersonaView:
+    """The linked persona of the library where it exists and is active, whole; else the app's own fields."""
+    if not query.covers(app):
+        return _view(AppFields())
+    fields = tenancy.fields_of(app)
+    if fields.persona_id:
+        linked = PersonaRow.of(app, fields.persona_id)
+        persona = PersonaRow.find(linked.pk, linked.sk)
+        if persona and persona.is_active:
+            return _view(persona)
+    return _view(fields)
+
+
+def update(app: str, change: PersonaUpdate) -> Ok:
+    """Change the app's own fields, also while a persona of the library hides them."""
+    tenancy.update_app(app, change)
+    return {"ok": True}
+
+
+def _view(source: AppFields | PersonaRow) -> PersonaView:
+    return {
+        "systemPrompt": source.system_prompt,
+        "voice": source.voice,
+        "personaName": source.persona_name,
+        "personaGreeting": source.persona_greeting,
+        "personaTone": source.persona_tone,
+        "preferredTerms": source.preferred_terms,
+        "blockedTerms": source.blocked_terms,
+        "uiStrings": _parsed(source.ui_strings),
+    }
+
+
+def _parsed(text: str | None) -> dict[str, Any] | None:
+    try:
+        value = json.loads(text) if text else None
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,77 @@
+"""Seeding: an app, or the three demo scenarios with all they need."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from genai_voice.demos import service as demos
+from genai_voice.demos.scenarios import SLUGS, Scenario, load
+from genai_voice.guardrails import service as guardrails
+from genai_voice.knowledge import service as knowledge
+from genai_voice.tenancy import service as tenancy
+from genai_voice.tenancy.model import AppFields, NewApp
+from genai_voice.tools import registry
+
+_ONLY_ON_CREATE = ("modelId", "replyAsAudio", "guardrailsEnabled")
+
+
+def seed_app(slug: str, app: NewApp, secret: str) -> str:
+    """Create the app or replace its fields and secret; `isActive` and all else is kept. Answers what was
+    done.
+    """
+    created = tenancy.put_app(slug, app, secret)
+    return f"{slug}: app {'created' if created else 'updated'}"
+
+
+def seed_demos(secret: str) -> Iterator[str]:
+    """The three demo apps, which share this secret, with tools, rules, documents and their initial state.
+
+    Answers a line per step, as it is done. What operators have changed is kept, but for the texts that the
+    scenario brings and its state, which begins anew.
+    """
+    for slug in SLUGS:
+        yield from _seed(load(slug), secret)
+
+
+def _seed(scenario: Scenario, secret: str) -> Iterator[str]:
+    slug = scenario.slug
+    created = _put_app(scenario, secret)
+    yield f"{slug}: app {'created' if created else 'updated'}"
+    for tool in scenario.tools:
+        new = registry.put(
+            slug,
+            tool["name"],
+            description=tool["description"],
+            parameters_schema=json.dumps(tool["parametersSchema"], ensure_ascii=False),
+            requires_confirmation=tool["requiresConfirmation"],
+            requires_auth=tool["requiresAuth"],
+        )
+        yield f"{slug}: tool {tool['name']} {'created' if new else 'updated'}"
+    for rule in scenario.rules:
+        added = guardrails.add_if_new(
+            slug, rule["type"], rule["pattern"], rule["action"], rule.get("userMessage")
+        )
+        yield f"{slug}: rule {rule['type']} ({rule['action']}) {'added' if added else 'is there already'}"
+    for document in scenario.documents:
+        new = knowledge.put(
+            slug,
+            document["title"],
+            content=document["content"],
+            category=document["category"],
+            source_type=document["sourceType"],
+            updated_by="seed-script",
+        )
+        yield f'{slug}: document "{document["title"]}" {"created" if new else "updated"}'
+    demos.reset(slug)
+    yield f"{slug}: state reset"
+
+
+def _put_app(scenario: Scenario, secret: str) -> bool:
+    described: dict[str, Any] = {**scenario.app, "systemPrompt": scenario.system_prompt}
+    kept = {name: described.pop(name) for name in _ONLY_ON_CREATE if name in described}
+    return tenancy.put_app(
+        scenario.slug,
+        AppFields.model_validate(described),
+        secret,
+        on_create=AppFields.model_validate(kept),
+    )

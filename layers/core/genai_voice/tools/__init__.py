@@ -1,0 +1,1 @@
+"""What an agent may do: the registry of tools, their execution, its audit."""

@@ -1,0 +1,10 @@
+"""How often a session may act: a sliding window of a minute."""
+
+from collections.abc import Sequence
+
+WINDOW_MS = 60_000
+
+
+def recent(hits: Sequence[str], now: int) -> list[str]:
+    """The hits (`<epoch ms>-<execution>`) of the last 60 s."""
+    return [hit for hit in hits if int(hit.partition("-")[0]) > now - WINDOW_MS]
