@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,19 +26,43 @@ for _variable in ("ALLOWED_ORIGINS", "DYNAMODB_ENDPOINT", "DEPLOYMENT_SECRET_ARN
     os.environ.pop(_variable, None)
 
 
+STRICT = os.environ.get("ENGINE") == "dynoxide"
+
+
 @pytest.fixture(scope="session")
 def engine() -> Iterator[None]:
-    """The table of the template, in moto."""
+    """The table of the template, in moto or in the strict engine."""
     import boto3
-    from moto import mock_aws
 
     from tests.support.service import template
 
-    with mock_aws():
-        client = boto3.client("dynamodb")
+    with _strict_engine() if STRICT else _moto():
+        client = boto3.client("dynamodb", endpoint_url=os.environ.get("DYNAMODB_ENDPOINT"))
         for table in template().tables:
             client.create_table(**table.definition)
         yield
+
+
+def _moto() -> AbstractContextManager[None]:
+    from moto import mock_aws
+
+    return mock_aws()
+
+
+@contextmanager
+def _strict_engine() -> Iterator[None]:
+    from tests.support.strict import running_engine
+
+    with running_engine(Path(_DATA.name)) as endpoint:
+        os.environ["DYNAMODB_ENDPOINT"] = endpoint
+        yield
+
+
+@pytest.fixture
+def strict(engine: None) -> None:
+    """For races: under threads moto lets transactions oversell."""
+    if not STRICT:
+        pytest.skip("runs on the strict engine alone: ENGINE=dynoxide")
 
 
 @pytest.fixture(autouse=True)

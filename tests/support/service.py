@@ -3,8 +3,9 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
@@ -14,7 +15,10 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
+from boto3.dynamodb.types import TypeDeserializer
 from genai_voice.foundation.http import Endpoint
+from genai_voice.foundation.keys import key
+from genai_voice.foundation.table import Item
 from genai_voice.tenancy import service as tenancy
 from genai_voice.tenancy.model import AppFields, NewApp
 
@@ -23,7 +27,6 @@ from local.template import Template
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = "203.0.113.7"
-SECRET = "a secret for tests"
 
 Event = dict[str, Any]
 
@@ -38,7 +41,8 @@ def function(group: str) -> ModuleType:
     """A function's module, imported by path, as Lambda does."""
     name = f"functions_{group}_app"
     spec = spec_from_file_location(name, ROOT / "functions" / group / "app.py")
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
@@ -105,7 +109,10 @@ class Client:
     """Calls with the credentials of one app in the headers."""
 
     slug: str
-    secret: str = SECRET
+
+    @property
+    def secret(self) -> str:
+        return f"the secret of {self.slug}"
 
     @property
     def headers(self) -> dict[str, str]:
@@ -132,8 +139,9 @@ def new_app(slug: str | None = None, **fields: Any) -> Client:
     declared = {"name": "An app", "model_id": "a-model", "reply_as_audio": True, "system_prompt": "Be kind."}
     app = NewApp.model_validate(declared, by_name=True)
     extra = AppFields.model_validate(fields, by_name=True)
-    tenancy.put_app(slug, app, SECRET, on_create=extra)
-    return Client(slug)
+    client = Client(slug)
+    tenancy.put_app(slug, app, client.secret, on_create=extra)
+    return client
 
 
 def pages(client: Client, path: str, items: str, **query: str) -> Iterator[list[Any]]:
@@ -147,4 +155,78 @@ def pages(client: Client, path: str, items: str, **query: str) -> Iterator[list[
         cursor = {"cursor": page["cursor"]}
 
 
-AppFactory = Callable[..., Client]
+@dataclass
+class Calls:
+    """What was asked of DynamoDB."""
+
+    operations: list[str] = field(default_factory=list)
+    """In order; the attempts of one call count once."""
+    written: list[str] = field(default_factory=list)
+    """The sort keys of all items that were to be written."""
+
+    def note(self, model: Any, params: dict[str, Any], **_: object) -> None:
+        self.operations.append(model.name)
+        asked = json.loads(params["body"])
+        self.written += [str(item["sk"]["S"]) for item in _items_to_write(model.name, asked)]
+
+
+def _items_to_write(operation: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
+    if operation in ("PutItem", "UpdateItem", "DeleteItem"):
+        return [asked.get("Item") or asked["Key"]]
+    if operation == "BatchWriteItem":
+        return [
+            request["PutRequest"]["Item"] for table in asked["RequestItems"].values() for request in table
+        ]
+    if operation == "TransactWriteItems":
+        return [
+            each.get("Item") or each["Key"] for change in asked["TransactItems"] for each in change.values()
+        ]
+    return []
+
+
+@contextmanager
+def recorded_calls() -> Iterator[Calls]:
+    """What this process asks of DynamoDB meanwhile."""
+    calls = Calls()
+    events = client_events()
+    note = calls.note
+    events.register("before-call.dynamodb", note)
+    try:
+        yield calls
+    finally:
+        events.unregister("before-call.dynamodb", note)
+
+
+def client_events() -> Any:
+    """Where botocore tells what the service's DynamoDB client does."""
+    return Item._get_connection().connection.client.meta.events
+
+
+def rows(app: str, *sessions: str) -> list[dict[str, Any]]:
+    """Every item of the app and of these sessions, as stored, in the order of their keys."""
+    partitions = [
+        key("APP", app),
+        key("APP", app, "EXECUTION"),
+        key("APP", app, "KNOWLEDGE"),
+        *(key("APP", app, "SESSION", session) for session in sessions),
+    ]
+    found = [item for pk in sorted(partitions) for item in partition(pk)]
+    return [{name: plain(value) for name, value in item.items()} for item in found]
+
+
+def partition(pk: str) -> Iterator[dict[str, Any]]:
+    """The items of one partition as DynamoDB's JSON, in the order of their sort keys."""
+    client = Item._get_connection().connection.client
+    asked = {
+        "TableName": os.environ["TABLE_NAME"],
+        "KeyConditionExpression": "pk = :pk",
+        "ExpressionAttributeValues": {":pk": {"S": pk}},
+        "ConsistentRead": True,
+    }
+    for page in client.get_paginator("query").paginate(**asked):
+        yield from page["Items"]
+
+
+def plain(value: dict[str, Any]) -> Any:
+    """A value of DynamoDB's JSON as python has it."""
+    return TypeDeserializer().deserialize(value)

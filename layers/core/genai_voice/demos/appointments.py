@@ -60,9 +60,7 @@ def reschedule_appointment(parameters: Parameters, state: State | None) -> Outco
         return _unknown(appointment_id)
     slot = Slot(day, time, field(row, "provider"))
     if any(other is not row and _slot(other).key() == slot.key() for other in _standing(changed)):
-        return Outcome(
-            {"error": f"{slot.provider} is already booked on {day} at {time}. Please choose another time."}
-        )
+        return Outcome({"error": f"{day} at {time} is already booked. Please choose another time."})
     previous = {
         "previousDate": row.get("date"),
         "previousTime": row.get("time"),

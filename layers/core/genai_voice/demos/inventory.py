@@ -53,14 +53,18 @@ def _is_variant(item: dict[str, Any], size: str, color: str) -> bool:
 
 
 def _variant(item: dict[str, Any]) -> dict[str, Any]:
-    counted = item.get("quantity")
-    quantity = max(counted, 0) if isinstance(counted, int | float) and counted is not True else 0
+    quantity = _units(item.get("quantity"))
     return {
         "size": field(item, "size"),
         "color": field(item, "color"),
         "inStock": quantity > 0,
         "quantity": quantity,
     }
+
+
+def _units(counted: Any) -> float:
+    is_number = isinstance(counted, int | float) and not isinstance(counted, bool)
+    return counted if is_number and counted > 0 else 0
 
 
 def _whole_product(

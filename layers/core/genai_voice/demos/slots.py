@@ -8,6 +8,7 @@ from typing import NamedTuple
 PROVIDERS = ("Dr. Emily Chen", "Dr. James Park", "Lisa Thompson")
 _TIMES = ("9:00 AM", "10:30 AM", "1:00 PM", "2:30 PM", "4:00 PM")
 _TIME = re.compile(r"(\d{1,2})(?::(\d\d)(?::\d\d)?)?\s*(?:([ap])\.?\s*m\.?)?", re.IGNORECASE | re.ASCII)
+_DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ].*)?", re.ASCII)
 _SATURDAY = 5
 
 
@@ -34,9 +35,10 @@ class Slot(NamedTuple):
 
 
 def parse_date(written: str) -> date | None:
-    """`YYYY-MM-DD`; None for anything else."""
+    """`2026-04-07`, also as `2026-4-7` or before a time of day; None for anything else."""
+    match = _DATE.fullmatch(written.strip())
     try:
-        return date.fromisoformat(written.strip())
+        return date(int(match[1]), int(match[2]), int(match[3])) if match else None
     except ValueError:
         return None
 

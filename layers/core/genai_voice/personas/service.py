@@ -15,18 +15,25 @@ def read(app: str, query: Listing) -> PersonaView:
     if not query.covers(app):
         return _view(AppFields())
     fields = tenancy.fields_of(app)
-    if fields.persona_id:
-        linked = PersonaRow.of(app, fields.persona_id)
-        persona = PersonaRow.find(linked.pk, linked.sk)
-        if persona and persona.is_active:
-            return _view(persona)
-    return _view(fields)
+    persona = _active(app, fields.persona_id) if fields.persona_id else None
+    return _view(persona or fields)
 
 
 def update(app: str, change: PersonaUpdate) -> Ok:
     """Change the app's own fields, also while a persona of the library hides them."""
     tenancy.update_app(app, change)
     return {"ok": True}
+
+
+def exists(app: str, persona_id: str) -> bool:
+    """Whether the app's library has this persona, active."""
+    return _active(app, persona_id) is not None
+
+
+def _active(app: str, persona_id: str) -> PersonaRow | None:
+    row = PersonaRow.of(app, persona_id)
+    persona = PersonaRow.find(row.pk, row.sk)
+    return persona if persona and persona.is_active else None
 
 
 def _view(source: AppFields | PersonaRow) -> PersonaView:

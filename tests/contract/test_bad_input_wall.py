@@ -1,0 +1,182 @@
+"""Every endpoint that is declared, against everything that is no valid request."""
+
+import json
+from typing import Any
+
+import pytest
+from genai_voice.foundation.http import Endpoint
+
+from tests.support.minimal import body_of, broken_bodies, query_of, required_of, resolved, schema_of
+from tests.support.service import Client, Reply, call, endpoints, new_app, recorded_calls
+
+WITH_BODY = [endpoint for endpoint in endpoints() if endpoint.method != "GET"]
+DECLARED = [endpoint for endpoint in WITH_BODY if "body" in endpoint.wants]
+WITH_QUERY = [endpoint for endpoint in endpoints() if "query" in endpoint.wants]
+
+
+def name(endpoint: Endpoint) -> str:
+    return f"{endpoint.method} {endpoint.path}"
+
+
+@pytest.fixture(scope="module")
+def app(engine: None) -> Client:
+    return new_app()
+
+
+def send(app: Client, endpoint: Endpoint, raw: bytes, **headers: str) -> Reply:
+    return call(endpoint.method, endpoint.path, raw=raw, headers=app.headers | headers)
+
+
+def refused(app: Client, reply: Reply, *statuses: int) -> None:
+    """A clear refusal, and nothing was written."""
+    assert reply.status in (statuses or (400,)), reply.text
+    assert list(reply.json) == ["error"]
+    assert reply.json["error"] not in ("", "Internal server error")
+    assert reply.headers["Access-Control-Allow-Origin"] == "*"
+
+
+NO_OBJECTS = {
+    "empty": b"",
+    "not JSON": b"{",
+    "array": b"[]",
+    "null": b"null",
+    "text": b'"x"',
+    "number": b"1",
+    "NaN": b'{"x": NaN}',
+    "Infinity": b'{"x": -Infinity}',
+    "lone surrogate": rb'{"x": "\ud800"}',
+    "20,000 deep": b"[" * 20_000 + b"]" * 20_000,
+    "20,000 deep inside": b'{"x":' * 20_000 + b"1" + b"}" * 20_000,
+    "no UTF-8": b'{"x": "\xff"}',
+    "two values": b"{} {}",
+}
+
+
+@pytest.mark.parametrize("raw", NO_OBJECTS.values(), ids=NO_OBJECTS.keys())
+@pytest.mark.parametrize("endpoint", WITH_BODY, ids=name)
+def test_a_body_that_is_no_json_object_is_refused(app: Client, endpoint: Endpoint, raw: bytes) -> None:
+    # What is no text arrives as base64, as every body does whose type is not known to be text.
+    with recorded_calls() as calls:
+        reply = send(app, endpoint, raw, **{"content-type": "application/webhook+json"})
+    if endpoint.lenient_body:
+        assert reply.status == 200
+    else:
+        refused(app, reply)
+        assert reply.json == {"error": "Invalid JSON body"}
+        assert not calls.written
+
+
+@pytest.mark.parametrize("endpoint", WITH_BODY, ids=name)
+def test_an_oversized_body_is_refused_before_anything_else(app: Client, endpoint: Endpoint) -> None:
+    padded = json.dumps(body_of(endpoint) | {"padding": "x" * endpoint.body_limit}).encode()
+    for headers in (app.headers, {}):
+        reply = call(endpoint.method, endpoint.path, raw=padded, headers=headers)
+        refused(app, reply, 413)
+
+
+@pytest.mark.parametrize("endpoint", DECLARED, ids=name)
+def test_a_field_of_a_wrong_type_is_refused_by_name(app: Client, endpoint: Endpoint) -> None:
+    cases = list(broken_bodies(endpoint))
+    assert cases
+    for path, body in cases:
+        if endpoint.headers_as_body and path in ("appSlug", "appSecret"):
+            continue  # a credential of a wrong type is absent, and the headers give it
+        with recorded_calls() as calls:
+            reply = send(app, endpoint, json.dumps(body).encode())
+        refused(app, reply)
+        missing = reply.json["error"] == endpoint.wants["body"].missing
+        assert path in reply.json["error"] or missing, (path, body, reply.text)
+        assert not calls.written
+
+
+@pytest.mark.parametrize("absent", [None, "", "left out"])
+@pytest.mark.parametrize("endpoint", [each for each in DECLARED if required_of(each)], ids=name)
+def test_a_required_field_that_is_absent_null_or_empty_is_missing(
+    app: Client, endpoint: Endpoint, absent: str | None
+) -> None:
+    for field in required_of(endpoint):
+        body: dict[str, Any] = body_of(endpoint) | {field: absent}
+        if absent == "left out":
+            del body[field]
+        headers = {} if endpoint.headers_as_body else app.headers
+        reply = call(endpoint.method, endpoint.path, body=body, headers=headers)
+        assert (reply.status, reply.json) == (400, {"error": endpoint.wants["body"].missing})
+
+
+@pytest.mark.parametrize("endpoint", WITH_BODY, ids=name)
+def test_unknown_keys_are_ignored(app: Client, endpoint: Endpoint) -> None:
+    unknown = {"unknown": {"a": [1, None]}, "": 1, "__proto__": {}, "app": "x", "caller": 1, "\u0000": 2}
+    assert (
+        call(endpoint.method, endpoint.path, body=body_of(endpoint) | unknown, headers=app.headers).status
+        == 200
+    )
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0b", "#", "~", "%", "é" * 999, "\U0001f600", "\u202e", " "])
+@pytest.mark.parametrize("endpoint", DECLARED, ids=name)
+def test_odd_texts_are_stored_or_refused_but_never_break(app: Client, endpoint: Endpoint, text: str) -> None:
+    schema = schema_of(endpoint.wants["body"])
+    for field, declared in schema["properties"].items():
+        if resolved(declared, schema).get("type") == "string":
+            reply = call(
+                endpoint.method, endpoint.path, body=body_of(endpoint) | {field: text}, headers=app.headers
+            )
+            assert reply.status in (200, 400), reply.text
+
+
+@pytest.mark.parametrize(
+    "number", ["1e999", "1" + "0" * 400, "-1" + "0" * 5000, "1e-400", "5e-324", "1e15", "-1e15"]
+)
+@pytest.mark.parametrize("endpoint", DECLARED, ids=name)
+def test_numbers_beyond_the_store_are_refused_or_ignored(
+    app: Client, endpoint: Endpoint, number: str
+) -> None:
+    """Where a number is declared it is refused; among unknown keys it must not break anything."""
+    for field in ["unknown", *schema_of(endpoint.wants["body"])["properties"]]:
+        body = json.dumps(body_of(endpoint) | {field: "NUMBER"}).replace('"NUMBER"', number)
+        reply = send(app, endpoint, body.encode())
+        assert reply.status in (200, 400), (field, reply.text)
+        assert reply.status == 400 or field == "unknown" or _may_be(endpoint, field, number), (
+            field,
+            reply.text,
+        )
+
+
+def _may_be(endpoint: Endpoint, field: str, number: str) -> bool:
+    """0 by underflow is a number; a time to live has no upper limit but its cap; a wrong credential is
+    absent.
+    """
+    return number == "1e-400" or field in ("ttlMs", "appSlug", "appSecret")
+
+
+@pytest.mark.parametrize("endpoint", WITH_QUERY, ids=name)
+def test_odd_queries_never_break(app: Client, endpoint: Endpoint) -> None:
+    fields = [*schema_of(endpoint.wants["query"])["properties"], "unknown", "limit", "all"]
+    for field in fields:
+        for value in ["", " ", "x" * 5_000, "\0", "é", "-1", "NaN", "1e999", "#", "[]", "%00"]:
+            reply = app.get(endpoint.path, **query_of(endpoint) | {field: value})
+            assert reply.status in (200, 400), (field, value, reply.text)
+            if reply.status == 400:
+                assert field in reply.json["error"], (field, value, reply.text)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [each for each in WITH_QUERY if "cursor" in schema_of(each.wants["query"])["properties"]],
+    ids=name,
+)
+def test_a_cursor_that_was_made_up_is_refused(app: Client, endpoint: Endpoint) -> None:
+    if endpoint.path in ("/api/scenario-state", "/api/persona"):
+        pytest.skip("shows one object: a cursor means nothing here")
+    for cursor in ["x", "AAAA", "A" * 100, "é", "!!", "====", "eyJhIjoxfQ"]:
+        reply = app.get(endpoint.path, **query_of(endpoint), cursor=cursor)
+        refused(app, reply)
+        assert "cursor" in reply.json["error"]
+
+
+@pytest.mark.parametrize("trace", ["", "x" * 1_001, "\0", "é"])
+@pytest.mark.parametrize("endpoint", [each for each in endpoints() if "trace_id" in each.wants], ids=name)
+def test_odd_trace_ids_never_break(app: Client, endpoint: Endpoint, trace: str) -> None:
+    headers = app.headers | {"x-trace-id": trace}
+    reply = call(endpoint.method, endpoint.path, body=body_of(endpoint), headers=headers)
+    assert reply.status == (400 if len(trace) > 1_000 else 200), reply.text

@@ -1,0 +1,226 @@
+"""Every endpoint that is declared, against every credential that must not open it, and against another
+tenant.
+"""
+
+import json
+import zlib
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+import time_machine
+from genai_voice.demos.rows import StateRow
+from genai_voice.foundation.http import Endpoint
+from genai_voice.tenancy import service as tenancy
+from genai_voice.tools import registry
+
+from tests.support.minimal import body_of, query_of, required_of
+from tests.support.service import Client, Reply, call, endpoints, new_app, recorded_calls, rows
+
+WALLED = [
+    endpoint for endpoint in endpoints() if "caller" in endpoint.wants or endpoint.path == "/api/auth/session"
+]
+WITH_CALLER = [endpoint for endpoint in endpoints() if "caller" in endpoint.wants]
+READING = [endpoint for endpoint in WITH_CALLER if endpoint.method == "GET"]
+WRITING = [endpoint for endpoint in WITH_CALLER if endpoint.method != "GET"]
+SESSION = "the-same-session"
+
+
+def name(endpoint: Endpoint) -> str:
+    return f"{endpoint.method} {endpoint.path}"
+
+
+def ask(endpoint: Endpoint, headers: dict[str, str], more: dict[str, str] | None = None) -> Reply:
+    """A valid request but for its credentials. `more` goes where this endpoint takes credentials besides
+    headers.
+    """
+    body, query = body_of(endpoint), query_of(endpoint)
+    if endpoint.path == "/api/auth/session":
+        body = {}
+    if endpoint.method == "GET":
+        return call("GET", endpoint.path, query=query | (more or {}), headers=headers)
+    return call(endpoint.method, endpoint.path, body=body | (more or {}), headers=headers, query=query)
+
+
+def _none(app: Client) -> tuple[dict[str, str], dict[str, str]]:
+    return {}, {"appSlug": app.slug}
+
+
+def _wrong_secret(app: Client) -> tuple[dict[str, str], dict[str, str]]:
+    return {**app.headers, "authorization": "Bearer not the secret"}, {}
+
+
+def _wrong_secret_in_fields(app: Client) -> tuple[dict[str, str], dict[str, str]]:
+    return {}, {"appSlug": app.slug, "appSecret": "not the secret"}
+
+
+def _unknown_slug(app: Client) -> tuple[dict[str, str], dict[str, str]]:
+    return {**app.headers, "x-app-slug": "nobody"}, {}
+
+
+def _no_slug(app: Client) -> tuple[dict[str, str], dict[str, str]]:
+    return {"authorization": f"Bearer {app.secret}"}, {}
+
+
+def _foreign_secret(app: Client) -> tuple[dict[str, str], dict[str, str]]:
+    return {**app.headers, "authorization": f"Bearer {new_app().secret}"}, {}
+
+
+def _unknown_token(app: Client) -> tuple[dict[str, str], dict[str, str]]:
+    return {"authorization": "Bearer gvs_unknown"}, {}
+
+
+def _expired_token(app: Client) -> tuple[dict[str, str], dict[str, str]]:
+    with time_machine.travel(0):
+        return {"authorization": f"Bearer {app.token(1000)}"}, {}
+
+
+def _inactive_app(app: Client) -> tuple[dict[str, str], dict[str, str]]:
+    tenancy.set_active(app.slug, False)
+    return app.headers, {}
+
+
+def _token_of_inactive_app(app: Client) -> tuple[dict[str, str], dict[str, str]]:
+    token = app.token()
+    tenancy.set_active(app.slug, False)
+    return {"authorization": f"Bearer {token}"}, {}
+
+
+def _wrong_bearer_right_fields(app: Client) -> tuple[dict[str, str], dict[str, str]]:
+    return {"authorization": "Bearer wrong"}, {"appSlug": app.slug, "appSecret": app.secret}
+
+
+def _malformed(value: str, app: Client) -> tuple[dict[str, str], dict[str, str]]:
+    return {"x-app-slug": app.slug, "authorization": value.replace("SECRET", app.secret)}, {}
+
+
+CREDENTIALS: dict[str, Callable[[Client], tuple[dict[str, str], dict[str, str]]]] = {
+    "none": _none,
+    "wrong secret": _wrong_secret,
+    "wrong secret in fields": _wrong_secret_in_fields,
+    "unknown slug": _unknown_slug,
+    "no slug": _no_slug,
+    "another app's secret": _foreign_secret,
+    "unknown token": _unknown_token,
+    "expired token": _expired_token,
+    "inactive app": _inactive_app,
+    "token of an inactive app": _token_of_inactive_app,
+    "wrong bearer, right fields": _wrong_bearer_right_fields,
+    "no scheme": partial(_malformed, "SECRET"),
+    "basic": partial(_malformed, "Basic SECRET"),
+    "empty bearer": partial(_malformed, "Bearer "),
+    "bearer glued": partial(_malformed, "BearerSECRET"),
+    "bearer with a NUL": partial(_malformed, "Bearer SECRET\0"),
+    "very long bearer": partial(_malformed, "Bearer " + "x" * 100_000),
+}
+
+
+def _answers_missing(endpoint: Endpoint, credential: str) -> bool:
+    """auth/session takes its fields from the carriers: without them they are missing."""
+    carried = {
+        "none",
+        "no slug",
+        "unknown token",
+        "expired token",
+        "no scheme",
+        "basic",
+        "empty bearer",
+        "bearer glued",
+    }
+    return endpoint.path == "/api/auth/session" and credential in carried | {"token of an inactive app"}
+
+
+@pytest.mark.parametrize("credential", CREDENTIALS)
+@pytest.mark.parametrize("endpoint", WALLED, ids=name)
+def test_nobody_enters_without_a_valid_credential(endpoint: Endpoint, credential: str) -> None:
+    app = new_app()
+    headers, fields = CREDENTIALS[credential](app)
+    with recorded_calls() as calls:
+        reply = ask(endpoint, headers, fields)
+    if _answers_missing(endpoint, credential):
+        assert (reply.status, reply.json) == (400, {"error": "Missing appSlug or appSecret"})
+    else:
+        assert (reply.status, reply.json) == (401, {"error": "Unauthorized"})
+    assert reply.headers["Access-Control-Allow-Origin"] == "*"
+    assert all(key.startswith("BRAKE#") for key in calls.written)
+
+
+@pytest.mark.parametrize("endpoint", [each for each in WITH_CALLER if required_of(each)], ids=name)
+def test_incomplete_and_unauthenticated_is_answered_in_the_contracts_order(endpoint: Endpoint) -> None:
+    reply = call(endpoint.method, endpoint.path, body=None if endpoint.method == "GET" else {})
+    assert reply.status == (401 if endpoint.caller_first else 400)
+
+
+@pytest.mark.parametrize("endpoint", WITH_CALLER, ids=name)
+def test_every_carrier_opens_every_endpoint(endpoint: Endpoint) -> None:
+    app = new_app()
+    token = app.token()
+    for headers, fields in [
+        (app.headers, {}),
+        ({"authorization": f"bearer   {token} "}, {}),
+        ({}, {"sessionToken": token}),
+        ({}, {"appSlug": app.slug, "appSecret": app.secret}),
+        ({"authorization": f"Bearer {app.secret}"}, {"appSlug": app.slug}),
+        ({"authorization": "Basic eDp5"}, {"sessionToken": token}),
+    ]:
+        reply = ask(endpoint, headers, fields)
+        assert reply.status == 200, reply.text
+
+
+# -- two tenants -------------------------------------------------------------------------------------------
+
+
+def fill(app: Client, marker: str) -> None:
+    """One row of every kind that a reading endpoint shows, with the marker in it."""
+    said = {"role": "user", "content": marker, "ts": 1}
+    message = {"sessionId": SESSION, "participantIdentity": "user", "isFinal": True, "createdAt": 1}
+    for path, body in [
+        ("/api/conversations", {"sessionId": SESSION, "messages": [said]}),
+        ("/api/messages", {"messages": [message | {"role": "user", "content": marker}]}),
+        ("/api/events", {"sessionId": SESSION, "events": [{"eventType": "e", "ts": 1, "data": marker}]}),
+        ("/api/tools/execute", {"sessionId": SESSION, "toolName": "unknown", "parameters": {"said": marker}}),
+    ]:
+        assert app.post(path, body).status == 200
+    assert app.patch("/api/persona", {"personaGreeting": marker}).status == 200
+    registry.put(app.slug, "a_tool", description=marker, parameters_schema="{}")
+    StateRow.of(app.slug).change([StateRow.state.set(_packed(marker)), StateRow.updated_at.set(1)])
+
+
+def _packed(marker: str) -> bytes:
+    return zlib.compress(json.dumps({"said": marker}).encode())
+
+
+@pytest.mark.parametrize("endpoint", READING, ids=name)
+def test_no_reader_sees_another_tenants_rows(endpoint: Endpoint) -> None:
+    mine, theirs = new_app(), new_app()
+    fill(mine, "said-by-mine")
+    fill(theirs, "said-by-theirs")
+    asked = query_of(endpoint) | ({"sessionId": SESSION} if "sessionId" in query_of(endpoint) else {})
+    for widened in ({}, {"all": "true"}, {"appSlug": mine.slug}, {"all": "true", "appSlug": mine.slug}):
+        reply = mine.get(endpoint.path, **asked, **widened)
+        assert "said-by-mine" in reply.text, f"{widened}: fill() does not fill this endpoint"
+        assert "said-by-theirs" not in reply.text
+    token = {"authorization": f"Bearer {mine.token()}"}
+    for headers in (mine.headers, token, token | {"x-app-slug": theirs.slug}):
+        for widened in ({"appSlug": theirs.slug}, {"appSlug": theirs.slug, "all": "true"}):
+            reply = call("GET", endpoint.path, query=asked | widened, headers=headers)
+            assert reply.status == 200
+            assert "said-by-theirs" not in reply.text
+            if endpoint.path != "/api/messages" or "all" in widened:
+                assert "said-by-mine" not in reply.text
+
+
+@pytest.mark.parametrize("endpoint", WRITING, ids=name)
+def test_no_writer_changes_another_tenants_rows(endpoint: Endpoint) -> None:
+    mine, theirs = new_app(), new_app()
+    fill(theirs, "said-by-theirs")
+    before = rows(theirs.slug, SESSION)
+    body: dict[str, Any] = body_of(endpoint)
+    if "sessionId" in body:
+        body["sessionId"] = SESSION
+    token = mine.token()
+    for headers in (mine.headers, {"authorization": f"Bearer {token}", "x-app-slug": theirs.slug}):
+        reply = call(endpoint.method, endpoint.path, body=body | {"appSlug": theirs.slug}, headers=headers)
+        assert reply.status == 200
+    assert rows(theirs.slug, SESSION) == before
