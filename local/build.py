@@ -1,0 +1,112 @@
+"""`make build`: `sam build`, then bytecode for Lambda's Python, which SAM does not ship and which makes cold
+starts much shorter.
+
+The bytecode is not checked against its source at import: SAM dates every file 1980, so a check by time would
+reject it.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from local.errors import LocalError
+
+_ROOT = Path(__file__).resolve().parent.parent
+_SAM = _ROOT / ".venv-sam" / "bin" / "sam"
+_BUILT = _ROOT / ".aws-sam" / "build"
+_VERSION = "3.13"
+_PYTHON = f"python{_VERSION}"
+_PROBE = "import sys, pip; print('%d.%d' % sys.version_info[:2], sys.executable)"
+_LIMIT_MB = 250  # of a function together with its layers, unzipped
+_MB = 1024 * 1024
+
+
+def main() -> None:
+    try:
+        python = _lambda_python()
+        print(f"Building with {python} …", flush=True)
+        _sam_build(python)
+        for folder in _folders():
+            _compile(folder, python)
+        print(_sizes())
+    except LocalError as wrong:
+        sys.exit(str(wrong))
+
+
+def _lambda_python() -> Path:
+    """A Python of Lambda's version, with pip. Candidates are run, not looked up: pyenv's shims are there for
+    Pythons that are not.
+    """
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    candidates = [
+        Path(sys.base_prefix) / "bin" / _PYTHON,
+        *(Path(folder) / _PYTHON for folder in os.get_exec_path()),
+        *sorted(pyenv.glob(f"versions/{_VERSION}*/bin/{_PYTHON}")),
+        *(Path(folder) / _PYTHON for folder in ("/usr/local/bin", "/opt/homebrew/bin")),
+    ]
+    for candidate in candidates:
+        if python := _behind(candidate):
+            return python
+    raise LocalError(
+        f"make build needs Python {_VERSION}, which Lambda runs, with pip, and found none: "
+        f"install it so that {_PYTHON} runs it."
+    )
+
+
+def _behind(candidate: Path) -> Path | None:
+    """The interpreter that a candidate runs, which may be a script that chooses one."""
+    try:
+        found = subprocess.run([candidate, "-c", _PROBE], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    version, _, executable = found.stdout.strip().partition(" ")
+    return Path(executable) if version == _VERSION else None
+
+
+def _sam_build(python: Path) -> None:
+    """SAM takes its Python from PATH. It says much, which is worth reading only when it fails."""
+    environ = {
+        **os.environ,
+        "PATH": os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)]),
+        "SAM_CLI_TELEMETRY": "0",
+    }
+    built = subprocess.run(
+        [_SAM, "build"], cwd=_ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    if built.returncode:
+        raise LocalError(f"{built.stdout}\nsam build failed; what it said is above.")
+
+
+def _compile(folder: Path, python: Path) -> None:
+    """The paths within are Lambda's: no trace of this machine, nothing to correct at import."""
+    there = "/opt" if _is_layer(folder) else "/var/task"
+    how = ["-q", "-j", "0", "--invalidation-mode", "unchecked-hash", "-s", str(folder), "-p", there]
+    if subprocess.run([python, "-m", "compileall", *how, folder]).returncode:
+        raise LocalError(f"{folder} holds files that Python {_VERSION} cannot compile.")
+
+
+def _folders() -> list[Path]:
+    return sorted(path for path in _BUILT.iterdir() if path.is_dir())
+
+
+def _is_layer(folder: Path) -> bool:
+    return (folder / "python").is_dir()
+
+
+def _size_mb(folder: Path) -> float:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / _MB
+
+
+def _sizes() -> str:
+    """Raises LocalError when Lambda would refuse the largest function with the layer."""
+    layer = sum(_size_mb(folder) for folder in _folders() if _is_layer(folder))
+    function = max(_size_mb(folder) for folder in _folders() if not _is_layer(folder))
+    text = f"unzipped, the layer takes {layer:.1f} MB, the largest function {function:.2f} MB"
+    if layer + function > _LIMIT_MB:
+        raise LocalError(f"Too large: {text}, and Lambda allows {_LIMIT_MB} MB for both.")
+    return f"{_BUILT.relative_to(_ROOT)}: {text} (Lambda allows {_LIMIT_MB} MB for both)."
+
+
+if __name__ == "__main__":
+    main()

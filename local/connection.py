@@ -1,0 +1,88 @@
+"""How a process reaches the table of the local service: its variables, and the file that tells others."""
+
+import json
+import os
+from collections.abc import Mapping, MutableMapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from local.data_folder import is_claimed
+from local.errors import LocalError
+from local.project import Project
+from local.secret_files import write_private
+
+_FILE = "connection.json"
+# Nobody checks these, but the SDK wants some; real ones must not be sent to a local engine.
+_NO_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+_REAL_CREDENTIALS = (
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_DYNAMODB",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """All that `foundation.settings` needs of the local service."""
+
+    endpoint: str
+    """The address of the local DynamoDB."""
+    table: str
+    region: str
+    deployment_secret_file: str
+    address: str
+    """Where the service itself answers."""
+
+    def variables(self) -> dict[str, str]:
+        return {
+            "TABLE_NAME": self.table,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "DYNAMODB_ENDPOINT": self.endpoint,
+            "DEPLOYMENT_SECRET_FILE": self.deployment_secret_file,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            **_NO_CREDENTIALS,
+        }
+
+    def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """`environ` with the variables of this connection, and without real credentials."""
+        return {
+            name: value for name, value in environ.items() if name not in _REAL_CREDENTIALS
+        } | self.variables()
+
+    def write(self, data: Path) -> None:
+        write_private(data / _FILE, json.dumps(asdict(self), indent=2) + "\n")
+
+
+def connect(environ: MutableMapping[str, str] = os.environ) -> None:
+    """Point this process's settings at the table to work on, before they are first read.
+
+    Where TABLE_NAME is set that is a deployed table, and the environment stays as it is: the caller's own
+    credentials lead there. Else it is the running local service's. Raises LocalError when none runs.
+    """
+    if environ.get("TABLE_NAME"):
+        return
+    connection = running(Project.read(environ).data)
+    for name in _REAL_CREDENTIALS:
+        environ.pop(name, None)
+    environ.update(connection.variables())
+
+
+def running(data: Path) -> Connection:
+    """The local service that has this data folder. Raises LocalError when there is none."""
+    try:
+        if is_claimed(data):
+            return Connection(**json.loads((data / _FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        pass
+    raise LocalError(
+        f"No local service is running on {data}: start it with `make run`, "
+        "or set TABLE_NAME to work on a deployed table."
+    )
+
+
+def forget(data: Path) -> None:
+    """The service has stopped."""
+    (data / _FILE).unlink(missing_ok=True)

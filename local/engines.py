@@ -1,0 +1,151 @@
+"""The local DynamoDB: one that is given, else dynoxide, which keeps its data, else moto, which forgets."""
+
+import asyncio
+import os
+import platform
+import shutil
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from local.errors import LocalError
+from local.processes import start_leashed, stop
+from local.project import Project
+
+_DYNOXIDE = "@dynoxide/linux-x64"
+_DYNOXIDE_VERSION = "1.2.1"
+_QUIETLY = ("--no-audit", "--no-fund", "--no-save", "--silent", "--fetch-retries=1")
+_INSTALL_S = 60
+_START_S = 20
+
+
+@dataclass
+class Engine:
+    """A DynamoDB that is chosen, and may still be starting."""
+
+    name: str
+    endpoint: str
+    note: str
+    """Where the data is, for the start message."""
+    command: list[str] = field(default_factory=list)
+    process: Process | None = None
+
+    async def start(self, log: Path, environ: Mapping[str, str], inherit: int) -> None:
+        """Answers when it accepts connections. Raises LocalError when that does not happen."""
+        if self.command:
+            with log.open("ab") as output:
+                self.process = await start_leashed(self.command, environ, output, [inherit])
+        parts = urlsplit(self.endpoint)
+        try:
+            async with asyncio.timeout(_START_S if self.command else 3):
+                await self._answer(
+                    parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+                )
+        except TimeoutError:
+            raise LocalError(f"{self.name} does not answer at {self.endpoint}.") from None
+
+    async def _answer(self, host: str, port: int) -> None:
+        while True:
+            if self.process is not None and self.process.returncode is not None:
+                raise LocalError(
+                    f"{self.name} has ended with exit code {self.process.returncode} before it answered."
+                )
+            try:
+                _, writer = await asyncio.open_connection(host, port)
+            except OSError:
+                await asyncio.sleep(0.02)
+                continue
+            writer.close()
+            return
+
+    async def stop(self) -> None:
+        if self.process is not None:
+            await stop(self.process)
+
+
+async def choose(project: Project, environ: Mapping[str, str]) -> Engine:
+    """The engine this machine can run, installed, not started. Raises LocalError when there is none."""
+    given = environ.get("DYNAMODB_ENDPOINT")
+    if given:
+        return _given(given)
+    reason, program = await _dynoxide(project)
+    address = f"http://127.0.0.1:{_free_port()}"
+    port = address.rsplit(":", 1)[1]
+    if program is not None:
+        file = project.data / "dynamodb.sqlite"
+        command = [str(program), "serve", "--host", "127.0.0.1", "--port", port, "--db-path", str(file)]
+        return Engine("dynoxide", address, f"in {project.data}", command=command)
+    if find_spec("moto") and find_spec("flask"):
+        note = f"in memory, and ends with this run: the engine is moto, since {reason}"
+        command = [sys.executable, "-P", "-m", "moto.server", "-H", "127.0.0.1", "-p", port]
+        return Engine("moto", address, note, command=command)
+    raise LocalError(
+        f"There is no DynamoDB to run: {reason}, and moto is not installed. "
+        "Set DYNAMODB_ENDPOINT to one that runs."
+    )
+
+
+def _given(endpoint: str) -> Engine:
+    try:
+        parts = urlsplit(endpoint)
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise LocalError(
+            f"DYNAMODB_ENDPOINT must be an address such as http://127.0.0.1:8000, not {endpoint!r}."
+        )
+    return Engine("The DynamoDB of DYNAMODB_ENDPOINT", endpoint, f"at {endpoint}")
+
+
+async def _dynoxide(project: Project) -> tuple[str, Path | None]:
+    """The program, or why there is none."""
+    folder = project.engines / f"dynoxide-{_DYNOXIDE_VERSION}"
+    program = folder / "node_modules" / _DYNOXIDE / "dynoxide"
+    if not sys.platform.startswith("linux") or platform.machine() not in ("x86_64", "AMD64"):
+        return "dynoxide exists for Linux on x86-64 only", None
+    if program.is_file():
+        return "", program
+    npm = shutil.which("npm")
+    if npm is None:
+        return "npm is not there to install dynoxide", None
+    if not await _install(npm, f"{_DYNOXIDE}@{_DYNOXIDE_VERSION}", folder):
+        return "npm could not install dynoxide", None
+    return "", program
+
+
+async def _install(npm: str, package: str, folder: Path) -> bool:
+    """Beside its place first: an installation that was interrupted must not look like one."""
+    print("Installing the local DynamoDB (dynoxide), once ...", flush=True)
+    part = folder.with_name(f".{folder.name}.{os.getpid()}")
+    part.mkdir(parents=True, exist_ok=True)
+    process = await asyncio.create_subprocess_exec(
+        *(npm, "install", "--prefix", str(part), *_QUIETLY, package),
+        stdin=DEVNULL,
+        stdout=DEVNULL,
+        stderr=DEVNULL,
+        cwd=part,
+        process_group=0,
+    )
+    try:
+        async with asyncio.timeout(_INSTALL_S):
+            await process.wait()
+        if process.returncode == 0:
+            part.rename(folder)
+    except (TimeoutError, OSError):  # too slow, or another run was first
+        pass
+    finally:
+        await stop(process)
+        shutil.rmtree(part, ignore_errors=True)
+    return folder.is_dir()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,40 @@
+"""What a person sees once the service answers: where it is, how to get in, and a first call to copy."""
+
+import json
+import os
+import shlex
+from pathlib import Path
+
+DEMO_APPS = ("demo-dentist", "demo-earnings", "demo-ecommerce")
+
+
+def greeting(address: str, secret: str, log: Path, engine_note: str) -> str:
+    """The start message."""
+    slug = DEMO_APPS[0]
+    bearer = shlex.quote(f"Authorization: Bearer {secret}")
+    body = shlex.quote(json.dumps({"appSlug": slug, "appSecret": secret}))
+    return f"""
+The service answers at {address}
+
+  apps        {", ".join(DEMO_APPS)}
+  app secret  {secret}
+  data        {engine_note}
+  logs        {_short(log)}
+
+Try it:
+
+  curl -s {address}/api/persona -H {bearer} -H 'X-App-Slug: {slug}'
+
+or as a browser does, with a session token:
+
+  TOKEN=$(curl -s -X POST {address}/api/auth/session -H 'Content-Type: application/json' \\
+    -d {body} | sed 's/.*"sessionToken":"\\([^"]*\\)".*/\\1/')
+  curl -s {address}/api/tools -H "Authorization: Bearer $TOKEN"
+
+Edited code is live at once. Ctrl-C to stop."""
+
+
+def _short(path: Path) -> str:
+    """As seen from here, where that is shorter."""
+    relative = os.path.relpath(path)
+    return relative if len(relative) < len(str(path)) else str(path)

@@ -1,0 +1,66 @@
+"""Child processes, each in a process group of its own, so that Ctrl-C reaches only the parent."""
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from local import leash
+
+_PATIENCE_S = 3.0
+
+
+async def start_leashed(
+    command: Sequence[str], environ: Mapping[str, str], output: IO[bytes], inherit: Sequence[int] = ()
+) -> Process:
+    """A foreign program. It dies with this process, also when that is killed with -9."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-S", str(Path(leash.__file__)), str(os.getpid()), *command),
+        stdin=PIPE,  # held open while we live
+        stdout=output,
+        stderr=output,
+        env=dict(environ),
+        pass_fds=inherit,
+        process_group=0,
+    )
+
+
+async def start_python(
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    root: Path,
+    output: IO[bytes] | int,
+    inherit: Sequence[int] = (),
+) -> Process:
+    """A module of ours, without the current folder on its path."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", *arguments),
+        stdin=DEVNULL,
+        stdout=output,
+        stderr=output if not isinstance(output, int) else asyncio.subprocess.STDOUT,
+        env=dict(environ),
+        cwd=root,
+        pass_fds=inherit,
+        process_group=0,
+    )
+
+
+async def stop(process: Process) -> None:
+    """Ask it to end, then make it."""
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def kill(process: Process) -> None:
+    if process.returncode is None:
+        process.kill()

@@ -1,0 +1,86 @@
+"""Edited code is live: a change starts a new worker, which takes over once it has imported everything."""
+
+import asyncio
+from collections.abc import Mapping
+from importlib.util import cache_from_source
+from pathlib import Path
+
+from watchfiles import Change, DefaultFilter, awatch
+
+from local.errors import LocalError
+from local.project import Project
+from local.template import Template
+from local.workers import Workers
+
+Changes = asyncio.Queue[set[Path]]
+
+
+async def follow(project: Project, workers: Workers, environ: Mapping[str, str]) -> None:
+    """Runs until it is cancelled. What cannot be served is told, and the last working code stays."""
+    changes: Changes = asyncio.Queue()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_watch_code(project, workers.template, changes))
+            tasks.create_task(_watch_template(project, changes))
+            tasks.create_task(_reload(project, workers, environ, changes))
+    except* OSError as reasons:
+        print(
+            f"Edited code needs a restart: files cannot be watched here ({reasons.exceptions[0]}).",
+            flush=True,
+        )
+
+
+async def _reload(project: Project, workers: Workers, environ: Mapping[str, str], changes: Changes) -> None:
+    while True:
+        changed = await changes.get()
+        while not changes.empty():
+            changed |= changes.get_nowait()
+        for path in changed:
+            _forget_bytecode(path)
+        try:
+            template = Template.read(project.template, environ)
+            _tell_about_tables(template, workers.template)
+            await workers.replace(template)
+        except LocalError as reason:
+            print(f"Not reloaded, the last working code stays: {reason}", flush=True)
+        else:
+            print(f"Reloaded: {_shown(changed, project.root)}", flush=True)
+
+
+async def _watch_code(project: Project, template: Template, changes: Changes) -> None:
+    wanted = {
+        project.root / "functions",
+        *template.layers,
+        *(each.folder for each in template.functions.values()),
+    }
+    outermost = [each for each in wanted if each.is_dir() and wanted.isdisjoint(each.parents)]
+    async for found in awatch(*outermost, watch_filter=DefaultFilter()):
+        changes.put_nowait({Path(path) for _, path in found})
+
+
+async def _watch_template(project: Project, changes: Changes) -> None:
+    """Its folder and not the file, since an editor that replaces the file would end the watch."""
+
+    def is_template(_: Change, path: str) -> bool:
+        return Path(path) == project.template
+
+    async for _ in awatch(project.root, watch_filter=is_template, recursive=False):
+        changes.put_nowait({project.template})
+
+
+def _forget_bytecode(path: Path) -> None:
+    """Python knows a change by second and size: two quick edits can be the same to it."""
+    if path.suffix == ".py":
+        Path(cache_from_source(str(path))).unlink(missing_ok=True)
+
+
+def _tell_about_tables(template: Template, before: Template) -> None:
+    if [table.definition for table in template.tables] != [table.definition for table in before.tables]:
+        print("The tables of template.yaml have changed: restart to use them.", flush=True)
+
+
+def _shown(changed: set[Path], root: Path) -> str:
+    first, *more = sorted(
+        str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in changed
+    )
+    return f"{first} and {len(more)} more" if more else first

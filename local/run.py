@@ -1,0 +1,201 @@
+"""The local service: `python -m local.run`, told by PORT, DATA_DIR, DEMO_SECRET and DYNAMODB_ENDPOINT."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from local import connection, data_folder, engines, first_run, tables
+from local.connection import Connection
+from local.errors import LocalError
+from local.greeting import greeting
+from local.project import Project
+from local.secret_files import demo_secret, deployment_secret
+from local.template import Template
+
+if TYPE_CHECKING:
+    from local.server import Server
+    from local.workers import Workers
+
+TIME_LIMIT_S = 30.0  # API Gateway's
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Run:
+    """One run, from the claimed port and folder to the last process gone."""
+
+    def __init__(
+        self,
+        project: Project,
+        port: socket.socket,
+        lock: int,
+        environ: Mapping[str, str],
+        time_limit_s: float,
+    ) -> None:
+        self._project = project
+        self._port = port
+        self._lock = lock
+        self._environ = environ
+        self._time_limit_s = time_limit_s
+        self._opened = contextlib.AsyncExitStack()
+        self._server: Server | None = None
+        self._failure: LocalError | None = None
+
+    async def main(self) -> None:
+        """Serves until a signal comes. Raises LocalError when it cannot start or go on."""
+        self._heed_signals()
+        async with self._opened:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._serve()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _serve(self) -> None:
+        project = self._project
+        template = Template.read(project.template, self._environ)
+        engine = await engines.choose(project, self._environ)
+        secret = demo_secret(project.data, self._environ)
+        table = Connection(
+            endpoint=engine.endpoint,
+            table=project.table,
+            region=project.region,
+            deployment_secret_file=str(deployment_secret(project.data)),
+            address=f"http://127.0.0.1:{self._port.getsockname()[1]}",
+        )
+        data_folder.start_log(project.log)
+        self._opened.push_async_callback(engine.stop)
+        workers, (client, lines) = await _together(
+            self._start_workers(template, table), self._fill(engine, template, table, secret)
+        )
+        self._opened.callback(connection.forget, project.data)
+        table.write(project.data)
+        self._server = _server(workers, [*lines, greeting(table.address, secret, project.log, engine.note)])
+        for work in (
+            _follow(project, workers, self._environ),
+            _sweep(client, template),
+            self._attend(engine),
+        ):
+            self._opened.callback(asyncio.create_task(work).cancel)
+        await self._server.serve(sockets=[self._port])
+
+    async def _start_workers(self, template: Template, table: Connection) -> "Workers":
+        from local.workers import Workers
+
+        def environment(template: Template) -> dict[str, str]:
+            return self._environment(template, table)
+
+        workers = Workers(self._project.root, self._project.log, environment, template, self._time_limit_s)
+        self._opened.push_async_callback(workers.close)
+        await workers.replace(template)
+        return workers
+
+    async def _fill(
+        self, engine: engines.Engine, template: Template, table: Connection, secret: str
+    ) -> "tuple[tables.Client, list[str]]":
+        """The engine started, its tables made, the demo apps in them."""
+        client, _ = await _together(
+            asyncio.to_thread(tables.open_client, table),
+            engine.start(self._project.log, table.environment(self._environ), self._lock),
+        )
+        created = await asyncio.to_thread(tables.prepare, client, template.tables)
+        environment = self._environment(template, table)
+        lines = await first_run.seed(
+            secret, self._project.data, self._project.root, environment, new_table=created
+        )
+        return client, lines
+
+    def _environment(self, template: Template, table: Connection) -> dict[str, str]:
+        """What the functions see: the template's variables, over them the caller's, over them ours."""
+        code = [*template.layers, Path(__file__).resolve().parent.parent, self._environ.get("PYTHONPATH", "")]
+        return table.environment({**template.variables, **self._environ}) | {
+            "PYTHONPATH": os.pathsep.join(str(each) for each in code if str(each)),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    async def _attend(self, engine: engines.Engine) -> None:
+        if engine.process is not None and self._server is not None:
+            code = await engine.process.wait()
+            self._failure = LocalError(
+                f"{engine.name} has ended with exit code {code}: see {self._project.log}."
+            )
+            self._server.should_exit = True
+
+    def _heed_signals(self) -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+        def stop() -> None:
+            for each in _STOPS:  # whoever asks twice does not want to wait; the children go with us
+                loop.add_signal_handler(each, os._exit, 1)
+            if self._server is not None:
+                self._server.should_exit = True
+            elif task is not None:
+                task.cancel()
+
+        for each in _STOPS:
+            if each is not signal.SIGHUP or signal.getsignal(each) is not signal.SIG_IGN:  # nohup stays nohup
+                loop.add_signal_handler(each, stop)
+
+
+def _server(workers: "Workers", lines: list[str]) -> "Server":
+    from local.server import Gateway, Server
+
+    return Server(Gateway(workers), lambda: print(*lines, sep="\n", flush=True))
+
+
+async def _follow(project: Project, workers: "Workers", environ: Mapping[str, str]) -> None:
+    from local.reload import follow
+
+    await follow(project, workers, environ)
+
+
+async def _sweep(client: tables.Client, template: Template) -> None:
+    while True:
+        await asyncio.sleep(tables.SWEEP_INTERVAL_S)
+        await asyncio.to_thread(tables.sweep, client, template.tables)
+
+
+async def _together(*work: Coroutine[Any, Any, Any]) -> list[Any]:
+    """All results; with the first failure the rest is cancelled, and has ended, before it is raised."""
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _claim_port(port: int) -> socket.socket:
+    claimed = socket.socket()
+    claimed.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        claimed.bind(("127.0.0.1", port))
+        claimed.listen(128)
+    except OSError as reason:
+        claimed.close()
+        raise LocalError(
+            f"Port {port} cannot be used ({reason.strerror}): set PORT to another one."
+        ) from None
+    return claimed
+
+
+def main(environ: Mapping[str, str] = os.environ, time_limit_s: float = TIME_LIMIT_S) -> int:
+    try:
+        project = Project.read(environ)
+        with _claim_port(project.port) as port:
+            asyncio.run(Run(project, port, data_folder.claim(project.data), environ, time_limit_s).main())
+    except LocalError as reason:
+        print(reason, file=sys.stderr, flush=True)
+        return 1
+    except KeyboardInterrupt:  # before the first handler was set
+        pass
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

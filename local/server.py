@@ -1,0 +1,146 @@
+"""HTTP in, events out: an ASGI application that does API Gateway's part, and the server that runs it."""
+
+import contextlib
+import json
+import socket
+from collections.abc import Awaitable, Callable, Generator, MutableMapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import uvicorn
+
+from local import refusals
+from local.gateway import Headers, HttpReply, HttpRequest, InvalidReply, event_for, reply_from
+from local.workers import HandlerFailed, WorkerLost, Workers
+
+_MB = 1024 * 1024
+REQUEST_LIMIT_MB = 10  # API Gateway's
+EVENT_LIMIT_MB = 6  # Lambda's, each way
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class ClientGone(Exception):
+    """The client has left before it sent its whole request."""
+
+
+class Gateway:
+    """The ASGI application."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            body = await _read(receive)
+        except ClientGone:
+            return
+        request = _request(scope, body or b"")
+        request_id = str(uuid4())
+        if body is None:
+            reply = refusals.too_large(REQUEST_LIMIT_MB, request, self._workers.variables)
+        else:
+            reply = await self._answer(request, request_id)
+        await _write(send, reply, request_id)
+
+    async def _answer(self, request: HttpRequest, request_id: str) -> HttpReply:
+        found = self._workers.template.find(request.method, request.path)
+        if found is None:
+            return refusals.not_found()
+        route_key, function = found
+        event = json.dumps(
+            event_for(request, route_key, request_id, datetime.now(UTC)),
+            ensure_ascii=False,
+            separators=(",", ":"),
+        ).encode("utf-8", "replace")
+        if len(event) > EVENT_LIMIT_MB * _MB:
+            return refusals.too_large(EVENT_LIMIT_MB, request, self._workers.variables)
+        try:
+            return await self._invoke(function, request_id, event)
+        except (TimeoutError, WorkerLost):
+            return refusals.unavailable()
+        except (HandlerFailed, InvalidReply):
+            return refusals.fault(request, self._workers.variables)
+
+    async def _invoke(self, function: str, request_id: str, event: bytes) -> HttpReply:
+        answer = await self._workers.call(function, request_id, event)
+        if len(answer) > EVENT_LIMIT_MB * _MB:
+            raise InvalidReply(f"over {EVENT_LIMIT_MB} MB")
+        return reply_from(json.loads(answer))
+
+
+class Server(uvicorn.Server):
+    """Says when it answers, and leaves signals to us."""
+
+    def __init__(self, application: Gateway, announce: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                application,
+                http="h11",
+                loop="asyncio",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=3,
+            )
+        )
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self._announce()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The body, None when it is too large. Read to its end even then: clients send first and listen later."""
+    parts: list[bytes] | None = []
+    size = 0
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        part = message.get("body", b"")
+        size += len(part)
+        if size > REQUEST_LIMIT_MB * _MB:
+            parts = None
+        if parts is not None:
+            parts.append(part)
+        more = message.get("more_body", False)
+    return None if parts is None else b"".join(parts)
+
+
+def _request(scope: Scope, body: bytes) -> HttpRequest:
+    headers: Headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+    return HttpRequest(
+        method=scope["method"],
+        path=scope["path"],
+        query=scope["query_string"].decode("latin-1"),
+        headers=headers,
+        body=body,
+        source=scope["client"][0] if scope.get("client") else "127.0.0.1",
+        protocol=f"HTTP/{scope['http_version']}",
+    )
+
+
+async def _write(send: Send, reply: HttpReply, request_id: str) -> None:
+    length = [] if reply.bodiless else [("content-length", str(len(reply.body)))]
+    headers = [*reply.headers, *length, ("apigw-requestid", request_id)]
+    await send(
+        {
+            "type": "http.response.start",
+            "status": reply.status,
+            "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
+        }
+    )
+    await send({"type": "http.response.body", "body": reply.body})

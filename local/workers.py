@@ -1,0 +1,241 @@
+"""The parent's side of the workers: the one that answers, the next that imports, the old that finish."""
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.errors import LocalError
+from local.processes import kill, start_python
+from local.template import Template
+from local.worker import ANSWERED, EVENT, QUIT, THREADS, FunctionOrder, Order
+
+_IMPORT_S = 60
+
+
+class WorkerLost(Exception):
+    """The worker ended before it answered."""
+
+
+class WorkerRetired(Exception):
+    """The worker takes no more events. Another does."""
+
+
+class HandlerFailed(Exception):
+    """The handler raised. handlers.log has the traceback."""
+
+
+class Worker:
+    """One worker process that has imported all functions."""
+
+    def __init__(self, process: Process, control: socket.socket) -> None:
+        self.process = process
+        self._control = control
+        self._busy = 0
+        self._retired = False
+        self._changed = asyncio.Condition()
+
+    @classmethod
+    async def start(cls, template: Template, root: Path, environ: Mapping[str, str], log: Path) -> "Worker":
+        """Raises LocalError when a function does not import."""
+        control, theirs = socket.socketpair()
+        control.setblocking(False)
+        with theirs, log.open("ab") as output:
+            arguments = ["-m", "local.worker", str(os.getpid()), str(theirs.fileno())]
+            process = await start_python(arguments, environ, root, output, [theirs.fileno()])
+        try:
+            async with asyncio.timeout(_IMPORT_S):
+                error = await _introduce(control, _order(template, root))
+        except TimeoutError:
+            error = f"The functions did not import within {_IMPORT_S} s"
+        except asyncio.CancelledError:
+            kill(process)
+            raise
+        if error is not None:
+            control.close()
+            kill(process)
+            await process.wait()
+            raise LocalError(error)
+        return cls(process, control)
+
+    async def call(self, function: str, request_id: str, event: bytes, limit_s: float) -> bytes:
+        """The reply's JSON. Raises TimeoutError after `limit_s` seconds, or one of the errors above."""
+        async with self._turn(), asyncio.timeout(limit_s):
+            answer = await self._exchange(f"{function} {request_id}\n".encode() + event)
+        if not answer:
+            raise WorkerLost
+        if answer[:1] != ANSWERED:
+            raise HandlerFailed
+        return answer[1:]
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """One of the 16 that are served at once. Who waits when the worker retires goes to its successor."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._retired or self._busy < THREADS)
+            if self._retired:
+                raise WorkerRetired
+            self._busy += 1
+        try:
+            yield
+        finally:
+            self._busy -= 1
+            async with self._changed:
+                self._changed.notify()
+
+    async def _exchange(self, call: bytes) -> bytes:
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                socket.send_fds(self._control, [EVENT], [theirs.fileno()])
+            reader, writer = await asyncio.open_connection(sock=ours)
+        except OSError:
+            ours.close()
+            raise WorkerLost from None
+        try:
+            writer.write(call)
+            writer.write_eof()
+            return await reader.read()
+        except OSError:
+            raise WorkerLost from None
+        finally:
+            writer.close()
+
+    async def retire(self, patience_s: float) -> None:
+        """Let it finish its requests, then end."""
+        async with self._changed:
+            self._retired = True
+            self._changed.notify_all()
+        try:
+            self._control.send(QUIT)
+            async with asyncio.timeout(patience_s):
+                await self.process.wait()
+        except (OSError, TimeoutError):
+            pass
+        finally:
+            kill(self.process)
+            self._control.close()
+
+
+@dataclass
+class Workers:
+    """Requests go to the current worker. Another takes its place on demand, or when it is lost."""
+
+    root: Path
+    log: Path
+    environment: Callable[[Template], Mapping[str, str]]
+    template: Template
+    limit_s: float
+
+    def __post_init__(self) -> None:
+        self.variables: Mapping[str, str] = {}
+        """The environment of the current worker."""
+        self._current: Worker | None = None
+        self._starting = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._processes: set[Process] = set()
+
+    async def replace(self, template: Template) -> None:
+        """Start a worker with this template and let it take over.
+
+        Raises LocalError when a function does not import; the current worker stays then.
+        """
+        async with self._starting:
+            variables = self.environment(template)
+            worker = await Worker.start(template, self.root, variables, self.log)
+            before, self._current = self._current, worker
+            self.template, self.variables = template, variables
+            self._processes.add(worker.process)
+            self._spawn(self._attend(worker))
+            if before is not None:
+                self._spawn(before.retire(self.limit_s))
+
+    async def call(self, function: str, request_id: str, event: bytes) -> bytes:
+        """As `Worker.call`. A worker that is lost, or stuck in a function, is replaced."""
+        while True:
+            worker = self._current or await self._awaited()
+            try:
+                return await worker.call(function, request_id, event, self.limit_s)
+            except WorkerRetired:
+                continue
+            except TimeoutError:
+                self._succeed(worker)
+                raise
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for process in self._processes:
+            kill(process)
+            await process.wait()
+
+    async def _awaited(self) -> Worker:
+        async with self._starting:
+            if self._current is None:
+                raise WorkerLost
+            return self._current
+
+    async def _attend(self, worker: Worker) -> None:
+        """Lambda starts another process after a crash; so do we."""
+        await worker.process.wait()
+        self._processes.discard(worker.process)
+        if self._current is worker:
+            self._current = None
+            code = worker.process.returncode
+            print(f"The functions' process has ended (exit code {code}): starting another.", flush=True)
+            await self._try_again()
+
+    def _succeed(self, stuck: Worker) -> None:
+        """A thread cannot be stopped: a function that takes too long would keep one of the 16 for good."""
+        if self._current is stuck and not self._starting.locked():
+            self._spawn(self._try_again())
+
+    async def _try_again(self) -> None:
+        try:
+            await self.replace(self.template)
+        except LocalError as reason:
+            print(f"The functions cannot be served: {reason}", flush=True)
+
+    def _spawn(self, work: "asyncio._CoroutineLike[None]") -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _introduce(control: socket.socket, order: Order) -> str | None:
+    """Give the order, get the report: None, or why a function does not import."""
+    loop = asyncio.get_running_loop()
+    report = b""
+    try:
+        await loop.sock_sendall(control, json.dumps(order).encode() + b"\n")
+        while not report.endswith(b"\n"):
+            part = await loop.sock_recv(control, 65536)
+            if not part:
+                return "The functions' process ended while it imported them"
+            report += part
+    except OSError:
+        return "The functions' process ended before it imported them"
+    error = json.loads(report).get("error")
+    return None if error is None else str(error)
+
+
+def _order(template: Template, root: Path) -> Order:
+    functions: list[FunctionOrder] = []
+    for function in template.functions.values():
+        module, _, attribute = function.handler.rpartition(".")
+        functions.append(
+            {
+                "id": function.id,
+                "file": str(function.folder / f"{module.replace('.', '/')}.py"),
+                "attribute": attribute,
+                "timeout_s": function.timeout_s,
+                "memory_mb": function.memory_mb,
+            }
+        )
+    return {"root": str(root), "functions": functions}

@@ -1,0 +1,124 @@
+"""What every endpoint asks of DynamoDB when it is warm (design, section 10)."""
+
+import ast
+from typing import Any
+
+import pytest
+from genai_voice.foundation.http import Endpoint
+from genai_voice.tenancy import service as tenancy
+from genai_voice.tenancy.model import AppFields
+from genai_voice.tenancy.resolver import forget_callers
+from genai_voice.tools import registry
+
+from tests.support.minimal import body_of, query_of
+from tests.support.service import ROOT, Client, call, endpoints, new_app, recorded_calls
+
+EXPECTED: dict[str, list[str]] = {
+    "POST /api/auth/session": ["PutItem"],
+    "GET /api/health": [],
+    "POST /api/events": ["PutItem"],
+    "GET /api/conversations": ["Query", "BatchGetItem"],
+    "POST /api/conversations": ["UpdateItem"],
+    "GET /api/messages": ["Query"],
+    "POST /api/messages": ["BatchWriteItem"],
+    "GET /api/tools": ["Query"],
+    "GET /api/tools/all": ["Query"],
+    "GET /api/tools/executions": ["Query"],
+    "POST /api/tools/execute": ["BatchGetItem", "PutItem"],
+    "GET /api/scenario-state": ["GetItem"],
+    "POST /api/scenario-state/reset": [],
+    "GET /api/persona": ["GetItem"],
+    "PATCH /api/persona": ["UpdateItem"],
+}
+
+
+def name(endpoint: Endpoint) -> str:
+    return f"{endpoint.method} {endpoint.path}"
+
+
+def warm(app: Client) -> None:
+    assert app.get("/api/tools").status == 200
+
+
+def test_every_endpoint_is_counted() -> None:
+    assert {name(endpoint) for endpoint in endpoints()} == set(EXPECTED)
+
+
+@pytest.mark.parametrize("endpoint", endpoints(), ids=name)
+def test_a_warm_endpoint_makes_just_these_calls(endpoint: Endpoint) -> None:
+    app = new_app()
+    app.post("/api/conversations", {"sessionId": "x", "messages": []})
+    warm(app)
+    body = None if endpoint.method == "GET" else body_of(endpoint)
+    with recorded_calls() as calls:
+        reply = call(endpoint.method, endpoint.path, body=body, query=query_of(endpoint), headers=app.headers)
+    assert reply.status == 200
+    assert calls.operations == EXPECTED[name(endpoint)]
+
+
+def test_messages_cost_a_call_per_25() -> None:
+    app = new_app()
+    warm(app)
+    item = body_of(next(each for each in endpoints() if name(each) == "POST /api/messages"))["messages"][0]
+    with recorded_calls() as calls:
+        app.post("/api/messages", {"messages": [item | {"createdAt": at} for at in range(101)]})
+    assert calls.operations == ["BatchWriteItem"] * 5
+
+
+def test_a_save_while_handed_off_is_one_call_and_a_refused_one_three() -> None:
+    app = new_app()
+    app.post("/api/conversations", {"sessionId": "s", "status": "handed_off"})
+    for status, expected in [
+        ("active", ["UpdateItem"]),
+        ("resolved", ["UpdateItem", "GetItem", "UpdateItem"]),
+    ]:
+        with recorded_calls() as calls:
+            app.post("/api/conversations", {"sessionId": "s", "status": status, "messages": []})
+        assert calls.operations == expected
+
+
+EXECUTIONS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "reads the state": ({"toolName": "check_availability"}, ["BatchGetItem", "UpdateItem", "PutItem"]),
+    "changes the state": (
+        {"toolName": "cancel_appointment", "parameters": {"appointmentId": "APT-10041"}},
+        ["BatchGetItem", "UpdateItem", "TransactWriteItems"],
+    ),
+    "unknown tool": ({"toolName": "unknown"}, ["BatchGetItem", "UpdateItem", "PutItem"]),
+}
+
+
+@pytest.mark.parametrize(("request_", "expected"), EXECUTIONS.values(), ids=EXECUTIONS.keys())
+def test_a_tool_call_takes_at_most_four_calls_with_a_rate_limit(
+    request_: dict[str, Any], expected: list[str]
+) -> None:
+    app = new_app("demo-dentist")
+    tenancy.update_app(app.slug, AppFields.model_validate({"maxActionsPerTurn": 1000}))
+    for tool in ("check_availability", "cancel_appointment"):
+        registry.put(app.slug, tool, description="", parameters_schema="{}")
+    app.post("/api/scenario-state/reset", {})
+    with recorded_calls() as calls:
+        reply = app.post("/api/tools/execute", {"sessionId": "s", **request_})
+    assert reply.status == 200
+    assert calls.operations == expected
+    assert len(calls.operations) <= 4
+
+
+def test_a_cold_request_adds_one_call_with_a_secret_and_two_with_a_token() -> None:
+    app = new_app()
+    token = app.token()
+    for headers, calls_to_authenticate in [
+        (app.headers, ["BatchGetItem"]),
+        ({"authorization": f"Bearer {token}"}, ["GetItem", "GetItem"]),
+    ]:
+        forget_callers()
+        for expected in ([*calls_to_authenticate, "Query"], ["Query"]):
+            with recorded_calls() as calls:
+                assert call("GET", "/api/tools", headers=headers).status == 200
+            assert calls.operations == expected
+
+
+def test_the_service_never_scans() -> None:
+    for source in [*(ROOT / "layers").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]:
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.Attribute):
+                assert node.attr not in ("scan", "rate_limited_scan"), f"{source}:{node.lineno}"

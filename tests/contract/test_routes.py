@@ -1,0 +1,69 @@
+"""The routes of the template, of the code and of the README are the same; every payload in events/ is
+served.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from genai_voice.seeding.service import seed_demos
+
+from tests.support.service import ROOT, endpoints, function, groups, handle, template
+
+SAMPLE_SECRET = "only-a-sample"
+EVENTS = sorted((ROOT / "events").glob("*.json"))
+
+
+def test_the_template_routes_each_endpoint_to_the_function_that_declares_it() -> None:
+    routed = {
+        (route.method, route.path): template().functions[route.function].folder.name
+        for route in template().routes
+    }
+    declared = {
+        (endpoint.method, endpoint.path): group
+        for group in groups()
+        for endpoint in function(group).api.endpoints.values()
+    }
+    assert routed == declared
+
+
+def test_every_function_of_the_template_has_its_folder_and_the_other_way_round() -> None:
+    assert sorted(each.folder.name for each in template().functions.values()) == groups()
+
+
+def test_the_edge_function_answers_what_no_route_does() -> None:
+    default = template().default
+    assert default is not None
+    assert template().functions[default].folder.name == "edge"
+
+
+def test_the_readme_lists_exactly_the_endpoints() -> None:
+    listed = re.findall(
+        r"^\| `(GET|POST|PATCH|DELETE) (/api/[^`]+)` \|", (ROOT / "README.md").read_text(), re.M
+    )
+    assert sorted(listed) == sorted((endpoint.method, endpoint.path) for endpoint in endpoints())
+
+
+@pytest.fixture(scope="module")
+def demos(engine: None) -> None:
+    list(seed_demos(SAMPLE_SECRET))
+
+
+@pytest.mark.parametrize("file", EVENTS, ids=lambda file: file.stem)
+def test_every_event_file_is_answered(demos: None, file: Path) -> None:
+    event = json.loads(file.read_text())
+    group, _, case = file.stem.partition(".")
+    assert group in groups()
+    reply = handle(event)
+    expected = 204 if case == "preflight" else 404 if case == "unknown" else 200
+    assert reply.status == expected, reply.text
+
+
+def test_every_endpoint_has_an_event_file() -> None:
+    shown = {(event["requestContext"]["http"]["method"], event["rawPath"]) for event in map(_read, EVENTS)}
+    assert {(endpoint.method, endpoint.path) for endpoint in endpoints()} <= shown
+
+
+def _read(file: Path) -> dict[str, dict[str, dict[str, str]]]:
+    return dict(json.loads(file.read_text()))

@@ -1,0 +1,47 @@
+"""Small projects, and services that are gone when the test is over."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.local.service import ROOT, Project, Service
+
+
+@pytest.fixture(scope="session")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Installed once, for all projects of this session: each project's engines folder points here."""
+    here = ROOT / ".local" / "engines"
+    return here if here.is_dir() else tmp_path_factory.mktemp("engines")
+
+
+@pytest.fixture
+def project(tmp_path: Path, engines: Path) -> Project:
+    made = Project(tmp_path / "project")
+    made.data.mkdir()
+    (made.data / "engines").symlink_to(engines)
+    return made
+
+
+@pytest.fixture
+def start(project: Project) -> Iterator[Callable[..., Service]]:
+    started: list[Service] = []
+
+    def begin(*command: str, **variables: str) -> Service:
+        started.append(Service(project, *command, **variables))
+        return started[-1]
+
+    yield begin
+    for service in started:
+        service.close()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, engines: Path) -> Iterator[Service]:
+    """One run for all tests that do not disturb each other."""
+    made = Project(tmp_path_factory.mktemp("shared"))
+    made.data.mkdir()
+    (made.data / "engines").symlink_to(engines)
+    service = Service(made)
+    yield service
+    service.close()

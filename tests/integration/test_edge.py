@@ -1,0 +1,163 @@
+"""What holds for every reply: CORS, unknown paths, isolation of faults, logs without content (contract 1.4,
+1.5).
+"""
+
+import json
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+import genai_voice
+import pytest
+from genai_voice.foundation.http import Api
+from genai_voice.foundation.log import logger
+from genai_voice.foundation.settings import settings
+
+from tests.support.service import call, event, new_app
+
+ALLOWED = {
+    "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE, OPTIONS",
+    "Access-Control-Allow-Headers": "Content-Type, Authorization, X-App-Slug, X-Trace-Id, Idempotency-Key",
+    "Access-Control-Max-Age": "86400",
+}
+
+
+def test_health_needs_no_credentials() -> None:
+    reply = call("GET", "/api/health")
+    assert (reply.status, reply.json) == (200, {"ok": True, "version": genai_voice.__version__})
+
+
+@pytest.mark.parametrize("path", ["/api/messages", "/api/nothing", "/", "/api/health"])
+def test_a_preflight_of_any_path_is_answered_without_body_or_credentials(path: str) -> None:
+    reply = call("OPTIONS", path)
+    assert (reply.status, reply.text) == (204, "")
+    assert reply.headers == {"Access-Control-Allow-Origin": "*", **ALLOWED}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/nothing"),
+        ("DELETE", "/api/messages"),
+        ("GET", "/"),
+        ("PUT", "/api/health"),
+        ("GET", "/api/messages/"),
+    ],
+)
+def test_an_unknown_route_or_method_is_not_found_in_our_envelope(method: str, path: str) -> None:
+    reply = call(method, path)
+    assert (reply.status, reply.json) == (404, {"error": "Not found"})
+    assert reply.headers["Access-Control-Allow-Origin"] == "*"
+    assert reply.headers["Content-Type"] == "application/json"
+
+
+@pytest.fixture
+def allowed_origins(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("ALLOWED_ORIGINS", " https://a.example , https://b.example ")
+    settings.cache_clear()
+    yield
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+@pytest.mark.parametrize("path", ["/api/health", "/api/tools", "/api/nothing"])
+def test_a_listed_origin_is_reflected_with_credentials(allowed_origins: None, path: str) -> None:
+    reply = call("GET", path, headers={"origin": "https://b.example"})
+    assert reply.headers["Access-Control-Allow-Origin"] == "https://b.example"
+    assert reply.headers["Access-Control-Allow-Credentials"] == "true"
+    assert reply.headers["Vary"] == "Origin"
+    assert reply.headers.items() >= ALLOWED.items()
+
+
+@pytest.mark.parametrize("origin", [None, "https://c.example", "https://a.example.evil", "null"])
+def test_another_origin_is_not_named_and_the_request_is_served(
+    allowed_origins: None, origin: str | None
+) -> None:
+    reply = call("GET", "/api/health", headers={"origin": origin} if origin else {})
+    assert reply.status == 200
+    assert "Access-Control-Allow-Origin" not in reply.headers
+    assert "Access-Control-Allow-Credentials" not in reply.headers
+    assert reply.headers.items() >= ALLOWED.items()
+
+
+@pytest.fixture
+def log() -> Iterator[StringIO]:
+    """What the service's logger writes meanwhile."""
+    written = StringIO()
+    handler: Any = logger().registered_handler
+    before = handler.setStream(written)
+    yield written
+    handler.setStream(before)
+
+
+def faulty(api: Api, path: str = "/api/faulty") -> dict[str, Any]:
+    made = event("GET", "/api/nothing")
+    made["rawPath"] = path
+    return api.handler(made, None)
+
+
+def test_a_bug_is_answered_without_its_message_and_logged_without_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    api = Api()
+
+    @api.get("/api/faulty")
+    def fail() -> dict[str, str]:
+        raise RuntimeError("what somebody said")
+
+    reply = faulty(api)
+    assert (reply["statusCode"], json.loads(reply["body"])) == (500, {"error": "Internal server error"})
+    assert reply["headers"]["Access-Control-Allow-Origin"] == "*"
+    logged = log.getvalue()
+    assert "RuntimeError" in logged
+    assert "test_edge.py" in logged
+    assert "what somebody said" not in logged
+
+
+def test_logs_name_the_request_and_never_what_was_said(
+    log: StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = new_app()
+    capsys.readouterr()
+    said = "my-card-number-is"
+    token = app.token()
+    body = {
+        "sessionId": "session-1",
+        "messages": [{"role": "user", "content": said, "ts": 1}],
+        "appSecret": "in-body",
+    }
+    call(
+        "POST",
+        "/api/conversations",
+        body=body,
+        query={"x": "in-query"},
+        headers=app.headers | {"x-trace-id": "trace-1"},
+    )
+    call("GET", "/api/conversations", query={"sessionToken": token})
+    written = log.getvalue() + capsys.readouterr().out  # the metrics go straight to standard output
+    lines = [json.loads(line) for line in written.splitlines()]
+    logged = json.dumps(lines)
+    for secret in (said, "in-body", "in-query", token, app.secret):
+        assert secret not in logged
+    requests = [line for line in lines if line.get("message") == "request"]
+    saved = requests[1]
+    assert saved["route"] == "POST /api/conversations"
+    assert (saved["status"], saved["app"], saved["session"], saved["trace_id"]) == (
+        200,
+        app.slug,
+        "session-1",
+        "trace-1",
+    )
+    assert saved["dynamodb_calls"] == 1
+    assert saved["dynamodb_units"] > 0
+    assert saved["duration_ms"] > 0
+    metrics = [line for line in lines if "_aws" in line]
+    assert len(metrics) == len(requests)
+
+
+def test_a_path_that_a_stranger_made_up_is_not_logged(
+    log: StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    call("GET", "/api/my-card-number-is")
+    assert "my-card" not in log.getvalue() + capsys.readouterr().out

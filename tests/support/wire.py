@@ -1,0 +1,115 @@
+"""What can happen on the way to DynamoDB and back, made to happen."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ConnectionClosedError
+
+from tests.support.service import client_events
+
+
+class Cut(Exception):
+    """The process has died here."""
+
+
+@contextmanager
+def before_call(operation: str, act: Callable[[int], None], at: tuple[int, ...]) -> Iterator[None]:
+    """Calls `act(1)`, `act(2)`, ... just before the calls of this operation that `at` counts out (from 1)."""
+    seen = acted = 0
+    busy = False
+
+    def hook(model: Any, **_: object) -> None:
+        nonlocal seen, acted, busy
+        if model.name != operation or busy:
+            return
+        seen += 1
+        if seen in at:
+            acted += 1
+            busy = True
+            try:
+                act(acted)
+            finally:
+                busy = False
+
+    with registered("before-call.dynamodb", hook):
+        yield
+
+
+@contextmanager
+def registered(event: str, hook: Callable[..., Any], *, first: bool = True) -> Iterator[None]:
+    events = client_events()
+    (events.register_first if first else events.register_last)(event, hook)
+    try:
+        yield
+    finally:
+        events.unregister(event, hook)
+
+
+@contextmanager
+def answers(*bodies: tuple[int, dict[str, Any]] | None) -> Iterator[list[dict[str, Any]]]:
+    """The next requests get these answers (status, JSON) instead of DynamoDB's; None lets one through.
+
+    Yields the bodies of all requests that were sent, attempts of the same call included.
+    """
+    waiting = list(bodies)
+    sent: list[dict[str, Any]] = []
+
+    def hook(request: Any, **_: object) -> AWSResponse | None:
+        sent.append(json.loads(request.body))
+        answer = waiting.pop(0) if waiting else None
+        if answer is None:
+            return None
+        return _response(request.url, *answer)
+
+    with registered("before-send.dynamodb", hook):
+        yield sent
+
+
+def _response(url: str, status: int, body: dict[str, Any]) -> AWSResponse:
+    text = json.dumps(body).encode()
+
+    class Raw:
+        def stream(self, *_: object, **__: object) -> Iterator[bytes]:
+            yield text
+
+        def read(self, *_: object, **__: object) -> bytes:
+            return text
+
+    return AWSResponse(url, status, {"content-type": "application/x-amz-json-1.0"}, Raw())
+
+
+@contextmanager
+def cut(number: int, *, after: bool) -> Iterator[None]:
+    """The process dies just before the n-th call reaches DynamoDB (from 1), or just after it was carried
+    out.
+    """
+    count = 0
+
+    def hook(**_: object) -> None:
+        nonlocal count
+        count += 1
+        if count == number:
+            raise Cut
+
+    with registered("after-call.dynamodb" if after else "before-call.dynamodb", hook):
+        yield
+
+
+@contextmanager
+def lost_answer(number: int) -> Iterator[None]:
+    """The n-th request is carried out, but the connection breaks before its answer: the SDK sends it
+    again.
+    """
+    count = 0
+
+    def hook(response: Any, **_: object) -> None:
+        nonlocal count
+        count += 1
+        if count == number:
+            raise ConnectionClosedError(endpoint_url="the table")
+
+    with registered("response-received.dynamodb", hook):
+        yield
