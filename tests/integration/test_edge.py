@@ -96,9 +96,7 @@ def faulty(api: Api, path: str = "/api/faulty") -> dict[str, Any]:
     return api.handler(made, None)
 
 
-def test_a_bug_is_answered_without_its_message_and_logged_without_it(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_bug_is_answered_without_its_message_and_logged_without_it(log: StringIO) -> None:
     api = Api()
 
     @api.get("/api/faulty")

@@ -27,8 +27,7 @@ class ConversationRow(Item, discriminator="conversation"):
     resolution = UnicodeAttribute(null=True)
     agent_modes = UnicodeAttribute(null=True)
     transcript = BinaryAttribute(legacy_encoding=False, null=True)  # compressed
-    transcript_revision = UnicodeAttribute(null=True)  # set when the transcript is in parts
-    transcript_parts = NumberAttribute(null=True)
+    transcript_revision = UnicodeAttribute(null=True)  # when the transcript is in parts: `<id>.<how many>`
     transcript_bytes = NumberAttribute(null=True)  # in a reply
 
     @classmethod
@@ -56,9 +55,10 @@ class ConversationRow(Item, discriminator="conversation"):
         )
 
     def part_keys(self) -> list[tuple[str, str]]:
-        """Where the parts of the transcript are."""
-        parts = range(int(self.transcript_parts or 0))
-        return [(self.pk, TranscriptPart.sk_of(str(self.transcript_revision), part)) for part in parts]
+        """Where the parts of the transcript are, in their order."""
+        revision = str(self.transcript_revision or "")
+        count = int(revision.rpartition(".")[2] or 0)
+        return [(self.pk, TranscriptPart.sk_of(revision, part)) for part in range(count)]
 
 
 class TranscriptPart(Item, discriminator="transcript"):

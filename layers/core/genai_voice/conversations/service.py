@@ -89,20 +89,16 @@ def _pack(row: ConversationRow, request: ConversationSave) -> tuple[list[bytes],
         ConversationRow.transcript_bytes.set(reply_bytes(text)),
     ]
     if len(pieces) == 1:
-        return pieces, [*about, ConversationRow.transcript.set(pieces[0]), *_removed("revision", "parts")]
-    revision = time_ordered_id()
+        inline = [ConversationRow.transcript.set(pieces[0]), ConversationRow.transcript_revision.remove()]
+        return pieces, [*about, *inline]
+    revision = f"{time_ordered_id()}.{len(pieces)}"
     keyed = enumerate(pieces)
     put_all([TranscriptPart(row.pk, TranscriptPart.sk_of(revision, part), data=data) for part, data in keyed])
     return pieces, [
         *about,
         ConversationRow.transcript.remove(),
         ConversationRow.transcript_revision.set(revision),
-        ConversationRow.transcript_parts.set(len(pieces)),
     ]
-
-
-def _removed(*names: str) -> list[Action]:
-    return [getattr(ConversationRow, f"transcript_{name}").remove() for name in names]
 
 
 def _facts(app: str, request: ConversationSave) -> list[Action]:

@@ -1,8 +1,9 @@
 """How a scenario's state is stored: one item per app, guarded by its version."""
 
-import json
 import zlib
 from typing import Any, Self
+
+from pydantic_core import from_json
 
 from genai_voice.foundation.keys import key
 from genai_voice.foundation.table import BinaryAttribute, Condition, Item, NumberAttribute
@@ -19,7 +20,7 @@ class StateRow(Item, discriminator="scenario_state"):
     def document(self) -> dict[str, Any] | None:
         """The state, or None when what is stored cannot be read."""
         try:
-            document = json.loads(zlib.decompress(self.state))
+            document = from_json(zlib.decompress(self.state))
         except (ValueError, TypeError, zlib.error):
             return None
         return document if isinstance(document, dict) else None

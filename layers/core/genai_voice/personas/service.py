@@ -1,7 +1,8 @@
 """The persona of an app is read by its agents and edited by its people."""
 
-import json
 from typing import Any
+
+from pydantic_core import from_json
 
 from genai_voice.foundation.model import Listing, Ok
 from genai_voice.personas.model import PersonaUpdate, PersonaView
@@ -51,7 +52,7 @@ def _view(source: AppFields | PersonaRow) -> PersonaView:
 
 def _parsed(text: str | None) -> dict[str, Any] | None:
     try:
-        value = json.loads(text) if text else None
+        value = from_json(text, allow_inf_nan=False) if text else None
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
