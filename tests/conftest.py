@@ -3,7 +3,6 @@
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,32 +29,41 @@ STRICT = os.environ.get("ENGINE") == "dynoxide"
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[None]:
-    """The table of the template, in moto or in the strict engine."""
-    import boto3
-
-    from tests.support.service import template
-
-    with _strict_engine() if STRICT else _moto():
-        client = boto3.client("dynamodb", endpoint_url=os.environ.get("DYNAMODB_ENDPOINT"))
-        for table in template().tables:
-            client.create_table(**table.definition)
-        yield
-
-
-def _moto() -> AbstractContextManager[None]:
-    from moto import mock_aws
-
-    return mock_aws()
-
-
-@contextmanager
 def _strict_engine() -> Iterator[None]:
+    if not STRICT:
+        yield
+        return
     from tests.support.strict import running_engine
 
     with running_engine(Path(_DATA.name)) as endpoint:
         os.environ["DYNAMODB_ENDPOINT"] = endpoint
+        _create_table()
         yield
+
+
+@pytest.fixture(scope="module")
+def engine(_strict_engine: None) -> Iterator[None]:
+    """The table of the template, in the strict engine or in moto: a new one per module, as moto slows with
+    its size.
+    """
+    if STRICT:
+        yield
+        return
+    from moto import mock_aws
+
+    with mock_aws():
+        _create_table()
+        yield
+
+
+def _create_table() -> None:
+    import boto3
+
+    from tests.support.service import template
+
+    client = boto3.client("dynamodb", endpoint_url=os.environ.get("DYNAMODB_ENDPOINT"))
+    for table in template().tables:
+        client.create_table(**table.definition)
 
 
 @pytest.fixture

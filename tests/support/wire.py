@@ -7,12 +7,13 @@ from typing import Any
 
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError
+from botocore.httpsession import URLLib3Session
 
 from tests.support.service import client_events
 
 
-class Cut(Exception):
-    """The process has died here."""
+class Cut(BaseException):
+    """The process has died here: nothing catches this."""
 
 
 @contextmanager
@@ -62,13 +63,32 @@ def answers(*bodies: tuple[int, dict[str, Any]] | None) -> Iterator[list[dict[st
         answer = waiting.pop(0) if waiting else None
         if answer is None:
             return None
-        return _response(request.url, *answer)
+        return _instead(request, *answer)
 
     with registered("before-send.dynamodb", hook):
         yield sent
 
 
-def _response(url: str, status: int, body: dict[str, Any]) -> AWSResponse:
+@contextmanager
+def unprocessed(times: int) -> Iterator[list[dict[str, Any]]]:
+    """The next batch writes are answered as if DynamoDB had taken nothing. Yields all that was sent."""
+    sent: list[dict[str, Any]] = []
+
+    def hook(request: Any, **_: object) -> AWSResponse | None:
+        sent.append(json.loads(request.body))
+        if len(sent) > times:
+            return None
+        return _instead(request, 200, {"UnprocessedItems": sent[-1]["RequestItems"]})
+
+    with registered("before-send.dynamodb.BatchWriteItem", hook):
+        yield sent
+
+
+def _instead(request: Any, status: int, body: dict[str, Any]) -> AWSResponse:
+    """The answer to a request that nobody else gets to see: an engine in the process listens for its
+    address.
+    """
+    request.url = "http://answered.invalid/"
     text = json.dumps(body).encode()
 
     class Raw:
@@ -78,7 +98,7 @@ def _response(url: str, status: int, body: dict[str, Any]) -> AWSResponse:
         def read(self, *_: object, **__: object) -> bytes:
             return text
 
-    return AWSResponse(url, status, {"content-type": "application/x-amz-json-1.0"}, Raw())
+    return AWSResponse(request.url, status, {"content-type": "application/x-amz-json-1.0"}, Raw())
 
 
 @contextmanager
@@ -104,12 +124,25 @@ def lost_answer(number: int) -> Iterator[None]:
     again.
     """
     count = 0
+    busy = False
 
-    def hook(response: Any, **_: object) -> None:
-        nonlocal count
+    def hook(request: Any, event_name: str, **_: object) -> None:
+        nonlocal count, busy
+        if busy:
+            return
         count += 1
         if count == number:
+            busy = True
+            _carry_out(event_name, request)
+            busy = False
             raise ConnectionClosedError(endpoint_url="the table")
 
-    with registered("response-received.dynamodb", hook):
+    with registered("before-send.dynamodb", hook):
         yield
+
+
+def _carry_out(event_name: str, request: Any) -> None:
+    """As botocore would: an engine in the process answers first, else the request goes over the network."""
+    _, response = client_events().emit_until_response(event_name, request=request)
+    if response is None:
+        URLLib3Session().send(request)

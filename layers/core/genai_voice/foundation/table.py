@@ -47,6 +47,7 @@ __all__ = [
 
 _BATCH = 25  # items of one BatchWriteItem, DynamoDB's limit
 _CONFLICT_RETRIES = 5
+_LOST_RACE = ("ConditionalCheckFailed", "TransactionConflict")
 _opening = threading.Lock()
 
 
@@ -181,8 +182,7 @@ def close() -> None:
     Item._connection = None
 
 
-# -- writing several items
-# ------------------------------------------------------------------------------------------------------------
+# -- writing several items --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,10 @@ class Change:
 
 
 def write_together(changes: Sequence[Change], puts: Sequence[Item] = ()) -> bool:
-    """All or nothing (TransactWriteItems, at double cost). Answers False when a condition does not hold."""
+    """All or nothing (TransactWriteItems, at double cost).
+
+    Answers False when a condition does not hold, or other writers win every time: read again, then decide.
+    """
     updates = [
         each.row.get_update_kwargs_from_instance(
             actions=[*each.actions, type(each.row).kind.set(type(each.row))], condition=each.condition
@@ -211,7 +214,7 @@ def write_together(changes: Sequence[Change], puts: Sequence[Item] = ()) -> bool
             client_request_token=str(uuid4()),
         )
     except TransactWriteError as refused:
-        if any(reason and reason.code == "ConditionalCheckFailed" for reason in refused.cancellation_reasons):
+        if any(reason and reason.code in _LOST_RACE for reason in refused.cancellation_reasons):
             return False
         raise
     return True
@@ -240,8 +243,7 @@ def _put_batch(pending: list[Any]) -> None:
     raise Busy("The table is busy: try again")
 
 
-# -- what botocore is told
-# ------------------------------------------------------------------------------------------------------------
+# -- what botocore is told --------------------------------------------------------------------------------
 
 
 def _record_capacity(parsed: Mapping[str, Any], model: Any, **_: object) -> None:
@@ -276,7 +278,9 @@ def _retry_after_conflict(response: Any, attempts: int, **_: object) -> float | 
 
 
 def _unless_condition_failed(refused: PutError | UpdateError | GetError) -> bool:
-    """False for a failed condition; any other error goes on its way."""
+    """False for a failed condition, Busy for a conflict that outlasts its retries, else the error itself."""
+    if refused.cause_response_code == "TransactionConflictException":
+        raise Busy("Too many writers at once: try again") from None
     if refused.cause_response_code != "ConditionalCheckFailedException":
         raise refused
     return False

@@ -1,0 +1,259 @@
+"""What the network and DynamoDB do to a call, and what is left of it: nothing lost, nothing doubled."""
+
+import json
+import random
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from genai_voice.demos.rows import StateRow
+from genai_voice.foundation.errors import Busy
+from genai_voice.foundation.table import Change, put_all, write_together
+from genai_voice.telemetry.rows import EventsRow
+from genai_voice.tools import registry
+
+from tests.support.service import Client, Reply, new_app, partition, recorded_calls
+from tests.support.wire import Cut, answers, cut, lost_answer, unprocessed
+
+PLAIN_CONFLICT = (
+    400,
+    {"__type": "com.amazonaws.dynamodb.v20120810#TransactionConflictException", "message": "conflict"},
+)
+CANCELLED = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException"
+
+
+def cancelled(*codes: str) -> tuple[int, dict[str, Any]]:
+    reasons = [{"Code": code, "Message": None if code == "None" else "why"} for code in codes]
+    message = (
+        f"Transaction cancelled, please refer cancellation reasons for specific reasons [{', '.join(codes)}]"
+    )
+    return 400, {"__type": CANCELLED, "Message": message, "CancellationReasons": reasons}
+
+
+@pytest.fixture
+def app(engine: None) -> Client:
+    app = new_app()
+    app.get("/api/tools")  # its credentials are known from here on
+    return app
+
+
+# -- TransactionConflict -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("conflicts", [1, 3, 5])
+def test_a_plain_write_that_meets_a_transaction_is_sent_again(app: Client, conflicts: int) -> None:
+    with answers(*[PLAIN_CONFLICT] * conflicts) as sent:
+        reply = app.post("/api/conversations", {"sessionId": "s", "messages": []})
+    assert reply.status == 200
+    assert len(sent) == conflicts + 1
+    assert all(body == sent[0] for body in sent)
+    assert len(app.get("/api/conversations").json["conversations"]) == 1
+
+
+def test_after_five_more_tries_the_caller_is_told_to_try_again(app: Client) -> None:
+    with answers(*[PLAIN_CONFLICT] * 10) as sent:
+        reply = app.post("/api/conversations", {"sessionId": "s", "messages": []})
+    assert reply.status == 503
+    assert "try again" in reply.json["error"]
+    assert len(sent) == 6
+
+
+def change(app: Client, condition: Any = None) -> Change:
+    return Change(StateRow.of(app.slug), [StateRow.version.add(1)], condition)
+
+
+def test_a_cancelled_transaction_is_sent_again_with_the_same_token(app: Client) -> None:
+    with answers(cancelled("TransactionConflict"), cancelled("TransactionConflict")) as sent:
+        assert write_together([change(app)])
+    assert len(sent) == 3
+    assert len({body["ClientRequestToken"] for body in sent}) == 1
+    stored = StateRow.find(StateRow.of(app.slug).pk, StateRow.of(app.slug).sk)
+    assert stored is not None
+    assert stored.version == 1
+
+
+def test_a_transaction_whose_condition_failed_is_not_sent_again(app: Client) -> None:
+    other = new_app()
+    with answers(cancelled("ConditionalCheckFailed", "TransactionConflict")) as sent:
+        assert not write_together([change(app), change(other)])
+    assert len(sent) == 1
+
+
+def test_a_transaction_that_loses_every_race_counts_as_lost(app: Client) -> None:
+    with answers(*[cancelled("TransactionConflict")] * 10) as sent:
+        assert not write_together([change(app)])
+    assert len(sent) == 6
+
+
+def test_messages_that_dynamodb_leaves_unprocessed_are_sent_again(app: Client) -> None:
+    with unprocessed(times=2) as sent:
+        assert send_messages(app).status == 200
+    assert len(sent) == 2 + 3
+    sixty_messages(app)
+
+
+def test_a_table_that_takes_nothing_makes_the_caller_try_again(app: Client) -> None:
+    row = EventsRow.of(app.slug, "s", 1, "[]", None)
+    row.event_count = 0
+    with unprocessed(times=100) as sent, pytest.raises(Busy):
+        put_all([row])
+    assert len(sent) == 7
+
+
+# -- the connection breaks, the process dies ---------------------------------------------------------------
+
+
+def save(app: Client) -> Reply:
+    return app.post("/api/conversations", {"sessionId": "s", "messages": TRANSCRIPT, "status": "resolved"})
+
+
+def save_long(app: Client) -> Reply:
+    return app.post("/api/conversations", {"sessionId": "s", "messages": LONG, "status": "resolved"})
+
+
+def send_messages(app: Client) -> Reply:
+    return app.post("/api/messages", {"messages": MESSAGES})
+
+
+def send_events(app: Client) -> Reply:
+    events = [{"eventType": "e", "ts": number} for number in range(5)]
+    return app.post("/api/events", {"sessionId": "s", "events": events})
+
+
+def cancel_appointment(app: Client) -> Reply:
+    call = {"sessionId": "s", "toolName": "cancel_appointment", "parameters": {"appointmentId": "A"}}
+    return app.post("/api/tools/execute", call)
+
+
+def change_persona(app: Client) -> Reply:
+    return app.patch("/api/persona", {"personaTone": "calm"})
+
+
+TRANSCRIPT = [{"role": "user", "content": "hello", "ts": 1}]
+LONG = [{"role": "user", "content": random.Random(1).randbytes(400_000).hex(), "ts": 1}]  # noqa: S311
+MESSAGES = [
+    {
+        "sessionId": "s",
+        "participantIdentity": "u",
+        "role": "user",
+        "content": "x",
+        "isFinal": True,
+        "createdAt": number,
+    }
+    for number in range(60)
+]
+
+
+def one_conversation(app: Client) -> None:
+    (conversation,) = app.get("/api/conversations").json["conversations"]
+    assert conversation["status"] == "resolved"
+    assert json.loads(conversation["transcript"]) in (TRANSCRIPT, LONG)
+
+
+def sixty_messages(app: Client) -> None:
+    assert [each["createdAt"] for each in app.get("/api/messages", sessionId="s").json["messages"]] == list(
+        range(60)
+    )
+
+
+def one_batch(app: Client) -> None:
+    assert len([row for row in partition(f"APP#{app.slug}#SESSION#s#") if row["kind"]["S"] == "events"]) == 1
+
+
+def cancelled_and_told(app: Client) -> None:
+    state = app.get("/api/scenario-state").json["state"]
+    assert state["appointments"][0]["status"] == "cancelled"
+    executions = app.get("/api/tools/executions").json["executions"]
+    assert {each["status"] for each in executions} == {"success"}
+    # Each change of the state has its audit row: they are written together.
+    stored = StateRow.find(StateRow.of(app.slug).pk, StateRow.of(app.slug).sk)
+    assert stored is not None
+    assert stored.version == len(executions) + 1
+
+
+def persona_changed(app: Client) -> None:
+    assert app.get("/api/persona").json["personaTone"] == "calm"
+
+
+Work = tuple[Callable[[Client], Reply], Callable[[Client], None]]
+WORK: dict[str, Work] = {
+    "a save": (save, one_conversation),
+    "a save of a long transcript": (save_long, one_conversation),
+    "messages": (send_messages, sixty_messages),
+    "events": (send_events, one_batch),
+    "a tool that changes the state": (cancel_appointment, cancelled_and_told),
+    "a persona": (change_persona, persona_changed),
+}
+
+
+def with_a_tool(app: Client) -> Client:
+    registry.put(app.slug, "cancel_appointment", description="", parameters_schema="{}")
+    state = {"appointments": [{"id": "A", "date": "2026-04-07", "time": "9:00 AM", "status": "confirmed"}]}
+    StateRow.of(app.slug).change(
+        [
+            StateRow.state.set(zlib.compress(json.dumps(state).encode())),
+            StateRow.updated_at.set(1),
+            StateRow.version.add(1),
+        ]
+    )
+    return app
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("work", WORK.values(), ids=WORK.keys())
+def test_a_process_that_dies_at_any_call_loses_and_doubles_nothing(
+    app: Client, work: Work, after: bool
+) -> None:
+    act, check = work
+    with_a_tool(app)
+    with recorded_calls() as calls:
+        assert act(app).status == 200
+    for number in range(1, len(calls.operations) + 1):
+        victim = with_a_tool(new_app())
+        try:
+            with cut(number, after=after):
+                act(victim)
+        except Cut:
+            pass
+        assert act(victim).status == 200
+        check(victim)
+
+
+@pytest.mark.parametrize("work", WORK.values(), ids=WORK.keys())
+def test_an_answer_that_is_lost_is_asked_for_again_without_harm(
+    app: Client, work: Work, request: pytest.FixtureRequest
+) -> None:
+    act, check = work
+    if act is cancel_appointment:
+        request.getfixturevalue("strict")  # moto forgets the ClientRequestToken
+    with_a_tool(app)
+    with recorded_calls() as calls:
+        assert act(app).status == 200
+    for number in range(1, len(calls.operations) + 1):
+        victim = with_a_tool(new_app())
+        with lost_answer(number):
+            reply = act(victim)
+        assert reply.status == 200, reply.text
+        check(victim)
+
+
+def test_a_call_whose_answer_is_lost_counts_once_in_the_rate_window() -> None:
+    app = with_a_tool(new_app(max_actions_per_turn=2))
+    app.get("/api/tools")
+    with recorded_calls() as calls, lost_answer(2):
+        assert cancel_appointment(app).status == 200
+    assert "UpdateItem" in calls.operations
+    assert cancel_appointment(app).status == 200
+    assert cancel_appointment(app).status == 429
+
+
+def test_a_table_that_cannot_be_reached_is_a_500_in_our_envelope_and_the_next_call_works(app: Client) -> None:
+    unreachable = (
+        500,
+        {"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError", "message": "inner detail"},
+    )
+    with answers(*[unreachable] * 20):
+        reply = app.post("/api/conversations", {"sessionId": "s"})
+    assert (reply.status, reply.json) == (500, {"error": "Internal server error"})
+    assert app.post("/api/conversations", {"sessionId": "s"}).status == 200
