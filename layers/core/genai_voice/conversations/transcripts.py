@@ -2,17 +2,14 @@
 
 import zlib
 
-INLINE_BYTES = 300 * 1024
-"""Compressed; an item of DynamoDB holds 400 KB."""
-PART_BYTES = 350 * 1024
+PIECE_BYTES = 300 * 1024
+"""An item of DynamoDB holds 400 KB."""
 
 
 def pack(transcript: str) -> list[bytes]:
-    """Compressed: one piece that fits the row, or the parts whose concatenation it is."""
+    """Compressed, in pieces that fit an item. A single one goes into the conversation's row."""
     compressed = zlib.compress(transcript.encode(), 6)
-    if len(compressed) <= INLINE_BYTES:
-        return [compressed]
-    return [compressed[start : start + PART_BYTES] for start in range(0, len(compressed), PART_BYTES)]
+    return [compressed[start : start + PIECE_BYTES] for start in range(0, len(compressed), PIECE_BYTES)]
 
 
 def unpack(pieces: list[bytes]) -> str:

@@ -1,0 +1,38 @@
+"""Transcripts: packed and unpacked without loss, in pieces that fit their items."""
+
+import json
+import random
+
+import pytest
+from genai_voice.conversations.transcripts import PIECE_BYTES, pack, reply_bytes, unpack
+from hypothesis import given
+from hypothesis import strategies as st
+
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@given(texts)
+def test_what_is_packed_comes_back(transcript: str) -> None:
+    assert unpack(pack(transcript)) == transcript
+
+
+@given(st.integers(0, 3_000_000), st.integers(0, 9))
+def test_long_ones_come_back_from_pieces_that_fit(size: int, seed: int) -> None:
+    transcript = random.Random(seed).randbytes(size // 2).hex()  # noqa: S311 - only has to be incompressible
+    pieces = pack(transcript)
+    assert unpack(pieces) == transcript
+    assert all(0 < len(piece) <= PIECE_BYTES for piece in pieces)
+
+
+@given(st.lists(st.fixed_dictionaries({"role": texts, "content": texts})))
+def test_its_size_in_a_reply_is_what_lambda_counts(messages: list[dict[str, str]]) -> None:
+    transcript = json.dumps(messages, ensure_ascii=False)
+    body = json.dumps({"transcript": transcript}, ensure_ascii=False)
+    event = json.dumps({"body": body}, ensure_ascii=False)
+    around = len(json.dumps({"body": json.dumps({"transcript": ""})}))
+    assert reply_bytes(transcript) >= len(event.encode()) - around
+
+
+@pytest.mark.parametrize(("text", "size"), [("", 0), ("abc", 3), ("é", 2), ('"', 4), ("\\", 4)])
+def test_quotes_and_backslashes_take_four(text: str, size: int) -> None:
+    assert reply_bytes(text) == size

@@ -1,0 +1,33 @@
+"""Settings: a wrong variable is named."""
+
+from collections.abc import Iterator
+
+import pytest
+from genai_voice.foundation.settings import SettingsError, settings
+
+
+@pytest.fixture(autouse=True)
+def _read_anew() -> Iterator[None]:
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("TABLE_NAME", None), ("TABLE_NAME", ""), ("AWS_REGION", None), ("DYNAMODB_ENDPOINT", "here")],
+)
+def test_a_missing_or_wrong_variable_is_named(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str | None
+) -> None:
+    if value is None:
+        monkeypatch.delenv(variable)
+    else:
+        monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=variable):
+        settings()
+
+
+def test_origins_are_trimmed_and_empty_ones_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALLOWED_ORIGINS", " https://a.example ,, https://b.example,")
+    assert settings().allowed_origins == ("https://a.example", "https://b.example")
