@@ -19,8 +19,8 @@ from genai_voice.foundation.errors import Refused
 from genai_voice.foundation.settings import SettingsError
 from genai_voice.personas import service as personas
 from genai_voice.seeding import service as seeding
-from genai_voice.tenancy import service as tenancy
-from genai_voice.tenancy.model import AppFields, NewApp, Slug
+from genai_voice.tenancy import apps
+from genai_voice.tenancy.fields import AppFields, NewApp, Slug
 from pydantic import TypeAdapter, ValidationError
 
 from local.connection import connect
@@ -90,7 +90,7 @@ class _Duration(click.ParamType[int]):
     name = "DURATION"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        match = re.fullmatch(r"(\d{1,7})([smhd])", value)
+        match = re.fullmatch(r"([0-9]{1,7})([smhd])", value)
         if match is None or int(match[1]) * _UNITS_MS[match[2]] > _LONGEST_OVERLAP_MS:
             self.fail("must be a number with s, m, h or d, at most 30d: 24h", param, ctx)
         return int(match[1]) * _UNITS_MS[match[2]]
@@ -167,9 +167,10 @@ def _value(kind: str, given: Any) -> Any:
     """Numbers are numbers; `@file` stands for the text in that file."""
     if kind in ("number", "integer"):
         try:
-            return json.loads(given)
+            number = json.loads(given)
         except ValueError:
             return given
+        return given if number is None else number
     if isinstance(given, str) and given.startswith("@"):
         try:
             return Path(given[1:]).read_text(encoding="utf-8")
@@ -195,7 +196,7 @@ def create(slug: str, secret: str, **options: Any) -> None:
     """Create an app. A TEXT that begins with @ names a file that holds it."""
     fields = _fields(NewApp, options)
     _check_persona(slug, fields)
-    tenancy.create_app(slug, fields, secret)
+    apps.create_app(slug, fields, secret)
     click.echo(f"{slug}: app created")
 
 
@@ -203,7 +204,7 @@ def create(slug: str, secret: str, **options: Any) -> None:
 @_operation
 def list_() -> None:
     """All apps."""
-    for each in tenancy.list_apps():
+    for each in apps.list_apps():
         click.echo(f"{each['slug']:30} {'active' if each['isActive'] else 'disabled':9} {each['name']}")
 
 
@@ -212,7 +213,7 @@ def list_() -> None:
 @_operation
 def show(slug: str) -> None:
     """All fields of an app, as JSON. Secrets are stored hashed and cannot be shown."""
-    click.echo(json.dumps(tenancy.show_app(slug), indent=2, ensure_ascii=False))
+    click.echo(json.dumps(apps.show_app(slug), indent=2, ensure_ascii=False))
 
 
 @app.command()
@@ -235,7 +236,7 @@ def update(slug: str, clear: tuple[str, ...], **options: Any) -> None:
     if not cleared and not fields.model_fields_set:
         raise click.UsageError("Nothing to change: give an option (see --help)")
     _check_persona(slug, fields)
-    tenancy.update_app(slug, fields, frozenset(cleared))
+    apps.update_app(slug, fields, frozenset(cleared))
     click.echo(f"{slug}: app updated")
 
 
@@ -254,7 +255,7 @@ def rotate_secret(slug: str, overlap: int, secret: str) -> None:
     """Give an app a new secret. Two are valid during the overlap; 0s ends the present one within 30
     seconds.
     """
-    tenancy.rotate_secret(slug, secret, overlap)
+    apps.rotate_secret(slug, secret, overlap)
     click.echo(f"{slug}: secret rotated")
 
 
@@ -263,7 +264,7 @@ def rotate_secret(slug: str, overlap: int, secret: str) -> None:
 @_operation
 def disable(slug: str) -> None:
     """Refuse every credential of an app, within 30 seconds everywhere."""
-    tenancy.set_active(slug, False)
+    apps.set_active(slug, False)
     click.echo(f"{slug}: app disabled")
 
 
@@ -272,7 +273,7 @@ def disable(slug: str) -> None:
 @_operation
 def enable(slug: str) -> None:
     """Accept the credentials of a disabled app again."""
-    tenancy.set_active(slug, True)
+    apps.set_active(slug, True)
     click.echo(f"{slug}: app enabled")
 
 

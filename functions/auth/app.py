@@ -1,7 +1,7 @@
 """Sessions: a server trades its app secret for a token that a browser may hold."""
 
 from genai_voice.foundation.http import Carriers
-from genai_voice.tenancy import Api, service
+from genai_voice.tenancy import Api, sessions
 from genai_voice.tenancy.model import SessionOpened, SessionRequest
 
 api = Api()
@@ -10,7 +10,7 @@ api = Api()
 @api.post("/api/auth/session", lenient_body=True, headers_as_body=True)
 def open_session(body: SessionRequest, carriers: Carriers) -> SessionOpened:
     """Raises Unauthorized for an unknown or inactive app and a wrong secret."""
-    return service.open_session(body, carriers)
+    return sessions.open_session(body, carriers)
 
 
 handler = api.handler

@@ -1,7 +1,7 @@
 """The state of a demo scenario: shown beside the conversation that changes it, and reset."""
 
 from genai_voice.demos import service
-from genai_voice.demos.service import ScenarioReset, ScenarioStateView
+from genai_voice.demos.model import ScenarioReset, ScenarioStateView
 from genai_voice.foundation.model import Listing
 from genai_voice.tenancy import Api, Caller
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from genai_voice.foundation.http import Endpoint
-from genai_voice.tenancy import service as tenancy
-from genai_voice.tenancy.model import AppFields
+from genai_voice.tenancy import apps
+from genai_voice.tenancy.fields import AppFields
 from genai_voice.tenancy.resolver import forget_callers
 from genai_voice.tools import registry
 
@@ -92,7 +92,7 @@ def test_a_tool_call_takes_at_most_four_calls_with_a_rate_limit(
     request_: dict[str, Any], expected: list[str]
 ) -> None:
     app = new_app("demo-dentist")
-    tenancy.update_app(app.slug, AppFields.model_validate({"maxActionsPerTurn": 1000}))
+    apps.update_app(app.slug, AppFields.model_validate({"maxActionsPerTurn": 1000}))
     for tool in ("check_availability", "cancel_appointment"):
         registry.put(app.slug, tool, description="", parameters_schema="{}")
     app.post("/api/scenario-state/reset", {})

@@ -12,7 +12,7 @@ import pytest
 import time_machine
 from genai_voice.demos.rows import StateRow
 from genai_voice.foundation.http import Endpoint
-from genai_voice.tenancy import service as tenancy
+from genai_voice.tenancy import apps
 from genai_voice.tools import registry
 
 from tests.support.minimal import body_of, query_of, required_of
@@ -77,13 +77,13 @@ def _expired_token(app: Client) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _inactive_app(app: Client) -> tuple[dict[str, str], dict[str, str]]:
-    tenancy.set_active(app.slug, False)
+    apps.set_active(app.slug, False)
     return app.headers, {}
 
 
 def _token_of_inactive_app(app: Client) -> tuple[dict[str, str], dict[str, str]]:
     token = app.token()
-    tenancy.set_active(app.slug, False)
+    apps.set_active(app.slug, False)
     return {"authorization": f"Bearer {token}"}, {}
 
 

@@ -9,9 +9,9 @@ import pytest
 import time_machine
 from genai_voice.foundation import secret as deployment_secret
 from genai_voice.foundation.clock import now_ms
-from genai_voice.tenancy import service as tenancy
+from genai_voice.tenancy import apps
+from genai_voice.tenancy.fields import AppFields
 from genai_voice.tenancy.hashing import token_hash
-from genai_voice.tenancy.model import AppFields
 from genai_voice.tenancy.resolver import forget_callers
 from genai_voice.tenancy.rows import AppRow
 
@@ -165,9 +165,9 @@ def test_secrets_are_stored_hashed_and_salted() -> None:
     app = new_app()
     (row,) = [row for row in rows(app.slug) if row["kind"] == "app"]
     assert app.secret not in str(row)
-    tenancy.update_app(app.slug, AppFields.model_validate({"name": "again"}))
+    apps.update_app(app.slug, AppFields.model_validate({"name": "again"}))
     twin = new_app()
-    tenancy.rotate_secret(twin.slug, app.secret, 0)
+    apps.rotate_secret(twin.slug, app.secret, 0)
     (twin_row,) = [row for row in rows(twin.slug) if row["kind"] == "app"]
     assert bytes(twin_row["secrets"][0]["hash"]) != bytes(row["secrets"][0]["hash"])
 
@@ -180,9 +180,9 @@ def test_disabling_an_app_takes_effect_at_once_in_this_process_and_after_30_s_el
     token = {"authorization": f"Bearer {app.token()}"}
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         assert tools(app.headers).status == 200
-        tenancy.set_active(app.slug, False)
+        apps.set_active(app.slug, False)
         assert tools(app.headers).status == 401
-        tenancy.set_active(app.slug, True)
+        apps.set_active(app.slug, True)
         assert tools(app.headers).status == 200
         AppRow.of(app.slug).change([AppRow.is_active.set(False)])  # as another process would
         clock.shift(29)
@@ -196,7 +196,7 @@ def test_two_secrets_are_valid_while_they_overlap() -> None:
     app = new_app()
     new = {"authorization": "Bearer the new secret", "x-app-slug": app.slug}
     with time_machine.travel(1_800_000_000, tick=False) as clock:
-        tenancy.rotate_secret(app.slug, "the new secret", 3_600_000)
+        apps.rotate_secret(app.slug, "the new secret", 3_600_000)
         assert (tools(app.headers).status, tools(new).status) == (200, 200)
         clock.shift(3_601)
         assert (tools(app.headers).status, tools(new).status) == (401, 200)
@@ -205,7 +205,7 @@ def test_two_secrets_are_valid_while_they_overlap() -> None:
 def test_a_secret_that_is_known_is_forgotten_when_its_overlap_ends() -> None:
     app = new_app()
     with time_machine.travel(1_800_000_000, tick=False) as clock:
-        tenancy.rotate_secret(app.slug, "the new secret", 10_000)
+        apps.rotate_secret(app.slug, "the new secret", 10_000)
         assert tools(app.headers).status == 200
         clock.shift(11)
         assert tools(app.headers).status == 401
@@ -214,7 +214,7 @@ def test_a_secret_that_is_known_is_forgotten_when_its_overlap_ends() -> None:
 def test_a_third_rotation_leaves_two_secrets() -> None:
     app = new_app()
     for secret in ("the second one", "the third one"):
-        tenancy.rotate_secret(app.slug, secret, 3_600_000)
+        apps.rotate_secret(app.slug, secret, 3_600_000)
     statuses = [
         tools({"authorization": f"Bearer {secret}", "x-app-slug": app.slug}).status
         for secret in (app.secret, "the second one", "the third one")
@@ -224,8 +224,8 @@ def test_a_third_rotation_leaves_two_secrets() -> None:
 
 def test_rotating_again_to_the_present_secret_ends_the_overlap() -> None:
     app = new_app()
-    tenancy.rotate_secret(app.slug, "the new secret", 3_600_000)
-    tenancy.rotate_secret(app.slug, "the new secret", 3_600_000)
+    apps.rotate_secret(app.slug, "the new secret", 3_600_000)
+    apps.rotate_secret(app.slug, "the new secret", 3_600_000)
     assert tools(app.headers).status == 401
 
 

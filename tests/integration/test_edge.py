@@ -137,7 +137,7 @@ def test_logs_name_the_request_and_never_what_was_said(
     logged = json.dumps(lines)
     for secret in (said, "in-body", "in-query", token, app.secret):
         assert secret not in logged
-    requests = [line for line in lines if line.get("message") == "request"]
+    requests = [line for line in lines if line["message"] == "request"]
     saved = requests[1]
     assert saved["route"] == "POST /api/conversations"
     assert (saved["status"], saved["app"], saved["session"], saved["trace_id"]) == (
@@ -147,10 +147,13 @@ def test_logs_name_the_request_and_never_what_was_said(
         "trace-1",
     )
     assert saved["dynamodb_calls"] == 1
-    assert saved["dynamodb_units"] > 0
-    assert saved["duration_ms"] > 0
-    metrics = [line for line in lines if "_aws" in line]
-    assert len(metrics) == len(requests)
+    (metrics,) = saved["_aws"]["CloudWatchMetrics"]
+    assert metrics["Dimensions"] == [["route", "service"]]
+    for metric in metrics["Metrics"]:
+        assert len(saved[metric["Name"]]) == 1
+    assert saved["Duration"][0] > 0
+    assert saved["DynamoDBUnits"][0] > 0
+    assert saved["Faults"] == [0]
 
 
 def test_a_path_that_a_stranger_made_up_is_not_logged(

@@ -10,7 +10,7 @@ from genai_voice.telemetry.rows import EventsRow
 from tests.support.service import Client, new_app, partition, recorded_calls
 
 
-def happened(number: int = 1, **fields: Any) -> dict[str, Any]:
+def happened(number: float = 1, **fields: Any) -> dict[str, Any]:
     return {"eventType": "user_state_changed", "ts": number, **fields}
 
 

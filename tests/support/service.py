@@ -19,8 +19,8 @@ from boto3.dynamodb.types import TypeDeserializer
 from genai_voice.foundation.http import Endpoint
 from genai_voice.foundation.keys import key
 from genai_voice.foundation.table import Item
-from genai_voice.tenancy import service as tenancy
-from genai_voice.tenancy.model import AppFields, NewApp
+from genai_voice.tenancy import apps
+from genai_voice.tenancy.fields import AppFields, NewApp
 
 from local.gateway import HttpRequest, event_for
 from local.template import Template
@@ -140,7 +140,7 @@ def new_app(slug: str | None = None, **fields: Any) -> Client:
     app = NewApp.model_validate(declared, by_name=True)
     extra = AppFields.model_validate(fields, by_name=True)
     client = Client(slug)
-    tenancy.put_app(slug, app, client.secret, on_create=extra)
+    apps.put_app(slug, app, client.secret, on_create=extra)
     return client
 
 
@@ -227,6 +227,6 @@ def partition(pk: str) -> Iterator[dict[str, Any]]:
         yield from page["Items"]
 
 
-def plain(value: dict[str, Any]) -> Any:
+def plain(value: Any) -> Any:
     """A value of DynamoDB's JSON as python has it."""
     return TypeDeserializer().deserialize(value)

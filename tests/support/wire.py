@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
 
@@ -98,7 +99,7 @@ def _instead(request: Any, status: int, body: dict[str, Any]) -> AWSResponse:
         def read(self, *_: object, **__: object) -> bytes:
             return text
 
-    return AWSResponse(request.url, status, {"content-type": "application/x-amz-json-1.0"}, Raw())
+    return AWSResponse(request.url, status, HTTPHeaders(), Raw())
 
 
 @contextmanager

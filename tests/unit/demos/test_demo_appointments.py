@@ -273,7 +273,8 @@ def test_the_clinic_clock_follows_daylight_saving_as_the_time_zone_database_does
     ],
 )
 def test_the_clinic_clock_changes_at_two_in_the_morning(moment, utc):
-    starts = Slot(*moment.split(), "").starts_at()
+    date, time = moment.split()
+    starts = Slot(date, time, "").starts_at()
     assert starts.astimezone(UTC) == datetime.fromisoformat(utc).replace(tzinfo=UTC)
 
 

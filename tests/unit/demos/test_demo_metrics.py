@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from genai_voice.demos.handlers import HANDLERS
@@ -7,7 +8,7 @@ from genai_voice.demos.scenarios import figures
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 PERIODS = ["Q4_2025", "Q4_2024", "Q3_2025", "FY2025", "FY2024"]
-PUBLISHED = {
+PUBLISHED: dict[str, Any] = {
     "revenue": ["$580M", "$500M", "$558M", "$2.1B", "$1.78B"],
     "gross_margin": ["72.5%", "71.2%", "72.0%", "71.8%", "70.5%"],
     "operating_income": ["$116M", "$92.5M", "$108M", "$405M", None],

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 State = dict[str, Any]
 """What tools change: `{appointments}` or `{orders, inventory}`. Any part may be missing or damaged."""
@@ -21,3 +21,15 @@ class Outcome:
 
 Handler = Callable[[Parameters, State | None, datetime], Outcome]
 """(parameters, state or None where the app has none, now in UTC) -> outcome. Pure; no JSON makes it raise."""
+
+
+class ScenarioStateView(TypedDict):
+    appSlug: str
+    state: dict[str, Any] | None
+    updatedAt: float | None
+
+
+class ScenarioReset(TypedDict):
+    ok: bool
+    state: NotRequired[dict[str, Any]]
+    message: NotRequired[str]

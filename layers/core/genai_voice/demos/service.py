@@ -1,30 +1,18 @@
 """The state of an app's demo scenario: read, reset, changed by tools."""
 
 from datetime import UTC, datetime
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 from zlib import compress
 
 from pydantic_core import to_json
 
 from genai_voice.demos.handlers import HANDLERS
-from genai_voice.demos.model import Parameters, State
+from genai_voice.demos.model import Parameters, ScenarioReset, ScenarioStateView, State
 from genai_voice.demos.rows import StateRow
 from genai_voice.demos.scenarios import initial_state
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.model import Listing
 from genai_voice.foundation.table import Change
-
-
-class ScenarioStateView(TypedDict):
-    appSlug: str
-    state: dict[str, Any] | None
-    updatedAt: float | None
-
-
-class ScenarioReset(TypedDict):
-    ok: bool
-    state: NotRequired[dict[str, Any]]
-    message: NotRequired[str]
 
 
 def read(app: str, query: Listing) -> ScenarioStateView:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from functools import lru_cache
 from urllib.parse import quote
 
 _CONSTANT = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -38,12 +39,14 @@ def at(ms: float, tie: str) -> str:
     return f"{ms:019.3f}-{tie}"
 
 
+@lru_cache(256)
 def _constant(part: str) -> str:
     if not _CONSTANT.fullmatch(part):
         raise ValueError(f"not a constant part of a key: {part!r}")
     return part
 
 
+@lru_cache(1024)  # the ids of one request are encoded again and again
 def _variable(part: str) -> str:
     if not part:
         raise ValueError("a variable part of a key is empty")

@@ -1,20 +1,25 @@
-"""One log line and one metrics record per request. Never a body, a query string, a credential or what anybody
+"""One line per request, log and metrics in one. Never a body, a query string, a credential or what anybody
 said.
 """
 
 from collections.abc import Iterable
 from functools import cache
 from traceback import FrameSummary
+from typing import TYPE_CHECKING
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from genai_voice.foundation.metering import Meter
 
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+
 
 @cache
-def logger() -> Logger:
-    """The JSON logger of this process."""
+def logger() -> "Logger":
+    """The JSON logger of this process, which most processes never need."""
+    from aws_lambda_powertools import Logger
+
     return Logger()
 
 
@@ -28,18 +33,11 @@ def report_request(
     duration_ms: float,
     meter: Meter,
 ) -> None:
-    """How a request went: who, which, how long, what it asked of DynamoDB."""
-    logger().info(
-        "request",
-        route=route,
-        status=int(status),
-        app=app,
-        session=session,
-        trace_id=trace_id,
-        duration_ms=round(duration_ms, 1),
-        dynamodb_calls=len(meter.operations),
-        dynamodb_units=meter.units,
-    )
+    """How a request went: who, which, how long, what it asked of DynamoDB.
+
+    One line that is both: CloudWatch makes metrics of it (Embedded Metric Format), and it is searched like
+    any other log line. Two lines would cost twice the time and twice the ingestion.
+    """
     # One object per request: Powertools' Metrics keeps its values on the class, where requests in threads
     # would mix.
     metrics = EphemeralMetrics()
@@ -47,6 +45,10 @@ def report_request(
     metrics.add_metric("Duration", MetricUnit.Milliseconds, duration_ms)
     metrics.add_metric("Faults", MetricUnit.Count, int(status >= 500))
     metrics.add_metric("DynamoDBUnits", MetricUnit.Count, meter.units)
+    told = {"app": app, "session": session, "trace_id": trace_id, "dynamodb_calls": len(meter.operations)}
+    for name, value in {"message": "request", "status": int(status), **told}.items():
+        if value is not None:
+            metrics.add_metadata(name, value)
     metrics.flush_metrics()
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, TypedDict, TypeVar, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
-from pydantic_core import ErrorDetails, PydanticCustomError, PydanticUseDefault
+from pydantic_core import ErrorDetails, PydanticCustomError, PydanticUseDefault, from_json
 
 from genai_voice.foundation.errors import BadRequest
 
@@ -103,6 +103,22 @@ def at_most(limit: int, unit: str = "bytes") -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def _json_object(text: str) -> str:
+    try:
+        value = from_json(text, allow_inf_nan=False)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise ValueError("must be the text of a JSON object")
+    return text
+
+
+LongText = Annotated[str, at_most(10_000)]
+"""A paragraph or a few."""
+JsonObjectText = Annotated[str, at_most(50_000), AfterValidator(_json_object)]
+"""JSON as text, as some fields are sent."""
 
 
 def at_most_items(limit: int) -> AfterValidator:

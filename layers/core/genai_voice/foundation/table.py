@@ -15,6 +15,7 @@ from pynamodb.attributes import (
     BooleanAttribute,
     DiscriminatorAttribute,
     ListAttribute,
+    MapAttribute,
     NumberAttribute,
     UnicodeAttribute,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "Condition",
     "Item",
     "ListAttribute",
+    "MapAttribute",
     "NumberAttribute",
     "UnicodeAttribute",
     "put_all",

@@ -2,8 +2,7 @@
 
 from typing import Any, TypedDict
 
-from genai_voice.foundation.model import Request
-from genai_voice.tenancy.model import JsonObjectText, ShortText
+from genai_voice.foundation.model import JsonObjectText, LongText, Request
 
 
 class PersonaView(TypedDict):
@@ -22,9 +21,9 @@ class PersonaView(TypedDict):
 class PersonaUpdate(Request):
     """What is absent is left alone; an empty text is a value."""
 
-    persona_name: ShortText | None = None
-    persona_greeting: ShortText | None = None
-    persona_tone: ShortText | None = None
-    preferred_terms: ShortText | None = None
-    blocked_terms: ShortText | None = None
+    persona_name: LongText | None = None
+    persona_greeting: LongText | None = None
+    persona_tone: LongText | None = None
+    preferred_terms: LongText | None = None
+    blocked_terms: LongText | None = None
     ui_strings: JsonObjectText | None = None

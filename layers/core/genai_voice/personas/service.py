@@ -7,22 +7,22 @@ from pydantic_core import from_json
 from genai_voice.foundation.model import Listing, Ok
 from genai_voice.personas.model import PersonaUpdate, PersonaView
 from genai_voice.personas.rows import PersonaRow
-from genai_voice.tenancy import service as tenancy
-from genai_voice.tenancy.model import AppFields
+from genai_voice.tenancy import apps
+from genai_voice.tenancy.fields import AppFields
 
 
 def read(app: str, query: Listing) -> PersonaView:
     """The linked persona of the library where it exists and is active, whole; else the app's own fields."""
     if not query.covers(app):
         return _view(AppFields())
-    fields = tenancy.fields_of(app)
+    fields = apps.fields_of(app)
     persona = _active(app, fields.persona_id) if fields.persona_id else None
     return _view(persona or fields)
 
 
 def update(app: str, change: PersonaUpdate) -> Ok:
     """Change the app's own fields, also while a persona of the library hides them."""
-    tenancy.update_app(app, change)
+    apps.update_app(app, change)
     return {"ok": True}
 
 

@@ -8,8 +8,8 @@ from genai_voice.demos import service as demos
 from genai_voice.demos.scenarios import SLUGS, Scenario, load
 from genai_voice.guardrails import service as guardrails
 from genai_voice.knowledge import service as knowledge
-from genai_voice.tenancy import service as tenancy
-from genai_voice.tenancy.model import AppFields, NewApp
+from genai_voice.tenancy import apps
+from genai_voice.tenancy.fields import AppFields, NewApp
 from genai_voice.tools import registry
 
 _ONLY_ON_CREATE = ("modelId", "replyAsAudio", "guardrailsEnabled")
@@ -19,7 +19,7 @@ def seed_app(slug: str, app: NewApp, secret: str) -> str:
     """Create the app or replace its fields and secret; `isActive` and all else is kept. Answers what was
     done.
     """
-    created = tenancy.put_app(slug, app, secret)
+    created = apps.put_app(slug, app, secret)
     return f"{slug}: app {'created' if created else 'updated'}"
 
 
@@ -69,7 +69,7 @@ def _seed(scenario: Scenario, secret: str) -> Iterator[str]:
 def _put_app(scenario: Scenario, secret: str) -> bool:
     described: dict[str, Any] = {**scenario.app, "systemPrompt": scenario.system_prompt}
     kept = {name: described.pop(name) for name in _ONLY_ON_CREATE if name in described}
-    return tenancy.put_app(
+    return apps.put_app(
         scenario.slug,
         AppFields.model_validate(described),
         secret,

@@ -1,12 +1,11 @@
 """Apps, callers and sessions: what is asked, what is answered, what features learn of the caller."""
 
-import json
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, TypedDict
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictStr
+from pydantic import BeforeValidator, StrictStr
 
-from genai_voice.foundation.model import Name, Number, Request, Text, at_most, refuse
+from genai_voice.foundation.model import Request, refuse
 
 MAX_TTL_MS = 24 * 3_600_000
 DEFAULT_TTL_MS = 3_600_000
@@ -54,92 +53,3 @@ class SessionOpened(TypedDict):
     sessionToken: str
     expiresAt: int
     """Epoch ms."""
-
-
-# -- what an operator sets ---------------------------------------------------------------------------------
-
-
-def _json_object(text: str) -> str:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise ValueError("must be the text of a JSON object")
-    return text
-
-
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-"""Lower-case letters, digits, `-` and `_`, at most 63: it stands in headers, room names and keys."""
-Prompt = Annotated[Text, at_most(100_000)]
-"""With all the texts of an app at their limits its row stays below DynamoDB's 400 KB."""
-ShortText = Annotated[str, at_most(10_000)]
-JsonObjectText = Annotated[str, at_most(50_000), AfterValidator(_json_object)]
-Count = Annotated[int, Field(ge=0, le=1_000_000)]
-
-
-class AppFields(Request):
-    """What of an app may be set; only what is given is written. Texts may be empty: an empty greeting is a
-    greeting.
-    """
-
-    name: Name | None = Field(default=None, description="what people call it")
-    model_id: Name | None = Field(default=None, description="Gemini model for live tokens")
-    reply_as_audio: bool | None = Field(default=None, description="whether the model answers in audio")
-    temperature: Annotated[Number, Field(ge=0, le=2)] | None = Field(default=None, description="0 to 2")
-    system_prompt: Prompt | None = Field(default=None, description="the agent's instructions")
-    token_expire_minutes: Annotated[Number, Field(gt=0, le=1440)] | None = Field(
-        default=None, description="life of a live token in minutes, at most 1440"
-    )
-    persona_id: Name | None = Field(
-        default=None, description="a persona of the library that replaces the fields below"
-    )
-    voice: ShortText | None = Field(default=None, description="name of the voice")
-    persona_name: ShortText | None = Field(default=None, description="how the agent calls itself")
-    persona_greeting: ShortText | None = Field(default=None, description="its first words")
-    persona_tone: ShortText | None = Field(default=None, description="how it speaks")
-    preferred_terms: ShortText | None = Field(default=None, description="comma-separated words to prefer")
-    blocked_terms: ShortText | None = Field(default=None, description="comma-separated words to avoid")
-    guardrails_enabled: bool | None = Field(default=None, description="whether guardrail rules are evaluated")
-    max_actions_per_turn: Annotated[int, Field(ge=0, le=1000)] | None = Field(
-        default=None, description="tool calls of a session in 60 s; 0 is unlimited"
-    )
-    handoff_enabled: bool | None = Field(default=None, description="stored for dashboards")
-    handoff_webhook_url: Annotated[str, Field(pattern="^https://"), at_most(2_000)] | None = Field(
-        default=None, description="where handoffs are announced (https)"
-    )
-    handoff_expiration_seconds: Count | None = Field(
-        default=None, description="when a pending handoff expires"
-    )
-    knowledge_threshold: Annotated[Number, Field(ge=-1, le=1)] | None = Field(
-        default=None, description="cosine score below which a search is a gap, -1 to 1"
-    )
-    ui_strings: JsonObjectText | None = Field(
-        default=None, description="JSON object of texts for the user interface"
-    )
-    browser_scope: Literal["full", "runtime"] | None = Field(
-        default=None,
-        description="what session tokens may do: full, or runtime (no change of what agents say and do)",
-    )
-
-
-class NewApp(AppFields):
-    """An app to be created or seeded."""
-
-    name: Name
-    model_id: Name
-    reply_as_audio: bool
-    system_prompt: Prompt
-
-
-def check_secret(secret: str) -> str:
-    """The secret, if it may be one. Raises ValueError with the reason."""
-    if not 8 <= len(secret) <= 500:
-        raise ValueError("An app secret has 8 to 500 characters.")
-    if secret != secret.strip() or not secret.isprintable():
-        raise ValueError(
-            "An app secret has no spaces at its ends and no control characters: headers lose them."
-        )
-    if secret.startswith(TOKEN_PREFIX):
-        raise ValueError(f"An app secret does not begin with {TOKEN_PREFIX}: session tokens do.")
-    return secret

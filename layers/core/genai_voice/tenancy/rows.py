@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from typing import Any, Self
 
-from pynamodb.attributes import MapAttribute
-
 from genai_voice.foundation.keys import key
 from genai_voice.foundation.table import (
     BinaryAttribute,
     BooleanAttribute,
     Item,
     ListAttribute,
+    MapAttribute,
     NumberAttribute,
     UnicodeAttribute,
 )

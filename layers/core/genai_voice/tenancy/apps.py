@@ -1,43 +1,18 @@
-"""What is done with apps: sessions are opened, operators create, change and switch them."""
+"""What operators do with apps: create, change, rotate, switch, show."""
 
 import secrets
 from collections.abc import Iterator
 from typing import Any
 
 from genai_voice.foundation.clock import now_ms
-from genai_voice.foundation.errors import Conflict, NotFound, Unauthorized
-from genai_voice.foundation.http import Carriers
+from genai_voice.foundation.errors import Conflict, NotFound
 from genai_voice.foundation.model import Request
 from genai_voice.foundation.secret import keys_for
 from genai_voice.foundation.table import Action
-from genai_voice.tenancy.hashing import secret_hash, token_hash
-from genai_voice.tenancy.model import (
-    TOKEN_PREFIX,
-    AppFields,
-    NewApp,
-    SessionOpened,
-    SessionRequest,
-    check_secret,
-)
-from genai_voice.tenancy.resolver import PEPPER, by_secret, forget_callers, secret_valid_until
-from genai_voice.tenancy.rows import AppRow, SecretHash, SessionRow
-
-
-def open_session(request: SessionRequest, carriers: Carriers) -> SessionOpened:
-    """Trade the app secret for a session token. Raises Unauthorized, TooManyRequests."""
-    caller = by_secret(request.app_slug, request.app_secret, carriers.source)
-    if caller is None:
-        raise Unauthorized
-    token = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    now = now_ms()
-    row = SessionRow.of(token_hash(token))
-    row.app, row.created_at, row.expires_ms = caller.app.slug, now, now + request.ttl_ms
-    row.expires_at = row.expires_ms // 1000 + 1
-    row.insert()
-    return {"sessionToken": token, "expiresAt": row.expires_ms}
-
-
-# -- for operators -----------------------------------------------------------------------------------------
+from genai_voice.tenancy.fields import AppFields, NewApp, check_secret
+from genai_voice.tenancy.hashing import secret_hash
+from genai_voice.tenancy.resolver import PEPPER, forget_callers, secret_valid_until
+from genai_voice.tenancy.rows import AppRow, SecretHash
 
 
 def create_app(slug: str, app: NewApp, secret: str) -> None:
@@ -98,7 +73,7 @@ def set_active(slug: str, active: bool) -> None:
 
 def show_app(slug: str) -> dict[str, Any]:
     """The app's fields with the names of the wire, and until when its secrets are valid. Raises NotFound."""
-    row = _existing(slug)
+    row, now = _existing(slug), now_ms()
     fields = {
         field.alias or name: getattr(row, name)
         for name, field in AppFields.model_fields.items()
@@ -109,7 +84,7 @@ def show_app(slug: str) -> dict[str, Any]:
         "isActive": row.is_active,
         **fields,
         "secrets": [
-            {"validUntil": each.until} for each in row.secrets if (each.until or now_ms()) >= now_ms()
+            {"validUntil": each.until} for each in row.secrets if each.until is None or each.until >= now
         ],
         "createdAt": row.created_at,
         "updatedAt": row.updated_at,

@@ -1,0 +1,64 @@
+# What a person does with this project: `make` lists it. Every command first prepares the environment it
+# needs, which takes no time when nothing has changed. PORT and DATA_DIR may be variables of make or of the
+# environment: `make run PORT=4000`.
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test test-strict e2e lint format build bench lock
+.DELETE_ON_ERROR:
+
+PYTHON := .venv/bin/python
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/ready ## Serve the API on http://127.0.0.1:3000 with three demo apps (PORT, DATA_DIR, DEMO_SECRET)
+	@$(PYTHON) -m local.run
+
+demo: .venv/ready ## Play one conversation per demo app against it, and show what happened
+	@$(PYTHON) -m local.demo
+
+test: .venv/ready ## Run the unit, integration and contract tests
+	@$(PYTHON) -m pytest tests/unit tests/integration tests/contract
+
+test-strict: .venv/ready ## Run the integration tests on dynoxide, which refuses what DynamoDB refuses (needs npm)
+	@ENGINE=dynoxide $(PYTHON) -m pytest tests/integration
+
+e2e: .venv/ready ## Test the served API over HTTP: start, restart, kill, reload
+	@$(PYTHON) -m pytest tests/e2e
+
+lint: .venv/ready ## Check style, types, the rules of dependence and the template
+	@.venv/bin/ruff check -q
+	@.venv/bin/ruff format -q --check
+	@.venv/bin/mypy --no-error-summary .
+	@said=$$(.venv/bin/lint-imports --no-logo) || { echo "$$said"; exit 1; }
+	@.venv/bin/cfn-lint template.yaml
+
+format: .venv/ready ## Put the code into its style
+	@.venv/bin/ruff check -q --fix
+	@.venv/bin/ruff format -q
+
+build: .venv/ready .venv-sam/ready ## Build what is deployed, into .aws-sam/build (needs Python 3.13)
+	@$(PYTHON) -m local.build
+
+bench: .venv/ready ## Measure, and print the figures
+	@$(PYTHON) -m bench
+
+# dev first, so that the layer gets the versions that tests run. Pins stay as they are unless they must move
+# or `make lock UPGRADE=--upgrade` asks for it.
+COMPILE = .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(UPGRADE)
+
+lock: .venv/ready ## Compile the dependency groups of pyproject.toml into pinned requirements with hashes
+	@$(COMPILE) --group dev -o requirements/dev.txt >/dev/null
+	@$(COMPILE) --group core -c requirements/dev.txt -o layers/core/requirements.txt >/dev/null
+	@$(COMPILE) --group sam -o requirements/sam.txt >/dev/null
+
+.venv/ready: requirements/dev.txt requirements/environment.sh pyproject.toml
+	@sh requirements/environment.sh
+	@touch $@
+
+# The SAM CLI pins other versions of what the project uses.
+.venv-sam/ready: requirements/sam.txt | .venv/ready
+	@echo 'Making .venv-sam …'
+	@.venv/bin/uv venv -q --clear --python $(PYTHON) .venv-sam
+	@.venv/bin/uv pip sync -q --python .venv-sam/bin/python --require-hashes requirements/sam.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""How fast the service is, measured so that a person can measure it again."""

@@ -1,0 +1,154 @@
+"""What the service adds to a request before and after its own work: `messages` with a batch of 10.
+
+All contestants get the same API Gateway event, read and check its body, and answer the same reply; nothing is
+stored. The event's credentials are looked at, and the caller they stand for is given.
+
+    edge       the function's own endpoint (route, limits, credentials' carriers, validation, CORS, reply)
+               with its service stubbed, without its log line and metrics
+    handler    the same with both, written to nowhere
+    report     the log line and the metrics alone; `metrics` without the line
+    bare       json and pydantic in the plainest handler that has the same limits on fields
+    fastapi    the same endpoint in FastAPI behind Mangum, as an async function
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Annotated, cast
+
+from fastapi import Depends, FastAPI, Header, HTTPException
+from genai_voice.conversations.model import MessageBatch, MessagesSaved
+from genai_voice.foundation import http
+from genai_voice.foundation.log import logger, report_request
+from genai_voice.foundation.metering import Meter
+from genai_voice.tenancy import App, Caller
+from mangum import Mangum
+from pydantic import BaseModel
+
+from bench import plain
+from bench.contest import Contestant, best, unreported
+from bench.report import Figure
+from bench.workload import (
+    APP,
+    SESSION,
+    TRACE,
+    Event,
+    Handler,
+    Reply,
+    function,
+    logging_to_nowhere,
+    messages,
+    post,
+)
+
+TITLE = "The edge alone: POST /api/messages, 10 messages, nothing stored"
+_CALLS = 2000
+
+
+def measure() -> list[Figure]:
+    event = post("/api/messages", messages(10))
+    with logging_to_nowhere():
+        handler = _handler()
+        contestants = {
+            "edge": Contestant(lambda: handler(event, None), unreported),
+            "bare": Contestant(lambda: _bare(event, None)),
+            "fastapi": Contestant(lambda: _fastapi(event, None)),
+            "handler": Contestant(lambda: handler(event, None)),
+            "report": Contestant(_report),
+            "metrics": Contestant(_report, _without_line),
+        }
+        _check(event, handler, _bare, _fastapi)
+        took = best(contestants, _CALLS)
+    return [
+        Figure("edge / bare json + pydantic", took["edge"] / took["bare"], "×", at_most=1.5),
+        Figure("FastAPI + Mangum / edge", took["fastapi"] / took["edge"], "×", at_least=4),
+        Figure("edge", took["edge"], "µs"),
+        Figure("bare json + pydantic", took["bare"], "µs"),
+        Figure("FastAPI + Mangum", took["fastapi"], "µs"),
+        Figure("whole handler: edge, log line and metrics", took["handler"], "µs"),
+        Figure("log line and metrics alone", took["report"], "µs"),
+        Figure("  of which metrics", took["metrics"], "µs"),
+        Figure("whole handler / bare", took["handler"] / took["bare"], "×"),
+        Figure("FastAPI + Mangum / whole handler", took["fastapi"] / took["handler"], "×"),
+    ]
+
+
+def _check(event: Event, *handlers: Handler) -> None:
+    """All answer the same, or they are not comparable."""
+    for each in handlers:
+        reply = each(event, None)
+        if reply["statusCode"] != 200 or json.loads(reply["body"]) != {"ok": True, "count": 10}:
+            raise AssertionError(f"a contestant answered {reply}")
+
+
+# -- ours --------------------------------------------------------------------------------------------------
+
+
+def _handler() -> Handler:
+    """The function's declaration of the endpoint, with a stub for what it calls."""
+    caller = Caller(App(APP, 0), "session", frozenset({"runtime", "manage"}))
+    declared = function("messages").api.endpoints["POST", "/api/messages"]
+    api = http.Api(lambda carriers: caller)
+    api.endpoints["POST", "/api/messages"] = replace(declared, call=_stub)
+    return api.handler
+
+
+def _stub(caller: Caller, body: MessageBatch, trace_id: str | None) -> MessagesSaved:
+    return {"ok": True, "count": len(body.messages)}
+
+
+def _report() -> None:
+    report_request(
+        "POST /api/messages",
+        200,
+        app=APP,
+        session=SESSION,
+        trace_id=TRACE,
+        duration_ms=1.234,
+        meter=Meter(["BatchWriteItem"], 10.0),
+    )
+
+
+@contextmanager
+def _without_line() -> Iterator[None]:
+    level = logger().log_level
+    logger().setLevel("CRITICAL")
+    yield
+    logger().setLevel(level)
+
+
+# -- bare --------------------------------------------------------------------------------------------------
+
+
+def _bare(event: Event, context: object) -> Reply:
+    batch = plain.MessageBatch.model_validate(json.loads(event["body"]))
+    body = {"ok": True, "count": len(batch.messages)}
+    return {
+        "statusCode": 200,
+        "headers": {"Content-Type": "application/json"},
+        "body": json.dumps(body),
+    }
+
+
+# -- FastAPI -----------------------------------------------------------------------------------------------
+
+
+class _Saved(BaseModel):
+    ok: bool
+    count: int
+
+
+_app = FastAPI()
+_fastapi = cast(Handler, Mangum(_app, lifespan="off"))
+
+
+async def _caller(authorization: Annotated[str, Header()], x_app_slug: Annotated[str, Header()]) -> str:
+    if not authorization.startswith("Bearer "):
+        raise HTTPException(401, "Unauthorized")
+    return x_app_slug
+
+
+@_app.post("/api/messages")
+async def _insert(batch: plain.MessageBatch, app: Annotated[str, Depends(_caller)]) -> _Saved:
+    return _Saved(ok=True, count=len(batch.messages))

@@ -1,0 +1,25 @@
+"""A session is opened: the app secret is traded for a token that a browser may hold."""
+
+import secrets
+
+from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.errors import Unauthorized
+from genai_voice.foundation.http import Carriers
+from genai_voice.tenancy.hashing import token_hash
+from genai_voice.tenancy.model import TOKEN_PREFIX, SessionOpened, SessionRequest
+from genai_voice.tenancy.resolver import by_secret
+from genai_voice.tenancy.rows import SessionRow
+
+
+def open_session(request: SessionRequest, carriers: Carriers) -> SessionOpened:
+    """Trade the app secret for a session token. Raises Unauthorized, TooManyRequests."""
+    caller = by_secret(request.app_slug, request.app_secret, carriers.source)
+    if caller is None:
+        raise Unauthorized
+    token = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    now = now_ms()
+    row = SessionRow.of(token_hash(token))
+    row.app, row.created_at, row.expires_ms = caller.app.slug, now, now + request.ttl_ms
+    row.expires_at = row.expires_ms // 1000 + 1
+    row.insert()
+    return {"sessionToken": token, "expiresAt": row.expires_ms}

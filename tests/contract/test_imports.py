@@ -1,0 +1,203 @@
+"""The rules of dependence that import-linter (see pyproject.toml) cannot see: what functions import, where
+third parties are imported, which modules are pure, and what a cold start loads.
+"""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CORE = ROOT / "layers" / "core"
+HANDLERS = {path.parent.name: path for path in sorted((ROOT / "functions").glob("*/app.py"))}
+
+USE_CASES = {
+    *("conversations.messages", "tenancy.apps", "tenancy.sessions", "tools.executor", "tools.registry"),
+}
+"""What functions call, beside every `service`."""
+
+OUTWARD = {
+    "demos.handlers",  # binds the pure tools to the data files
+    "demos.scenarios",  # reads the data files
+    "tenancy",  # exports the Api that is bound to the resolver
+    "tenancy.resolver",
+}
+"""Modules that reach outside and are no use case either."""
+
+EVERYWHERE = {"pydantic", "pydantic_core", "typing_extensions"}
+HOMES = {
+    "aws_lambda_powertools": {"foundation.log", "foundation.secret"},
+    "cachetools": {"tenancy.resolver"},
+    "cryptography": {"foundation.secret"},
+    "pynamodb": {"foundation.table"},
+}
+"""The modules that may import each third party beside those of EVERYWHERE: each has one face to the rest."""
+
+LOADED_AT_IMPORT = {"aws_lambda_powertools", "cachetools", "pynamodb"}
+"""Those of HOMES that nearly every request needs. Others are imported where they are used."""
+
+IO = {
+    *("asyncio", "http", "io", "logging", "multiprocessing", "os", "pathlib", "random", "secrets", "shutil"),
+    *("signal", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "threading", "time", "urllib.request"),
+}
+"""Of the standard library what a pure module does without: files, network, processes, clock and chance."""
+
+NOT_AT_A_COLD_START = {
+    *("boto3", "cryptography", "google", "grpc", "httpx", "livekit", "opensearchpy", "requests"),
+    *("click", "moto", "rich", "yaml"),
+}
+"""What only some requests need, and what is not deployed."""
+
+
+class Import(NamedTuple):
+    name: str
+    """A module, as far as it is one: `from genai_voice.tenancy import Api` imports genai_voice.tenancy."""
+    lazy: bool
+    """Within a function."""
+
+
+def imports(path: Path) -> set[Import]:
+    return set(_imports(tree(path), lazy=False))
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def _imports(node: ast.AST, lazy: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (Import(alias.name, lazy) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            assert child.module, f"line {child.lineno}: a relative import"
+            yield from (Import(_module(child.module, alias.name), lazy) for alias in child.names)
+        elif not _is_type_checking(child):
+            yield from _imports(child, lazy or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def _module(parent: str, name: str) -> str:
+    child = f"{parent}.{name}"
+    return child if child in MODULES or child in IO else parent
+
+
+def _is_type_checking(node: ast.AST) -> bool:
+    """What never runs loads nothing; import-linter looks at it all the same."""
+    return isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+
+
+def _name(path: Path) -> str:
+    return ".".join(path.relative_to(CORE).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {_name(path): path for path in sorted((CORE / "genai_voice").rglob("*.py"))}
+
+
+def _short(module: str) -> str:
+    return module.removeprefix("genai_voice.")
+
+
+def _is_pure(module: str) -> bool:
+    """A model or a rule module: of a feature, and neither its rows, nor a use case, nor facing outward."""
+    feature, _, rest = _short(module).partition(".")
+    reaching = rest in ("rows", "service") or _short(module) in USE_CASES | OUTWARD
+    return module != "genai_voice" and feature != "foundation" and not reaching
+
+
+PURE = [module for module in MODULES if _is_pure(module)]
+
+
+# -- functions ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("group", HANDLERS)
+def test_a_function_imports_only_use_cases_models_and_what_binds_them(group: str) -> None:
+    allowed = {"typing", "genai_voice", "genai_voice.tenancy"}
+    allowed |= {"genai_voice.foundation.http", "genai_voice.foundation.model"}
+    allowed |= {f"genai_voice.{use_case}" for use_case in USE_CASES}
+    feature_face = re.compile(r"genai_voice\.(?!foundation\b)\w+\.(model|service)")
+    names = {name for name, _ in imports(HANDLERS[group])} - allowed
+    assert [name for name in names if not feature_face.fullmatch(name)] == []
+
+
+# -- third parties -----------------------------------------------------------------------------------------
+
+
+def _third_parties(module: str) -> Iterator[Import]:
+    ours = sys.stdlib_module_names | {"genai_voice"} | EVERYWHERE
+    for name, lazy in imports(MODULES[module]):
+        top = name.partition(".")[0]
+        if top not in ours:
+            yield Import(top, lazy)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_third_party_is_imported_only_in_its_home(module: str) -> None:
+    found = [name for name, _ in _third_parties(module) if _short(module) not in HOMES.get(name, ())]
+    assert found == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_heavy_third_party_is_imported_only_within_functions(module: str) -> None:
+    assert {name for name, lazy in _third_parties(module) if not lazy} - LOADED_AT_IMPORT == set()
+
+
+# -- purity ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_a_pure_module_imports_only_what_is_pure(module: str) -> None:
+    feature = ".".join(module.split(".")[:2])
+    allowed = EVERYWHERE | (sys.stdlib_module_names - IO)
+    ours = {"genai_voice.foundation.model", "genai_voice.foundation.errors"}
+    ours |= {each for each in PURE if each.startswith(f"{feature}.")}
+    names = {name for name, _ in imports(MODULES[module])} - ours
+    assert [name for name in names if name in IO or name.partition(".")[0] not in allowed] == []
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_a_pure_module_reads_no_clock_and_opens_no_file(module: str) -> None:
+    calls = [node.func for node in ast.walk(tree(MODULES[module])) if isinstance(node, ast.Call)]
+    names = {call.attr for call in calls if isinstance(call, ast.Attribute)}
+    names |= {call.id for call in calls if isinstance(call, ast.Name)}
+    assert names & {"now", "utcnow", "today", "open", "print", "input"} == set()
+
+
+def test_every_listed_module_exists() -> None:
+    listed = USE_CASES | OUTWARD | set().union(*HOMES.values())
+    assert listed - {_short(module) for module in MODULES} == set()
+
+
+# -- cold start --------------------------------------------------------------------------------------------
+
+
+@cache
+def loaded(group: str) -> frozenset[str]:
+    """The modules in a fresh process that has imported a handler as Lambda does, and done nothing else."""
+    command = "import app, sys; print(*sys.modules, sep='\\n')"
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.pathsep.join([str(HANDLERS[group].parent), str(CORE)]),
+    }
+    run = subprocess.run(  # noqa: S603 - this interpreter, on a text of ours
+        [sys.executable, "-c", command], env=environ, cwd="/", capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    return frozenset(run.stdout.split())
+
+
+@pytest.mark.parametrize("group", HANDLERS)
+def test_importing_a_handler_loads_nothing_heavy(group: str) -> None:
+    assert loaded(group) & NOT_AT_A_COLD_START == set()
+
+
+def test_the_edge_loads_no_database_client() -> None:
+    """Powertools looks whether there is a botocore, and loads nothing of it."""
+    assert loaded("edge") & {"pynamodb", "botocore.client", "botocore.session"} == set()
