@@ -10,7 +10,6 @@ import time
 def main() -> None:
     json.load(sys.stdin)
 
-    from aws_lambda_powertools import Logger
     from aws_lambda_powertools.metrics import EphemeralMetrics
     from cachetools import TTLCache
     from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -23,7 +22,7 @@ def main() -> None:
     client = Connection(region="us-east-1").client
     ready, busy_s = time.perf_counter(), time.process_time()
     imported = (
-        *(Logger, EphemeralMetrics, TTLCache, GlobalSecondaryIndex, Model),
+        *(EphemeralMetrics, TTLCache, GlobalSecondaryIndex, Model),
         *(AfterValidator, BaseModel, ConfigDict, Field, ValidationError, to_camel, FailFast),
     )
     if client is None or not all(imported):

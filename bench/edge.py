@@ -4,23 +4,21 @@ All contestants get the same API Gateway event, read and check its body, and ans
 stored. The event's credentials are looked at, and the caller they stand for is given.
 
     edge       the function's own endpoint (route, limits, credentials' carriers, validation, CORS, reply)
-               with its service stubbed, without its log line and metrics
-    handler    the same with both, written to nowhere
-    report     the log line and the metrics alone; `metrics` without the line
+               with its service stubbed, without its line of log and metrics
+    handler    the same with it, written to nowhere
+    report     the line that is both, alone
     bare       json and pydantic in the plainest handler that has the same limits on fields
     fastapi    the same endpoint in FastAPI behind Mangum, as an async function
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated, cast
 
 from fastapi import Depends, FastAPI, Header, HTTPException
 from genai_voice.conversations.model import MessageBatch, MessagesSaved
 from genai_voice.foundation import http
-from genai_voice.foundation.log import logger, report_request
+from genai_voice.foundation.log import report_request
 from genai_voice.foundation.metering import Meter
 from genai_voice.tenancy import App, Caller
 from mangum import Mangum
@@ -56,7 +54,6 @@ def measure() -> list[Figure]:
             "fastapi": Contestant(lambda: _fastapi(event, None)),
             "handler": Contestant(lambda: handler(event, None)),
             "report": Contestant(_report),
-            "metrics": Contestant(_report, _without_line),
         }
         _check(event, handler, _bare, _fastapi)
         took = best(contestants, _CALLS)
@@ -66,9 +63,8 @@ def measure() -> list[Figure]:
         Figure("edge", took["edge"], "µs"),
         Figure("bare json + pydantic", took["bare"], "µs"),
         Figure("FastAPI + Mangum", took["fastapi"], "µs"),
-        Figure("whole handler: edge, log line and metrics", took["handler"], "µs"),
-        Figure("log line and metrics alone", took["report"], "µs"),
-        Figure("  of which metrics", took["metrics"], "µs"),
+        Figure("whole handler: edge and line of log and metrics", took["handler"], "µs"),
+        Figure("line of log and metrics alone", took["report"], "µs"),
         Figure("whole handler / bare", took["handler"] / took["bare"], "×"),
         Figure("FastAPI + Mangum / whole handler", took["fastapi"] / took["handler"], "×"),
     ]
@@ -108,14 +104,6 @@ def _report() -> None:
         duration_ms=1.234,
         meter=Meter(["BatchWriteItem"], 10.0),
     )
-
-
-@contextmanager
-def _without_line() -> Iterator[None]:
-    level = logger().log_level
-    logger().setLevel("CRITICAL")
-    yield
-    logger().setLevel(level)
 
 
 # -- bare --------------------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def _figures(case: _Case) -> list[Figure]:
     ours, through_pynamodb = took["handler"], took["pynamodb"]
     return [
         Figure(f"{case.group}: handler / bare pynamodb", ours / through_pynamodb, "×", at_most=1.2),
-        Figure("  without log line and metrics", took["unreported"] / through_pynamodb, "×"),
+        Figure("  without the line of log and metrics", took["unreported"] / through_pynamodb, "×"),
         Figure("  handler / plain botocore", ours / took["botocore"], "×"),
         Figure("  handler", ours, "µs"),
         Figure("  bare pynamodb", through_pynamodb, "µs"),
