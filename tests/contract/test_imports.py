@@ -33,7 +33,8 @@ OUTWARD = {
 
 EVERYWHERE = {"pydantic", "pydantic_core", "typing_extensions"}
 HOMES = {
-    "aws_lambda_powertools": {"foundation.log", "foundation.secret"},
+    "aws_lambda_powertools": {"foundation.log"},
+    "botocore": {"foundation.secret"},
     "cachetools": {"tenancy.resolver"},
     "cryptography": {"foundation.secret"},
     "pynamodb": {"foundation.table"},

@@ -147,8 +147,11 @@ def new_app(slug: str | None = None, **fields: Any) -> Client:
 def pages(client: Client, path: str, items: str, **query: str) -> Iterator[list[Any]]:
     """Every page of a list."""
     cursor: dict[str, str] = {}
+    seen: set[str] = set()
     while True:
         page = client.get(path, **query, **cursor).json
+        assert page.get("cursor") not in seen, "a cursor leads in a circle"
+        seen.add(page.get("cursor", ""))
         yield page[items]
         if "cursor" not in page:
             return

@@ -43,7 +43,7 @@ class ConversationSave(Request):
     session_id: Name
     started_at: Time | None = None
     """Epoch ms; 0 and absent mean now. Only the first save decides."""
-    messages: Annotated[list[TranscriptItem], FailFast()] | None = None
+    messages: Annotated[list[TranscriptItem] | None, FailFast()] = None
     status: EnumOrDefault[Annotated[str, BeforeValidator(_known_status)] | None] = None
     channel: Label | None = None
     resolution: Label | None = None

@@ -56,12 +56,20 @@ def _document() -> str:
         except OSError as reason:
             raise SettingsError(f"DEPLOYMENT_SECRET_FILE cannot be read: {reason.strerror}.") from None
     if settings().deployment_secret_arn:
-        from aws_lambda_powertools.utilities.parameters import get_secret
-
-        return str(get_secret(str(settings().deployment_secret_arn), force_fetch=True))
+        return _from_secrets_manager(str(settings().deployment_secret_arn))
     raise SettingsError(
         "Set DEPLOYMENT_SECRET_ARN or DEPLOYMENT_SECRET_FILE: secrets cannot be checked without it."
     )
+
+
+def _from_secrets_manager(arn: str) -> str:
+    """Through botocore, which the layer ships: Lambda's own boto3 fits another version of it."""
+    from botocore.config import Config
+    from botocore.session import get_session
+
+    patience = Config(connect_timeout=1, read_timeout=3)
+    client = get_session().create_client("secretsmanager", region_name=settings().region, config=patience)
+    return str(client.get_secret_value(SecretId=arn)["SecretString"])
 
 
 @cache
