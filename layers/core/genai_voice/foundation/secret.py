@@ -5,7 +5,7 @@ use.
 import json
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from genai_voice.foundation.settings import SettingsError, settings
 
@@ -45,7 +45,7 @@ def _roots() -> tuple[tuple[str, str], ...]:
         document = json.loads(_document())
         pairs = [document, *([document["previous"]] if document.get("previous") else [])]
         return tuple((str(pair["id"]), str(pair["key"])) for pair in pairs)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise SettingsError('The deployment secret must be JSON: {"id": "…", "key": "…"}.') from None
 
 
@@ -68,7 +68,9 @@ def _from_secrets_manager(arn: str) -> str:
     from botocore.session import get_session
 
     patience = Config(connect_timeout=1, read_timeout=3)
-    client = get_session().create_client("secretsmanager", region_name=settings().region, config=patience)
+    client: Any = get_session().create_client(
+        "secretsmanager", region_name=settings().region, config=patience
+    )
     return str(client.get_secret_value(SecretId=arn)["SecretString"])
 
 
