@@ -10,14 +10,13 @@ An endpoint is declared by its signature. Its parameters are found by name:
     carriers    the credentials as they came, for the endpoint that trades them
 """
 
-import inspect
 import traceback
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from time import perf_counter
-from typing import Any, Protocol, TypeVar, get_type_hints
+from typing import Any, Protocol, TypedDict, TypeVar, Unpack, get_type_hints
 
 from pydantic_core import from_json, to_json
 
@@ -66,29 +65,39 @@ class Caller(Protocol):
     def scopes(self) -> frozenset[str]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """One declaration, from which the route, the checks and the generated tests are made."""
 
     method: str
     path: str
     call: Callable[..., Any]
-    caller_first: bool
-    """Whether credentials are checked before the input (contract 2.4)."""
-    scope: str
-    """What the caller must be allowed: `runtime` (hold conversations) or `manage` (change what agents say and
-    do).
-    """
-    body_limit: int
-    """Bytes."""
-    lenient_body: bool
-    """Whether a body that is no JSON object counts as {}."""
-    headers_as_body: bool
-    """Whether X-App-Slug and Bearer stand for the body's appSlug and appSecret, and win."""
     wants: Mapping[str, Any]
     """Parameter names and their types."""
     reply: Any
     """The TypedDict answered."""
+    caller_first: bool = False
+    """Whether credentials are checked before the input (contract 2.4)."""
+    scope: str = "runtime"
+    """What the caller must be allowed: `runtime` (hold conversations) or `manage` (change what agents say and
+    do).
+    """
+    body_limit: int = MEGABYTE
+    """Bytes."""
+    lenient_body: bool = False
+    """Whether a body that is no JSON object counts as {}."""
+    headers_as_body: bool = False
+    """Whether X-App-Slug and Bearer stand for the body's appSlug and appSecret, and win."""
+
+
+class Options(TypedDict, total=False):
+    """What a declaration may say beside its route: see `Endpoint`."""
+
+    caller_first: bool
+    scope: str
+    body_limit: int
+    lenient_body: bool
+    headers_as_body: bool
 
 
 class Api:
@@ -100,60 +109,21 @@ class Api:
         self.endpoints: dict[tuple[str, str], Endpoint] = {}
         self._resolve = resolve
 
-    def get(self, path: str, *, caller_first: bool = True) -> Callable[[F], F]:
-        return self._declare("GET", path, caller_first=caller_first)
+    def get(self, path: str, **options: Unpack[Options]) -> Callable[[F], F]:
+        return self._declare("GET", path, {"caller_first": True, **options})
 
-    def post(
-        self,
-        path: str,
-        *,
-        caller_first: bool = False,
-        scope: str = "runtime",
-        body_limit: int = MEGABYTE,
-        lenient_body: bool = False,
-        headers_as_body: bool = False,
-    ) -> Callable[[F], F]:
-        return self._declare(
-            "POST",
-            path,
-            caller_first=caller_first,
-            scope=scope,
-            body_limit=body_limit,
-            lenient_body=lenient_body,
-            headers_as_body=headers_as_body,
-        )
+    def post(self, path: str, **options: Unpack[Options]) -> Callable[[F], F]:
+        return self._declare("POST", path, options)
 
-    def patch(self, path: str, *, caller_first: bool = False, scope: str = "runtime") -> Callable[[F], F]:
-        return self._declare("PATCH", path, caller_first=caller_first, scope=scope)
+    def patch(self, path: str, **options: Unpack[Options]) -> Callable[[F], F]:
+        return self._declare("PATCH", path, options)
 
-    def _declare(
-        self,
-        method: str,
-        path: str,
-        *,
-        caller_first: bool,
-        scope: str = "runtime",
-        body_limit: int = MEGABYTE,
-        lenient_body: bool = False,
-        headers_as_body: bool = False,
-    ) -> Callable[[F], F]:
+    def _declare(self, method: str, path: str, options: Options) -> Callable[[F], F]:
         def declare(call: F) -> F:
-            wants = {
-                name: kind
-                for name, kind in get_type_hints(call).items()
-                if name in inspect.signature(call).parameters
-            }
+            wants = get_type_hints(call)
+            reply = wants.pop("return")
             self.endpoints[method, path] = Endpoint(
-                method,
-                path,
-                call,
-                caller_first,
-                scope,
-                body_limit,
-                lenient_body,
-                headers_as_body,
-                wants,
-                get_type_hints(call)["return"],
+                method=method, path=path, call=call, wants=wants, reply=reply, **options
             )
             return call
 
@@ -192,78 +162,53 @@ class Api:
         if endpoint is None:
             raise NotFound("Not found")
         exchange.route = f"{endpoint.method} {endpoint.path}"
-        body = {} if endpoint.method == "GET" else exchange.json_body(endpoint)
-        query = exchange.event.get("queryStringParameters") or {}
-        carriers = exchange.carriers(query, body)
+        exchange.read(endpoint)
+        steps = (self._admit, _validate) if endpoint.caller_first else (_validate, self._admit)
         arguments: dict[str, Any] = {}
-        if endpoint.caller_first:
-            self._admit(endpoint, carriers, exchange, arguments)
-            _validate(endpoint, query, body, carriers, exchange, arguments)
-        else:
-            _validate(endpoint, query, body, carriers, exchange, arguments)
-            self._admit(endpoint, carriers, exchange, arguments)
+        for step in steps:
+            arguments |= step(endpoint, exchange)
         return HTTPStatus.OK, endpoint.call(**arguments)
 
-    def _admit(
-        self, endpoint: Endpoint, carriers: Carriers, exchange: "_Exchange", arguments: dict[str, Any]
-    ) -> None:
+    def _admit(self, endpoint: Endpoint, exchange: "_Exchange") -> dict[str, Any]:
         if "caller" not in endpoint.wants or self._resolve is None:
-            return
-        caller = self._resolve(carriers)
+            return {}
+        caller = self._resolve(exchange.carriers)
         exchange.app = caller.app.slug
         if endpoint.scope not in caller.scopes:
             raise Unauthorized(
                 "Unauthorized: this app limits its session tokens to runtime calls; use the app secret"
             )
-        arguments["caller"] = caller
+        return {"caller": caller}
 
 
-def _validate(
-    endpoint: Endpoint,
-    query: Mapping[str, str],
-    body: Mapping[str, Any],
-    carriers: Carriers,
-    exchange: "_Exchange",
-    arguments: dict[str, Any],
-) -> None:
+def _validate(endpoint: Endpoint, exchange: "_Exchange") -> dict[str, Any]:
     wants = endpoint.wants
+    arguments: dict[str, Any] = {}
     if "body" in wants:
-        arguments["body"] = parse(
-            wants["body"], _with_headers(body, carriers) if endpoint.headers_as_body else body
-        )
+        body = _with_headers(exchange) if endpoint.headers_as_body else exchange.body
+        arguments["body"] = parse(wants["body"], body)
     if "query" in wants:
-        arguments["query"] = parse(wants["query"], query)
+        arguments["query"] = parse(wants["query"], exchange.query)
     if "trace_id" in wants:
         arguments["trace_id"] = exchange.checked_trace_id()
     if "carriers" in wants:
-        arguments["carriers"] = carriers
+        arguments["carriers"] = exchange.carriers
     exchange.session = getattr(arguments.get("body") or arguments.get("query"), "session_id", None)
+    return arguments
 
 
-def _with_headers(body: Mapping[str, Any], carriers: Carriers) -> dict[str, Any]:
-    given = {"appSlug": carriers.slug, "appSecret": carriers.bearer}
+def _with_headers(exchange: "_Exchange") -> dict[str, Any]:
+    """The body with the credentials of the headers in it. Those of a wrong type are absent."""
+    given = {"appSlug": exchange.carriers.slug, "appSecret": exchange.carriers.bearer}
     return {
-        **{name: value for name, value in body.items() if name not in _CREDENTIAL_FIELDS},
-        **carriers.body,
+        **{name: value for name, value in exchange.body.items() if name not in _CREDENTIAL_FIELDS},
+        **exchange.carriers.body,
         **{name: value for name, value in given.items() if value},
     }
 
 
 class _Exchange:
     """One event and what becomes known of it on the way."""
-
-    __slots__ = (
-        "app",
-        "event",
-        "headers",
-        "meter",
-        "method",
-        "path",
-        "route",
-        "session",
-        "started",
-        "trace_id",
-    )
 
     def __init__(self, event: Event) -> None:
         self.started = perf_counter()
@@ -278,6 +223,12 @@ class _Exchange:
         self.session: str | None = None
         self.trace_id = self.header("x-trace-id")
 
+    def read(self, endpoint: Endpoint) -> None:
+        """Query, body and the credentials in them. Raises TooLarge, BadRequest."""
+        self.query: Mapping[str, str] = self.event.get("queryStringParameters") or {}
+        self.body = {} if endpoint.method == "GET" else self._json_body(endpoint)
+        self.carriers = self._carriers()
+
     def header(self, name: str) -> str | None:
         """A header by its lower-case name, as API Gateway sends them; empty is absent."""
         return self.headers.get(name) or None
@@ -287,7 +238,7 @@ class _Exchange:
             raise BadRequest(f"Invalid header: X-Trace-Id (over {_LONGEST_TRACE_ID:,} characters)")
         return self.trace_id
 
-    def json_body(self, endpoint: Endpoint) -> dict[str, Any]:
+    def _json_body(self, endpoint: Endpoint) -> dict[str, Any]:
         """The body as a JSON object. Raises TooLarge, then BadRequest. NaN, lone surrogates and depth over
         200 are no JSON here.
         """
@@ -304,17 +255,14 @@ class _Exchange:
             return {}
         raise BadRequest("Invalid JSON body")
 
-    def carriers(self, query: Mapping[str, str], body: Mapping[str, Any]) -> Carriers:
+    def _carriers(self) -> Carriers:
         scheme, _, token = (self.header("authorization") or "").strip().partition(" ")
+        body = ((name, self.body.get(name)) for name in _CREDENTIAL_FIELDS)
         return Carriers(
             bearer=(token.strip() or None) if scheme.lower() == "bearer" else None,
             slug=self.header("x-app-slug"),
-            query={name: query[name] for name in _CREDENTIAL_FIELDS if query.get(name)},
-            body={
-                name: value
-                for name in _CREDENTIAL_FIELDS
-                if isinstance(value := body.get(name), str) and value
-            },
+            query={name: self.query[name] for name in _CREDENTIAL_FIELDS if self.query.get(name)},
+            body={name: value for name, value in body if isinstance(value, str) and value},
             source=self.event.get("requestContext", {}).get("http", {}).get("sourceIp", ""),
         )
 
