@@ -3,7 +3,6 @@ served.
 """
 
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -36,13 +35,6 @@ def test_the_edge_function_answers_what_no_route_does() -> None:
     default = template().default
     assert default is not None
     assert template().functions[default].folder.name == "edge"
-
-
-def test_the_readme_lists_exactly_the_endpoints() -> None:
-    listed = re.findall(
-        r"^\| `(GET|POST|PATCH|DELETE) (/api/[^`]+)` \|", (ROOT / "README.md").read_text(), re.M
-    )
-    assert sorted(listed) == sorted((endpoint.method, endpoint.path) for endpoint in endpoints())
 
 
 @pytest.fixture(scope="module")

@@ -151,7 +151,7 @@ def _unchanged(
         return same
     condition: Condition | None = None
     for status in refusing(request.status) if request.status and request.status != "active" else ():
-        condition = row.status != status
+        condition = row.status.does_not_exist() | (row.status != status)
     if len(pieces) == 1:
         whole = row.transcript_revision.does_not_exist()
         condition = condition & whole if condition is not None else whole

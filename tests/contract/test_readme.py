@@ -1,0 +1,56 @@
+"""What the README says exists: endpoints, variables, commands of make and of operators, limits."""
+
+import re
+import shlex
+
+import click
+import pytest
+from genai_voice.conversations.model import MAX_CONTENT_BYTES, MAX_MESSAGES
+from genai_voice.foundation.settings import Settings
+from genai_voice.telemetry.model import MAX_DATA_BYTES, MAX_EVENTS
+from genai_voice.tools.model import MAX_PARAMETERS_BYTES
+
+from local.cli import cli
+from tests.support.service import ROOT, endpoints
+
+README = (ROOT / "README.md").read_text()
+TARGETS = re.findall(r"^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text(), re.M)
+OPERATIONS = re.findall(r"^\.venv/bin/genai-voice .*$", README, re.M)
+
+
+def test_the_endpoints_are_those_that_are_declared() -> None:
+    listed = re.findall(r"^\| `(GET|POST|PATCH|DELETE) (/api/[^`]+)` \|", README, re.M)
+    assert sorted(listed) == sorted((endpoint.method, endpoint.path) for endpoint in endpoints())
+
+
+def test_every_variable_of_the_functions_is_explained() -> None:
+    explained = set(re.findall(r"^\| `([A-Z_]+)` \|", README, re.M))
+    assert {str(field.alias) for field in Settings.model_fields.values()} <= explained
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\bmake ([a-z0-9-]+)\b", README)) - {"alone"}))
+def test_every_make_command_exists(target: str) -> None:
+    assert target in TARGETS
+
+
+@pytest.mark.parametrize("line", OPERATIONS)
+def test_every_operator_command_is_understood(line: str) -> None:
+    """Parsed as click parses it, without being carried out."""
+    arguments = shlex.split(line)[1:]
+    command: click.Command = cli
+    while isinstance(command, click.Group):
+        command = command.commands[arguments.pop(0)]
+    command.make_context(line, arguments)
+
+
+def test_every_operator_command_is_listed() -> None:
+    listed = {tuple(line.split()[1:3]) for line in OPERATIONS}
+    groups = {name: group for name, group in cli.commands.items() if isinstance(group, click.Group)}
+    assert listed == {(name, command) for name, group in groups.items() for command in group.commands}
+
+
+@pytest.mark.parametrize(
+    "limit", [MAX_MESSAGES, MAX_CONTENT_BYTES, MAX_EVENTS, MAX_DATA_BYTES, MAX_PARAMETERS_BYTES]
+)
+def test_every_limit_is_stated(limit: int) -> None:
+    assert re.search(rf"\| {limit:,}( bytes)? \|", README)
