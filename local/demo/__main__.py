@@ -1,0 +1,93 @@
+"""`make demo`: a scripted conversation with each demo app of the running service, and an account of it.
+
+python -m local.demo
+
+The service is the one that `make run` has started with the same DATA_DIR, or the one at URL. Exits 0 only if
+every step did what it should.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+
+from local import connection
+from local.demo import script
+from local.demo.account import Account
+from local.demo.clients import Failed, Service, VoiceAgent, new_session
+from local.demo.play import play
+from local.errors import LocalError
+from local.greeting import DEMO_APPS
+from local.project import Project
+
+
+def main(environ: Mapping[str, str] = os.environ) -> int:
+    try:
+        address, secret = _where(environ)
+        service = Service(address, local=not environ.get("URL"))
+        _try(service, secret)
+    except LocalError as reason:
+        print(reason, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    try:
+        return _play_all(service, secret)
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        service.close()
+
+
+def _where(environ: Mapping[str, str]) -> tuple[str, str]:
+    """The service's address and the demo apps' secret. Raises LocalError when either is not to be had."""
+    project = Project.read(environ)
+    address = environ.get("URL")
+    if not address:
+        try:
+            address = connection.running(project.data).address
+        except LocalError:
+            raise LocalError(
+                f"No local service is running on {project.data}: start it with `make run` in another "
+                "terminal, or set URL and DEMO_SECRET for one that runs elsewhere."
+            ) from None
+    secret = environ.get("DEMO_SECRET")
+    if not secret:
+        file = project.data / "demo-secret"
+        try:
+            secret = file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise LocalError(
+                f"The secret of the demo apps is not in {file}: set DEMO_SECRET to the one that the service "
+                "was started with."
+            ) from None
+    return address, secret
+
+
+def _try(service: Service, secret: str) -> None:
+    """Raises LocalError when nothing can be played there with this secret."""
+    try:
+        service.call("GET", "/api/health")
+    except Failed as failed:
+        raise LocalError(
+            f"There is no service to play with. {service.address}/api/health: {failed}"
+        ) from None
+    try:
+        VoiceAgent(service, DEMO_APPS[0], secret, new_session(), "").post("/api/auth/session", ttlMs=1000)
+    except Failed as failed:
+        raise LocalError(
+            f"{service.address} refuses the secret of {DEMO_APPS[0]}: set DEMO_SECRET to the one that the "
+            f"service was started with. POST /api/auth/session {failed}"
+        ) from None
+
+
+def _play_all(service: Service, secret: str) -> int:
+    account, began = Account(), time.monotonic()
+    for app in DEMO_APPS:
+        play(script.read(app), service, secret, account)
+    account.end(len(DEMO_APPS), service.requests, time.monotonic() - began)
+    return 1 if account.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""What is shown of a conversation while it is played. Colours only on a terminal."""
+
+import io
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+_LABEL = 10
+_PIPED_WIDTH = 110
+
+
+class Account:
+    """Tells what happens, and counts what was checked and what was wrong."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or _console()
+        self.checked = 0
+        self.wrong = 0
+
+    def scenario(self, name: str, title: str) -> None:
+        self._console.print()
+        self._console.print(Rule(Text.assemble((name, "bold"), f" · {title}"), align="left", style="dim"))
+
+    def gap(self) -> None:
+        self._console.print()
+
+    def fact(self, label: str, text: str) -> None:
+        self._row(Text(label, "dim"), Text(text))
+
+    def says(self, name: str, text: str, style: str) -> None:
+        self._row(Text(name, f"bold {style}"), Text(text))
+
+    def called(self, tool: str, parameters: Mapping[str, Any], brief: str) -> None:
+        given = ", ".join(f"{name}: {json.dumps(value)}" for name, value in parameters.items())
+        self._row(Text("call", "yellow"), Text.assemble((tool, "yellow"), (f"({given})", "dim")))
+        self._row(Text("->", "yellow"), Text(brief, "yellow"))
+
+    def changed(self, row: str, before: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        each = ", ".join(
+            f"{key} {before[key]} -> {value}" if key in before else f"{key} {value}"
+            for key, value in new.items()
+        )
+        self._row(Text("state", "green"), Text.assemble((row, "bold green"), (f": {each}", "green")))
+
+    def saved(self, text: str) -> None:
+        self._row(Text(""), Text(text, "dim"))
+
+    def right(self, text: str) -> None:
+        self._row(Text("ok", "green"), Text(text))
+
+    def check(self, what: str, differences: Iterable[str]) -> bool:
+        """Counts the step; tells in red what is not as it should be."""
+        found = list(differences)
+        self.checked += 1
+        if found:
+            self.fail(what, found)
+        return not found
+
+    def fail(self, what: str, reasons: Iterable[str]) -> None:
+        self.wrong += 1
+        text = Text.assemble((what, "bold red"), *((f"\n{each}", "red") for each in reasons))
+        self._row(Text("WRONG", "bold red"), text)
+
+    def end(self, conversations: int, requests: int, seconds: float) -> None:
+        counts = f"{conversations} conversations, {requests} requests, {self.checked} steps checked"
+        self._console.print()
+        if self.wrong:
+            text = f"{self.wrong} wrong: {counts} in {seconds:.1f} s"
+            self._console.print(Text(text, "bold red"))
+        else:
+            self._console.print(Text(f"All as it should be: {counts} in {seconds:.1f} s", "bold green"))
+
+    def _row(self, label: Text, text: Text) -> None:
+        row = Table.grid(padding=(0, 2))
+        row.add_column(width=_LABEL, justify="right")
+        row.add_column()
+        row.add_row(label, text)
+        self._console.print(row)
+
+
+def _console() -> Console:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that is not UTF-8
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_PIPED_WIDTH)

@@ -1,0 +1,134 @@
+"""The clients of a conversation: the voice agent with its app's secret, the browser with a session token."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+Json = dict[str, Any]
+
+
+class Failed(Exception):
+    """A call that was not answered as it should; the message says how."""
+
+
+class Service:
+    """The service under its address, and how often it was asked."""
+
+    def __init__(self, address: str, *, local: bool) -> None:
+        self.address = address.rstrip("/")
+        self.requests = 0
+        # A proxy of this machine is not asked for what is on this machine.
+        self._http = httpx.Client(timeout=35, trust_env=not local)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Json | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Json:
+        """The answer's JSON object. Raises Failed when there is none with status 200."""
+        self.requests += 1
+        try:
+            reply = self._http.request(
+                method, self.address + path, params=query, json=body, headers=dict(headers or {})
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as reason:
+            raise Failed(f"{self.address} does not answer: {reason or type(reason).__name__}") from None
+        if reply.status_code != 200:
+            raise Failed(f"should be answered 200, and is {reply.status_code}: {reply.text[:300]}")
+        try:
+            answer = reply.json()
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise Failed(f"should be answered with a JSON object, and is: {reply.text[:300]}")
+        return answer
+
+    def find(self, path: str, items: str, headers: Mapping[str, str], **query: str) -> Iterator[Json]:
+        """The items of a list, page by page."""
+        while True:
+            page = self.call("GET", path, query=query, headers=headers)
+            yield from page[items]
+            if "cursor" not in page:
+                return
+            query["cursor"] = page["cursor"]
+
+    def close(self) -> None:
+        self._http.close()
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceAgent:
+    """As a voice agent's process does it: reads with headers, writes with the credentials in the body."""
+
+    service: Service
+    app: str
+    secret: str
+    session: str
+    trace_id: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {
+            "Authorization": f"Bearer {self.secret}",
+            "X-App-Slug": self.app,
+            "X-Trace-Id": self.trace_id,
+        }
+
+    def get(self, path: str, **query: str) -> Json:
+        return self.service.call("GET", path, query=query, headers=self.headers)
+
+    def post(self, path: str, **body: Any) -> Json:
+        credentials = {"appSlug": self.app, "appSecret": self.secret}
+        return self.service.call(
+            "POST", path, body={**credentials, **body}, headers={"X-Trace-Id": self.trace_id}
+        )
+
+    def execute(self, tool: str, parameters: Json, span_id: str) -> Json:
+        return self.post(
+            "/api/tools/execute",
+            sessionId=self.session,
+            toolName=tool,
+            parameters=parameters,
+            traceId=self.trace_id,
+            spanId=span_id,
+        )
+
+    def report(self, events: Sequence[tuple[str, Json]]) -> Json:
+        return self.post(
+            "/api/events", sessionId=self.session, events=[event(self.trace_id, *each) for each in events]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """Knows no secret, only a session token that a server has opened for it."""
+
+    service: Service
+    token: str
+
+    def get(self, path: str, **query: str) -> Json:
+        return self.service.call("GET", path, query=query, headers={"Authorization": f"Bearer {self.token}"})
+
+    def post(self, path: str, **body: Any) -> Json:
+        return self.service.call("POST", path, body={"sessionToken": self.token, **body})
+
+
+def event(trace_id: str, kind: str, data: Json) -> Json:
+    return {"eventType": kind, "ts": now_ms(), "data": json.dumps({**data, "traceId": trace_id})}
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def new_session() -> str:
+    return f"session-{now_ms()}-{uuid4().hex[:10]}"

@@ -1,0 +1,13 @@
+"""One run of the real service per module, for tests that do not disturb each other."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.served import Served, serving
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(tmp_path_factory.mktemp("served")) as service:
+        yield service
