@@ -42,12 +42,10 @@ async def seed(
 
 
 def _fingerprint(secret: str, root: Path, environ: Mapping[str, str]) -> str:
-    """Of the table, the secret and the code that seeds: new demo data arrives in old tables."""
+    """Of the table, the secret and the demo data: what is new in it arrives in old tables."""
     digest = hashlib.sha256(f"{environ.get('TABLE_NAME')}\n{secret}\n".encode())
-    for file in sorted(
-        file for name in ("seeding", "demos") for file in root.glob(f"layers/*/genai_voice/{name}/**/*")
-    ):
-        if file.is_file() and file.suffix != ".pyc":
+    for file in sorted(root.glob("layers/*/genai_voice/demos/scenarios/**/*")):
+        if file.is_file():
             digest.update(file.read_bytes())
     return digest.hexdigest()
 

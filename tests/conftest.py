@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 _DATA = tempfile.TemporaryDirectory(prefix="genai-voice-tests-")
 _SECRET = Path(_DATA.name) / "deployment-secret"
@@ -24,6 +25,10 @@ os.environ.update(
 for _variable in ("ALLOWED_ORIGINS", "DYNAMODB_ENDPOINT", "DEPLOYMENT_SECRET_ARN"):
     os.environ.pop(_variable, None)
 
+
+# Time is no promise of a property, and a failing example is printed so that it can be had again.
+settings.register_profile("tests", deadline=None, print_blob=True)
+settings.load_profile("tests")
 
 STRICT = os.environ.get("ENGINE") == "dynoxide"
 

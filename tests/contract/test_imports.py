@@ -35,7 +35,7 @@ EVERYWHERE = {"pydantic", "pydantic_core", "typing_extensions"}
 HOMES = {
     "aws_lambda_powertools": {"foundation.log"},
     "botocore": {"foundation.secret"},
-    "cachetools": {"tenancy.resolver"},
+    "cachetools": {"foundation.secret", "tenancy.resolver"},
     "cryptography": {"foundation.secret"},
     "pynamodb": {"foundation.table"},
 }

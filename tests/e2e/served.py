@@ -72,21 +72,33 @@ class Served(Service):
 
     def rows(self, *parts: str) -> list[dict[str, Any]]:
         """The items of a partition as DynamoDB's JSON, from the engine itself."""
-        return rows(connection.running(self.data), *parts)
+        with Table(connection.running(self.data)) as table:
+            return table.partition(*parts)
 
 
-def rows(here: connection.Connection, *parts: str) -> list[dict[str, Any]]:
-    client = tables.open_client(here)
-    asked = {
-        "TableName": here.table,
-        "KeyConditionExpression": "pk = :pk",
-        "ExpressionAttributeValues": {":pk": {"S": key(*parts)}},
-        "ConsistentRead": True,
-    }
-    try:
-        return [item for page in client.get_paginator("query").paginate(**asked) for item in page["Items"]]
-    finally:
-        client.close()
+class Table:
+    """Past the service."""
+
+    def __init__(self, here: connection.Connection) -> None:
+        self._name, self._client = here.table, tables.open_client(here)
+
+    def __enter__(self) -> "Table":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def partition(self, *parts: str) -> list[dict[str, Any]]:
+        """Its items as DynamoDB's JSON, in the order of their keys."""
+        asked = {
+            "TableName": self._name,
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": key(*parts)}},
+            "ConsistentRead": True,
+        }
+        return [
+            item for page in self._client.get_paginator("query").paginate(**asked) for item in page["Items"]
+        ]
 
 
 def events_of(items: list[dict[str, Any]]) -> list[dict[str, Any]]:

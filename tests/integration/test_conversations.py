@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import time_machine
 from genai_voice.conversations.lifecycle import STATUSES, next_status
-from genai_voice.conversations.rows import ConversationRow
+from genai_voice.conversations.rows import ConversationRow, TranscriptPart
 
 from tests.support.service import Client, call, new_app, pages, partition, recorded_calls
-from tests.support.wire import before_call
+from tests.support.wire import before_call, lost_answer
 
 MEGABYTE = 1024 * 1024
 
@@ -224,6 +224,28 @@ def test_only_parts_that_are_pointed_at_stay() -> None:
     save(app, messages=[said(incompressible(900_000, seed=2))])
     for part in parts(app):
         assert ("expires_at" in part) == (part["sk"]["S"] in kept)
+
+
+def test_a_long_save_whose_answer_is_lost_keeps_its_own_parts(strict: None) -> None:
+    """Sent again, it is told that it replaced itself."""
+    app = new_app()
+    save(app, messages=[said(incompressible(900_000))])
+    with lost_answer(2):
+        save(app, messages=[said(incompressible(900_000, seed=2))])
+    row = ConversationRow.find(ConversationRow.of(app.slug, "s").pk, "CONVERSATION")
+    assert row is not None
+    present = {sk for _, sk in row.part_keys()}
+    assert present
+    assert not [part for part in parts(app) if part["sk"]["S"] in present and "expires_at" in part]
+
+
+def test_a_conversation_of_which_a_part_is_missing_does_not_break_the_list() -> None:
+    app = new_app()
+    save(app, messages=[said(incompressible(900_000))])
+    row = ConversationRow.find(ConversationRow.of(app.slug, "s").pk, "CONVERSATION")
+    assert row is not None
+    TranscriptPart(*row.part_keys()[1]).delete()
+    assert only(app)["transcriptOmitted"] is True
 
 
 def test_a_body_over_5_mb_is_refused() -> None:

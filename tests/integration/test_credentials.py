@@ -114,6 +114,12 @@ def test_its_life_is_what_was_asked_for_up_to_a_day(ttl: float | None, lives_ms:
     assert 0 <= opened.json["expiresAt"] - before - lives_ms < 10_000
 
 
+def test_an_infinite_life_is_refused() -> None:
+    app = new_app()
+    reply = call("POST", "/api/auth/session", raw=b'{"ttlMs": 1e999}', headers=app.headers)
+    assert (reply.status, reply.json) == (400, {"error": "ttlMs must be a positive number"})
+
+
 @pytest.mark.parametrize("ttl", [0, -1, "60000", True, [], {}])
 def test_a_life_that_is_no_positive_number_is_refused(ttl: object) -> None:
     reply = new_app().post("/api/auth/session", {"ttlMs": ttl})
@@ -222,6 +228,34 @@ def test_a_third_rotation_leaves_two_secrets() -> None:
     assert statuses == [401, 200, 200]
 
 
+def test_going_back_to_the_former_secret_keeps_the_present_one_for_the_overlap() -> None:
+    app = new_app()
+    apps.rotate_secret(app.slug, "the new secret", 3_600_000)
+    apps.rotate_secret(app.slug, app.secret, 3_600_000)
+    new = {"authorization": "Bearer the new secret", "x-app-slug": app.slug}
+    assert (tools(app.headers).status, tools(new).status) == (200, 200)
+
+
+def test_a_secret_that_has_ended_causes_no_look_at_the_deployment_secret() -> None:
+    app = new_app()
+    file = Path(os.environ["DEPLOYMENT_SECRET_FILE"])
+    before = file.read_text()
+    try:
+        tenancy_reads_it_again()
+        apps.rotate_secret(app.slug, "the new secret", 1)
+        row = AppRow.load(app.slug)
+        assert row is not None
+        row.secrets[1].pepper_id = "k0"
+        row.save()
+        with time_machine.travel(now_ms() / 1000 + 60):
+            for _ in range(3):
+                tools({"authorization": "Bearer the new secret", "x-app-slug": app.slug})
+                forget_callers()
+            assert not deployment_secret._reread
+    finally:
+        file.write_text(before)
+
+
 def test_rotating_again_to_the_present_secret_ends_the_overlap() -> None:
     app = new_app()
     apps.rotate_secret(app.slug, "the new secret", 3_600_000)
@@ -248,6 +282,7 @@ def test_a_secret_hashed_with_the_previous_pepper_is_valid_until_that_is_gone() 
 
 
 def tenancy_reads_it_again() -> None:
+    deployment_secret._reread.clear()
     deployment_secret._roots.cache_clear()
     forget_callers()
 
@@ -287,7 +322,9 @@ def test_ten_wrong_secrets_in_a_minute_block_that_address_for_30_s_and_no_other(
         assert guess(app, "198.51.100.1", app.secret) == 429
         assert guess(app, "198.51.100.2", app.secret) == 200
         assert guess(new_app(), "198.51.100.1", app.secret) == 401
-        clock.shift(30)
+        clock.shift(29)
+        assert guess(app, "198.51.100.1") == 429
+        clock.shift(1)
         assert guess(app, "198.51.100.1", app.secret) == 200
         assert guess(app, "198.51.100.1") == 401
 
@@ -327,8 +364,8 @@ def test_a_browser_token_of_an_app_with_runtime_scope_holds_conversations_but_ma
     token = {"authorization": f"Bearer {app.token()}"}
     assert call("POST", "/api/conversations", body={"sessionId": "s"}, headers=token).status == 200
     refused = call("PATCH", "/api/persona", body={"personaTone": "x"}, headers=token)
-    assert refused.status == 401
-    assert "app secret" in refused.json["error"]
+    assert (refused.status, refused.json["error"]) == (401, "Unauthorized")
+    assert "app secret" in refused.json["reason"]
     assert app.patch("/api/persona", {"personaTone": "x"}).status == 200
 
 

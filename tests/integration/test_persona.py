@@ -216,8 +216,8 @@ def test_session_tokens_edit_the_persona_unless_the_app_limits_them_to_runtime(
     assert call("GET", "/api/persona", headers=by_token).status == 200
     assert persona(app)["personaName"] == ("Eve" if status == 200 else None)
     if status == 401:
-        limited = "Unauthorized: this app limits its session tokens to runtime calls; use the app secret"
-        assert reply.json == {"error": limited}
+        limited = "This app limits its session tokens to runtime calls: use the app secret"
+        assert reply.json == {"error": "Unauthorized", "reason": limited}
         assert patch(app, personaName="Sarah").status == 200
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from genai_voice.conversations.rows import ConversationRow
 from genai_voice.demos.rows import StateRow
 from genai_voice.foundation.errors import Busy
 from genai_voice.foundation.table import Change, put_all, write_together
@@ -61,6 +62,15 @@ def test_after_five_more_tries_the_caller_is_told_to_try_again(app: Client) -> N
 
 def change(app: Client, condition: Any = None) -> Change:
     return Change(StateRow.of(app.slug), [StateRow.version.add(1)], condition)
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "ProvisionedThroughputExceededException"])
+def test_a_table_that_throttles_is_no_bug(app: Client, code: str) -> None:
+    throttled = (400, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "inner detail"})
+    with answers(*[throttled] * 50):
+        replies = [send_events(app), app.get("/api/tools")]
+    for reply in replies:
+        assert (reply.status, reply.json) == (503, {"error": "The table is busy: try again"})
 
 
 def test_a_cancelled_transaction_is_sent_again_with_the_same_token(app: Client) -> None:
@@ -149,6 +159,12 @@ def one_conversation(app: Client) -> None:
     (conversation,) = app.get("/api/conversations").json["conversations"]
     assert conversation["status"] == "resolved"
     assert json.loads(conversation["transcript"]) in (TRANSCRIPT, LONG)
+    row = ConversationRow.find(ConversationRow.of(app.slug, "s").pk, "CONVERSATION")
+    assert row is not None
+    present = {sk for _, sk in row.part_keys()}
+    for item in partition(row.pk):
+        if item["sk"]["S"] in present:
+            assert "expires_at" not in item
 
 
 def sixty_messages(app: Client) -> None:

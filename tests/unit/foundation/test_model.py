@@ -7,14 +7,12 @@ from genai_voice.foundation.errors import BadRequest
 from genai_voice.foundation.model import (
     EnumOrDefault,
     Label,
-    Listing,
     Name,
     Number,
     OrDefault,
     Request,
     Time,
     at_most,
-    lenient_limit,
     parse,
     refuse,
 )
@@ -62,6 +60,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "missing in an item": (VALID | {"items": [{"name": "x"}]}, "Invalid field: items[0].at"),
     "empty in an item": (VALID | {"items": [{"name": "", "at": 1}]}, "Invalid field: items[0].name"),
+    "a list for a text": (VALID | {"firstName": []}, "Invalid field: firstName"),
+    "an object named as a branch": (VALID | {"number": {"constrained-int": 1}}, "Invalid field: number"),
     "no item": (VALID | {"items": [None]}, "Invalid field: items[0]"),
     "a negative time": (VALID | {"items": [{"name": "x", "at": -1}]}, "Invalid field: items[0].at"),
     "text for a number": (VALID | {"number": "5"}, "Invalid field: number"),
@@ -102,26 +102,3 @@ ACCEPTED: dict[str, tuple[dict[str, Any], str, Any]] = {
 def test_a_right_request_is_read(data: dict[str, Any], field: str, value: object) -> None:
     read = getattr(parse(Sample, data), field)
     assert (read, type(read)) == (value, type(value))
-
-
-class Limited(Listing):
-    limit: Annotated[int, lenient_limit(50)] = 50
-
-
-@pytest.mark.parametrize(
-    ("given", "limit"),
-    [
-        ("1", 1),
-        ("500", 500),
-        ("501", 500),
-        ("9" * 4000, 500),
-        ("0", 50),
-        ("-1", 50),
-        ("1.5", 50),
-        ("x", 50),
-        ("", 50),
-        ("٣", 50),
-    ],
-)
-def test_a_limit_that_makes_no_sense_is_the_default(given: str, limit: int) -> None:
-    assert parse(Limited, {"limit": given}).limit == limit

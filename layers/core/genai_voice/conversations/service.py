@@ -2,7 +2,10 @@
 
 import random
 import time
-from functools import partial
+from collections.abc import Iterable, Sequence
+from functools import partial, reduce
+from operator import and_
+from typing import NamedTuple
 
 from pydantic_core import to_json
 
@@ -38,17 +41,18 @@ def save(app: str, request: ConversationSave) -> Ok:
     expire. Raises Busy when other writers win a dozen times running.
     """
     row = ConversationRow.of(app, request.session_id)
-    pieces, transcript = _pack(row, request)
+    transcript = _store(row, request)
     stored: ConversationRow | None = None
     for attempt in range(_ATTEMPTS):
-        actions = [*_facts(app, request), *_status(app, request.status, stored), *transcript]
+        actions = [*_facts(app, request), *_status(app, request.status, stored), *transcript.actions]
         replaced = row.exchange(
             actions,
-            _unchanged(request, pieces, stored, first=attempt == 0),
-            returning="UPDATED_OLD" if len(pieces) > 1 else "NONE",
+            _unchanged(request, transcript, stored, first=attempt == 0),
+            returning="UPDATED_OLD" if transcript.revision else "NONE",
         )
         if replaced is not None:
-            _expire(replaced if len(pieces) > 1 else stored if pieces else None, row)
+            if transcript.actions:
+                _expire(row, replaced if transcript.revision else stored, transcript.revision)
             return {"ok": True}
         time.sleep(random.uniform(0, 0.005 * 2 ** min(attempt, 5)))  # noqa: S311 - spreads retries
         stored = ConversationRow.find(row.pk, row.sk)
@@ -78,10 +82,18 @@ def find(app: str, query: ConversationQuery) -> ConversationPage:
 # -- saving ------------------------------------------------------------------------------------------------
 
 
-def _pack(row: ConversationRow, request: ConversationSave) -> tuple[list[bytes], list[Action]]:
-    """The packed transcript and what the row says of it. Stores the parts of a long one."""
+class _Transcript(NamedTuple):
+    """What a save says of the transcript: nothing without messages."""
+
+    actions: Sequence[Action] = ()
+    revision: str | None = None
+    """Of the parts that were stored beside the row."""
+
+
+def _store(row: ConversationRow, request: ConversationSave) -> _Transcript:
+    """Packs the transcript. The parts of a long one are stored here, before anything points at them."""
     if request.messages is None:
-        return [], []
+        return _Transcript()
     text = to_json(request.messages).decode()
     pieces = pack(text)
     about = [
@@ -90,15 +102,12 @@ def _pack(row: ConversationRow, request: ConversationSave) -> tuple[list[bytes],
     ]
     if len(pieces) == 1:
         inline = [ConversationRow.transcript.set(pieces[0]), ConversationRow.transcript_revision.remove()]
-        return pieces, [*about, *inline]
+        return _Transcript([*about, *inline])
     revision = f"{time_ordered_id()}.{len(pieces)}"
     keyed = enumerate(pieces)
     put_all([TranscriptPart(row.pk, TranscriptPart.sk_of(revision, part), data=data) for part, data in keyed])
-    return pieces, [
-        *about,
-        ConversationRow.transcript.remove(),
-        ConversationRow.transcript_revision.set(revision),
-    ]
+    beside = [ConversationRow.transcript.remove(), ConversationRow.transcript_revision.set(revision)]
+    return _Transcript([*about, *beside], revision)
 
 
 def _facts(app: str, request: ConversationSave) -> list[Action]:
@@ -136,7 +145,7 @@ def _status(app: str, requested: str | None, stored: ConversationRow | None) -> 
 
 
 def _unchanged(
-    request: ConversationSave, pieces: list[bytes], stored: ConversationRow | None, *, first: bool
+    request: ConversationSave, transcript: _Transcript, stored: ConversationRow | None, *, first: bool
 ) -> Condition | None:
     """What must hold for the write: at first guessed, after a refusal that the row is still the one that was
     read.
@@ -149,18 +158,24 @@ def _unchanged(
         else:
             same &= row.transcript_revision.does_not_exist()
         return same
-    condition: Condition | None = None
-    for status in refusing(request.status) if request.status and request.status != "active" else ():
-        condition = row.status.does_not_exist() | (row.status != status)
-    if len(pieces) == 1:
-        whole = row.transcript_revision.does_not_exist()
-        condition = condition & whole if condition is not None else whole
-    return condition
+    wanted = [row.status.does_not_exist() | (row.status != status) for status in _refusing(request)]
+    if transcript.actions and not transcript.revision:
+        wanted.append(row.transcript_revision.does_not_exist())
+    return reduce(and_, wanted) if wanted else None
 
 
-def _expire(replaced: ConversationRow | None, row: ConversationRow) -> None:
-    """Let the parts of a replaced transcript go. A crash before this leaves parts that nothing reads."""
-    if replaced is None or not replaced.transcript_revision:
+def _refusing(request: ConversationSave) -> Iterable[str]:
+    """`active` is never refused: it is written as a status only where there is none."""
+    return refusing(request.status) if request.status and request.status != "active" else ()
+
+
+def _expire(row: ConversationRow, replaced: ConversationRow | None, present: str | None) -> None:
+    """Let the parts of a replaced transcript go, an hour from now: whoever has just read where they are can
+    read them.
+
+    The present ones stay, whatever the table said was replaced: a write that was sent again finds its own.
+    """
+    if replaced is None or replaced.transcript_revision in (None, present):
         return
     replaced.pk = row.pk
     for pk, sk in replaced.part_keys():
@@ -203,14 +218,17 @@ def _view(app: str, parts: dict[tuple[str, str], TranscriptPart], row: Conversat
     if row.agent_modes is not None:
         view["agentModes"] = row.agent_modes
     if row.transcript is not None or row.transcript_revision:
-        if _shown(row):
-            view["transcript"] = _transcript(row, parts)
+        pieces = _pieces(row, parts) if _shown(row) else []
+        if pieces:
+            view["transcript"] = unpack(pieces)
         else:
             view["transcriptOmitted"] = True
     return view
 
 
-def _transcript(row: ConversationRow, parts: dict[tuple[str, str], TranscriptPart]) -> str:
+def _pieces(row: ConversationRow, parts: dict[tuple[str, str], TranscriptPart]) -> list[bytes]:
+    """The pieces of its transcript, or none when one is missing: a torn row must not break a list."""
     if row.transcript is not None:
-        return unpack([row.transcript])
-    return unpack([parts[key].data for key in row.part_keys()])
+        return [row.transcript]
+    keys = row.part_keys()
+    return [parts[key].data for key in keys] if all(key in parts for key in keys) else []

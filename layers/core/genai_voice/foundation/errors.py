@@ -7,7 +7,6 @@
     ├── Conflict          409   another writer won a race that only one may win
     ├── TooLarge          413   over a stated size limit
     ├── TooManyRequests   429   slow down
-    ├── UpstreamFailed    502   a provider failed; a worker should try again
     └── Busy              503   too many writers at once; trying again helps
 
 Raised where the reason is known, turned into `{"error": message}` in one place (`foundation.http`). Anything
@@ -21,11 +20,14 @@ class Refused(Exception):
     """The request cannot be served. `message` is shown to the caller word for word."""
 
     status: ClassVar[int]
-    retryable: ClassVar[bool] = False
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+    def reply(self) -> dict[str, str]:
+        """The body that tells the caller."""
+        return {"error": self.message}
 
 
 class BadRequest(Refused):
@@ -33,10 +35,16 @@ class BadRequest(Refused):
 
 
 class Unauthorized(Refused):
+    """Always the contract's word, for whoever guesses. A caller that has proven who it is may be told why."""
+
     status = 401
 
-    def __init__(self, message: str = "Unauthorized") -> None:
-        super().__init__(message)
+    def __init__(self, reason: str | None = None) -> None:
+        super().__init__("Unauthorized")
+        self.reason = reason
+
+    def reply(self) -> dict[str, str]:
+        return {"error": self.message, "reason": self.reason} if self.reason else super().reply()
 
 
 class NotFound(Refused):
@@ -53,14 +61,7 @@ class TooLarge(Refused):
 
 class TooManyRequests(Refused):
     status = 429
-    retryable = True
-
-
-class UpstreamFailed(Refused):
-    status = 502
-    retryable = True
 
 
 class Busy(Refused):
     status = 503
-    retryable = True

@@ -135,7 +135,7 @@ class Api:
         try:
             status, reply = self._serve(exchange)
         except Refused as refused:
-            status, reply = refused.status, {"error": refused.message}
+            status, reply = refused.status, refused.reply()
         except Exception as fault:  # the edge: a bug is never shown
             report_fault(
                 exchange.route,
@@ -175,9 +175,7 @@ class Api:
         caller = self._resolve(exchange.carriers)
         exchange.app = caller.app.slug
         if endpoint.scope not in caller.scopes:
-            raise Unauthorized(
-                "Unauthorized: this app limits its session tokens to runtime calls; use the app secret"
-            )
+            raise Unauthorized("This app limits its session tokens to runtime calls: use the app secret")
         return {"caller": caller}
 
 

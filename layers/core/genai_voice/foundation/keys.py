@@ -36,7 +36,7 @@ def at(ms: float, tie: str) -> str:
     """A variable part that sorts by time, then by `tie`: 15 digits of epoch milliseconds, three decimals
     (clients may send fractions).
     """
-    return f"{ms:019.3f}-{tie}"
+    return f"{ms + 0.0:019.3f}-{tie}"  # -0.0 is 0
 
 
 @lru_cache(256)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, TypedDict, TypeVar, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
-from pydantic_core import ErrorDetails, PydanticCustomError, PydanticUseDefault, from_json
+from pydantic_core import ErrorDetails, PydanticCustomError, PydanticUseDefault, from_json, to_json
 
 from genai_voice.foundation.errors import BadRequest
 
@@ -29,8 +29,6 @@ class Request(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True, alias_generator=to_camel)
 
     missing: ClassVar[str] = "Missing required fields"
-    arrays_missing: ClassVar[bool] = True
-    """Whether a required array of another type counts as missing, as most endpoints' texts say."""
 
 
 class Listing(Request):
@@ -46,10 +44,6 @@ class Listing(Request):
 
 class Ok(TypedDict):
     ok: bool
-
-
-class Created(TypedDict):
-    id: str
 
 
 def refuse(message: str) -> PydanticCustomError:
@@ -105,19 +99,30 @@ def at_most(limit: int, unit: str = "bytes") -> AfterValidator:
     return AfterValidator(check)
 
 
-def _json_object(text: str) -> str:
-    try:
-        value = from_json(text, allow_inf_nan=False)
-    except ValueError:
-        value = None
+def finite(value: T) -> T:
+    """JSON data that can be written as JSON again. Raises ValueError: 1e999 is read as infinity."""
+    text = to_json(value)
+    if b"Infinity" in text:
+        from_json(text, allow_inf_nan=False)
+    return value
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """The object that a text holds. Raises ValueError for anything else, NaN and infinity included."""
+    value = finite(from_json(text, allow_inf_nan=False))
     if not isinstance(value, dict):
         raise ValueError("must be the text of a JSON object")
+    return value
+
+
+def _checked_json_object(text: str) -> str:
+    json_object(text)
     return text
 
 
 LongText = Annotated[str, at_most(10_000)]
 """A paragraph or a few."""
-JsonObjectText = Annotated[str, at_most(50_000), AfterValidator(_json_object)]
+JsonObjectText = Annotated[str, at_most(50_000), AfterValidator(_checked_json_object)]
 """JSON as text, as some fields are sent."""
 
 
@@ -130,16 +135,6 @@ def at_most_items(limit: int) -> AfterValidator:
         return value
 
     return AfterValidator(check)
-
-
-def lenient_limit(default: int) -> BeforeValidator:
-    """`limit` of a list: below 1, fractional or no number means the default, above 500 means 500."""
-
-    def check(value: object) -> int:
-        number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else 0
-        return min(number, 500) if number >= 1 else default
-
-    return BeforeValidator(check)
 
 
 def parse(model: type[M], data: Mapping[str, Any]) -> M:
@@ -168,14 +163,19 @@ def _is_missing(model: type[Request], fault: ErrorDetails) -> bool:
         return False
     name = fault["loc"][0]
     required = any(each.alias == name and each.is_required() for each in model.model_fields.values())
-    empty = fault["type"] == "missing" or fault["input"] is None or fault["input"] in ("", [])
-    return required and (empty or (model.arrays_missing and fault["type"] == "list_type"))
+    absent = fault["type"] == "missing" or fault["input"] is None or fault["input"] == ""
+    no_list = fault["type"] in ("list_type", "too_short")
+    return required and (absent or no_list)
 
 
 def _path(data: Mapping[str, Any], fault: ErrorDetails) -> str:
-    """`messages[3].role`: only the steps that lead into the data; the others name a branch of a union."""
+    """`messages[3].role`: the steps that lead to the faulty value; those after it name a branch of a
+    union.
+    """
     path, here = "", cast(Any, data)
     for step in fault["loc"]:
+        if here is fault["input"] and fault["type"] != "missing":
+            break
         if isinstance(step, int) and isinstance(here, list):
             path, here = f"{path}[{step}]", here[step]
         elif isinstance(here, Mapping) and (step in here or fault["type"] == "missing"):

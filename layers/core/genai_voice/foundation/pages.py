@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic_core import from_json, to_json
 
 from genai_voice.foundation.errors import BadRequest
-from genai_voice.foundation.secret import keys_for
+from genai_voice.foundation.secret import keys_for, reread
 from genai_voice.foundation.table import Item
 
 R = TypeVar("R", bound=Item)
@@ -59,8 +59,11 @@ def opened_cursor(cursor: str, *scope: str) -> list[Any]:
     except ValueError:
         raw = b""
     mac, payload = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
-    if any(hmac.compare_digest(mac, _mac(key.bytes, payload, scope)) for key in keys_for("cursor")):
-        return list(from_json(payload))
+    for again in (False, True):  # another process may have sealed it with a newer secret
+        if again:
+            reread()
+        if any(hmac.compare_digest(mac, _mac(key.bytes, payload, scope)) for key in keys_for("cursor")):
+            return list(from_json(payload))
     raise BadRequest("Invalid field: cursor (it belongs to another list, or is damaged: begin without it)")
 
 

@@ -7,7 +7,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cachetools import TTLCache
+
+from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.settings import SettingsError, settings
+
+_reread: TTLCache[str, bool] = TTLCache(1, 60_000, timer=now_ms)
 
 
 class DerivedKey(NamedTuple):
@@ -27,15 +32,22 @@ def keys_for(purpose: str) -> list[DerivedKey]:
 def key_of(purpose: str, key_id: str) -> bytes | None:
     """The key by whose id something was stored, or None when that root is gone for good.
 
-    An id this process has not seen means that the secret was rotated since it was read: it is read again.
+    An id this process has not seen may mean that the secret was rotated since it was read.
     """
     for again in (False, True):
         if again:
-            _roots.cache_clear()
+            reread()
         for key in keys_for(purpose):
             if key.id == key_id:
                 return key.bytes
     return None
+
+
+def reread() -> None:
+    """Have the secret read again when it is next needed, at most once a minute: strangers can cause this."""
+    if "lately" not in _reread:
+        _reread["lately"] = True
+        _roots.cache_clear()
 
 
 @cache

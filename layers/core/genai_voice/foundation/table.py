@@ -49,6 +49,13 @@ __all__ = [
 
 _BATCH = 25  # items of one BatchWriteItem, DynamoDB's limit
 _CONFLICT_RETRIES = 5
+_PASSING = (
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingException",
+    "TransactionConflictException",
+    "TransactionInProgressException",
+)
 _LOST_RACE = ("ConditionalCheckFailed", "TransactionConflict")
 _opening = threading.Lock()
 
@@ -177,6 +184,7 @@ def _open() -> None:
     events = connection.connection.client.meta.events
     events.register_first("needs-retry.dynamodb", _retry_after_conflict)
     events.register("after-call.dynamodb", _record_capacity)
+    events.register("after-call.dynamodb", _tell_busy)
 
 
 def close() -> None:
@@ -259,6 +267,12 @@ def _record_capacity(parsed: Mapping[str, Any], model: Any, **_: object) -> None
     )
 
 
+def _tell_busy(parsed: Mapping[str, Any], **_: object) -> None:
+    """What outlasts the retries but goes by itself is no bug."""
+    if parsed.get("Error", {}).get("Code") in _PASSING:
+        raise Busy("The table is busy: try again")
+
+
 def _retry_after_conflict(response: Any, attempts: int, **_: object) -> float | None:
     """DynamoDB answers TransactionConflict when an item is in another's transaction, and neither botocore nor
     pynamodb retries it.
@@ -280,9 +294,7 @@ def _retry_after_conflict(response: Any, attempts: int, **_: object) -> float | 
 
 
 def _unless_condition_failed(refused: PutError | UpdateError | GetError) -> bool:
-    """False for a failed condition, Busy for a conflict that outlasts its retries, else the error itself."""
-    if refused.cause_response_code == "TransactionConflictException":
-        raise Busy("Too many writers at once: try again") from None
+    """False for a failed condition; any other error goes on its way."""
     if refused.cause_response_code != "ConditionalCheckFailedException":
         raise refused
     return False

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from pydantic_core import from_json
-
-from genai_voice.foundation.model import Listing, Ok
+from genai_voice.foundation.model import Listing, Ok, json_object
 from genai_voice.personas.model import PersonaUpdate, PersonaView
 from genai_voice.personas.rows import PersonaRow
 from genai_voice.tenancy import apps
@@ -52,7 +50,6 @@ def _view(source: AppFields | PersonaRow) -> PersonaView:
 
 def _parsed(text: str | None) -> dict[str, Any] | None:
     try:
-        value = from_json(text, allow_inf_nan=False) if text else None
+        return json_object(text) if text else None
     except ValueError:
         return None
-    return value if isinstance(value, dict) else None

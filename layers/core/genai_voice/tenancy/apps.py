@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
+from math import inf
 from typing import Any
 
 from genai_voice.foundation.clock import now_ms
@@ -20,7 +21,7 @@ def create_app(slug: str, app: NewApp, secret: str) -> None:
     row = AppRow.of(slug)
     if not row.change(_creation(row, secret, app), AppRow.pk.does_not_exist()):
         raise Conflict(f"App exists already: {slug}")
-    forget_callers()
+    forget_callers(slug)
 
 
 def put_app(slug: str, fields: AppFields, secret: str, on_create: AppFields | None = None) -> bool:
@@ -33,10 +34,10 @@ def put_app(slug: str, fields: AppFields, secret: str, on_create: AppFields | No
     if row.change(_creation(row, secret, fields, on_create), AppRow.pk.does_not_exist()):
         return True
     existing = _existing(slug)
-    keep = secret_valid_until(existing, secret) == float("inf")
+    keep = secret_valid_until(existing, secret) == inf
     new_secret = [] if keep else [AppRow.secrets.set([_hashed(secret)])]
     row.change([*_sets(fields), *new_secret, AppRow.updated_at.set(now_ms())])
-    forget_callers()
+    forget_callers(slug)
     return False
 
 
@@ -55,15 +56,15 @@ def rotate_secret(slug: str, secret: str, overlap_ms: int) -> None:
     app = _existing(slug)
     new = _hashed(secret)
     now = now_ms()
-    live = [each for each in app.secrets if each.until is None]
-    outgoing = live if overlap_ms and secret_valid_until(app, secret) is None else []
+    is_present = secret_valid_until(app, secret) == inf
+    outgoing = [each for each in app.secrets if each.until is None] if overlap_ms and not is_present else []
     for each in outgoing:
         each.until = now + overlap_ms
     unchanged = AppRow.updated_at == app.updated_at
     actions = [AppRow.secrets.set([new, *outgoing[:1]]), AppRow.updated_at.set(max(now, app.updated_at + 1))]
     if not AppRow.of(slug).change(actions, unchanged):
         raise Conflict(f"App was changed at the same time: {slug}. Try again.")
-    forget_callers()
+    forget_callers(slug)
 
 
 def set_active(slug: str, active: bool) -> None:
@@ -116,7 +117,7 @@ def _change(slug: str, actions: list[Action]) -> None:
     row = AppRow.of(slug)
     if not row.change([*actions, AppRow.updated_at.set(now_ms())], AppRow.pk.exists()):
         raise NotFound(f"App not found: {slug}")
-    forget_callers()
+    forget_callers(slug)
 
 
 def _creation(row: AppRow, secret: str, *fields: Request | None) -> list[Action]:

@@ -1,6 +1,7 @@
 """Apps, callers and sessions: what is asked, what is answered, what features learn of the caller."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import Annotated, ClassVar, Literal, TypedDict
 
 from pydantic import BeforeValidator, StrictStr
@@ -35,7 +36,7 @@ class Caller:
 def _ttl(value: object) -> object:
     if value is None:
         return DEFAULT_TTL_MS
-    if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < inf:
         raise refuse("ttlMs must be a positive number")
     return int(min(value, MAX_TTL_MS)) or 1
 

@@ -5,11 +5,13 @@
 
 A positive answer is kept in the process for 30 s: a warm request authenticates without I/O, and disabling or
 rotating works everywhere after 30 s, at once in the process that does it. Wrong secrets are slowed per (app,
-source address), so that guessing is hopeless and nobody can lock others out.
+source address), so that nobody can lock others out: an address has ten guesses a minute, and those it has in
+flight at once.
 """
 
 import hmac
 from hashlib import sha256
+from math import inf
 from threading import Lock
 
 from cachetools import TTLCache
@@ -101,19 +103,19 @@ def secret_valid_until(app: AppRow, secret: str) -> float | None:
     """
     valid: float | None = None
     for stored in app.secrets:
-        pepper = key_of(PEPPER, stored.pepper_id)
-        until = float("inf") if stored.until is None else float(stored.until)
-        if pepper is None or until < now_ms():
-            continue
-        if hmac.compare_digest(secret_hash(secret, stored.salt, pepper), stored.hash):
+        until = inf if stored.until is None else float(stored.until)
+        pepper = key_of(PEPPER, stored.pepper_id) if until >= now_ms() else None
+        if pepper and hmac.compare_digest(secret_hash(secret, stored.salt, pepper), stored.hash):
             valid = max(valid or 0.0, until)
     return valid
 
 
-def forget_callers() -> None:
-    """After an app was changed: nothing that was proven before counts in this process."""
+def forget_callers(slug: str | None = None) -> None:
+    """After this app (or any) was changed: nothing that was proven of it before counts in this process."""
     with _callers_lock:
-        _callers.clear()
+        for remembered_as, (caller, _) in list(_callers.items()):
+            if slug in (None, caller.app.slug):
+                del _callers[remembered_as]
 
 
 def _app(row: AppRow) -> App:
@@ -144,8 +146,10 @@ def _count_wrong(brake: BrakeRow) -> None:
             return
         counted = brake.exchange([BrakeRow.wrong.add(1), expires], returning="UPDATED_NEW")
     wrong = int(counted.wrong or 0) if counted else 0
-    if wrong >= _WRONG_PER_WINDOW:
-        brake.change([BrakeRow.blocked_until.set(now + _BLOCKED_MS), BrakeRow.window_started.set(0)])
+    if wrong == _WRONG_PER_WINDOW:
+        # The window ends with the block: what is still in flight counts on in it, and is told to wait.
+        ends = now + _BLOCKED_MS
+        brake.change([BrakeRow.blocked_until.set(ends), BrakeRow.window_started.set(ends - _WINDOW_MS)])
     if wrong > _WRONG_PER_WINDOW:
         raise _slowed()
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, NotRequired, TypedDict
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError, to_json
 
-from genai_voice.foundation.model import Label, Name, OrDefault, Request
+from genai_voice.foundation.model import Label, Name, OrDefault, Request, finite
 
 MAX_PARAMETERS_BYTES = 128 * 1024
 
@@ -66,7 +66,7 @@ class ExecutionPage(TypedDict):
 def _auditable(parameters: dict[str, Any]) -> dict[str, Any]:
     if len(to_json(parameters)) > MAX_PARAMETERS_BYTES:
         raise PydanticCustomError("limit", "over {limit} bytes", {"limit": f"{MAX_PARAMETERS_BYTES:,}"})
-    return parameters
+    return finite(parameters)
 
 
 class ExecuteRequest(Request):
