@@ -299,3 +299,7 @@ def seed_demos(secret: str) -> None:
     """The three demo apps, which share one secret, with all they need; their scenario state begins anew."""
     for line in seeding.seed_demos(secret):
         click.echo(line)
+
+
+if __name__ == "__main__":
+    main()

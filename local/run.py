@@ -171,7 +171,7 @@ async def _together(*work: Coroutine[Any, Any, Any]) -> list[Any]:
 
 
 def _claim_port(port: int) -> socket.socket:
-    claimed = socket.socket()
+    claimed = socket.socket(proto=socket.IPPROTO_TCP)  # asyncio asks for it before it sets TCP_NODELAY
     claimed.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         claimed.bind(("127.0.0.1", port))

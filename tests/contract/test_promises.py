@@ -1,0 +1,90 @@
+"""What the contract says of each endpoint by name: the walls believe the declarations, these tests do not."""
+
+import pytest
+from genai_voice.foundation.http import MEGABYTE, Endpoint
+from genai_voice.tools import registry
+
+from tests.support.minimal import body_of, query_of
+from tests.support.service import call, endpoints, new_app, partition, plain
+
+WITH_CALLER = [endpoint for endpoint in endpoints() if "caller" in endpoint.wants]
+
+CREDENTIALS_FIRST = {
+    "GET /api/conversations",
+    "GET /api/persona",
+    "GET /api/scenario-state",
+    "GET /api/tools",
+    "GET /api/tools/all",
+    "GET /api/tools/executions",
+    "PATCH /api/persona",
+    "POST /api/scenario-state/reset",
+}
+"""Contract 2.4; every other endpoint looks at the input first."""
+
+TOLERANT = {"POST /api/auth/session", "POST /api/scenario-state/reset"}
+"""Contract 1.5: for them a body that is no JSON object is {}."""
+
+LARGER_BODIES = {"POST /api/conversations": 5 * MEGABYTE}
+"""Contract, section 7, row 30; every other body has at most 1 MB."""
+
+MANAGING = {"PATCH /api/persona"}
+"""Section 7, row 40: what changes what agents say and do."""
+
+
+def name(endpoint: Endpoint) -> str:
+    return f"{endpoint.method} {endpoint.path}"
+
+
+def test_the_contract_says_where_credentials_come_before_the_input() -> None:
+    assert {name(each) for each in WITH_CALLER if each.caller_first} == CREDENTIALS_FIRST
+
+
+def test_the_contract_says_which_bodies_may_be_unreadable() -> None:
+    assert {name(each) for each in endpoints() if each.lenient_body} == TOLERANT
+
+
+def test_the_contract_says_which_bodies_may_be_large() -> None:
+    assert {name(each): each.body_limit for each in endpoints() if each.body_limit != MEGABYTE} == (
+        LARGER_BODIES
+    )
+    assert MEGABYTE == 1024 * 1024
+
+
+def test_the_contract_says_what_a_browser_may_be_kept_from() -> None:
+    assert {name(each) for each in WITH_CALLER if each.scope == "manage"} == MANAGING
+
+
+@pytest.mark.parametrize(
+    "endpoint", [each for each in WITH_CALLER if each.method != "GET" and name(each) not in TOLERANT], ids=name
+)
+def test_an_unreadable_body_is_told_before_credentials_are_looked_at(endpoint: Endpoint) -> None:
+    reply = call(endpoint.method, endpoint.path, raw=b"{oops")
+    assert (reply.status, reply.json) == (400, {"error": "Invalid JSON body"})
+
+
+@pytest.mark.parametrize("endpoint", [each for each in WITH_CALLER if each.method == "GET"], ids=name)
+def test_an_empty_app_slug_in_a_query_is_absent(endpoint: Endpoint) -> None:
+    app = new_app()
+    for each in WITH_CALLER:
+        if each.method != "GET":
+            call(each.method, each.path, body=body_of(each), headers=app.headers)
+    registry.put(app.slug, "tool", description="", parameters_schema="{}")
+    asked = query_of(endpoint) | {"all": "true"}
+    own = app.get(endpoint.path, **asked)
+    assert own.json != app.get(endpoint.path, **asked, appSlug="another").json
+    with_empty = app.get(endpoint.path, **asked, appSlug="")
+    assert (with_empty.status, with_empty.json) == (200, own.json)
+
+
+@pytest.mark.parametrize("endpoint", [each for each in WITH_CALLER if each.method != "GET"], ids=name)
+def test_every_place_where_a_row_is_found_names_its_app(endpoint: Endpoint) -> None:
+    """Also the places in indexes that no endpoint reads yet: what is written there cannot be taken back."""
+    app = new_app()
+    headers = app.headers | {"x-trace-id": "trace"}
+    assert call(endpoint.method, endpoint.path, body=body_of(endpoint), headers=headers).status == 200
+    session = f"APP#{app.slug}#SESSION#x#"
+    for pk in (f"APP#{app.slug}#", f"APP#{app.slug}#EXECUTION", session):
+        for row in partition(pk):
+            places = {plain(row[key]) for key in ("pk", "gsi1pk", "gsi2pk") if key in row}
+            listed = {"APPS"} if plain(row["kind"]) == "app" else set()
+            assert all(place.startswith(f"APP#{app.slug}#") for place in places - listed), row["sk"]

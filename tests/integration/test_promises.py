@@ -1,0 +1,364 @@
+"""Promises of the contract that no other test holds to: each was found by breaking the code at one place."""
+
+import json
+import random
+import time
+from io import StringIO
+from typing import Any
+
+import pytest
+import time_machine
+from genai_voice.conversations.rows import ConversationRow, TranscriptPart
+from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.keys import key
+from genai_voice.foundation.log import logger
+from genai_voice.foundation.settings import settings
+from genai_voice.guardrails import service as guardrails
+from genai_voice.guardrails.rows import RuleRow
+from genai_voice.telemetry.rows import EventsRow
+from genai_voice.tools import registry
+
+from tests.support.service import Client, Reply, call, event, handle, new_app, recorded_calls
+from tests.support.wire import answers, before_call
+
+
+def listed(app: Client, **query: str) -> list[str]:
+    found = app.get("/api/conversations", **query).json["conversations"]
+    return [conversation["sessionId"] for conversation in found]
+
+
+# -- credentials -------------------------------------------------------------------------------------------
+
+
+def test_the_session_token_of_the_query_beats_that_of_the_body() -> None:
+    app, other = new_app(), new_app()
+    body = {"sessionId": "s", "sessionToken": other.token()}
+    reply = call("POST", "/api/conversations", body=body, query={"sessionToken": app.token()})
+    assert reply.status == 200
+    assert (listed(app), listed(other)) == (["s"], [])
+
+
+def test_an_unreadable_body_opens_a_session_by_its_headers() -> None:
+    app = new_app()
+    opened = call("POST", "/api/auth/session", raw=b"{oops", headers=app.headers)
+    assert opened.status == 200
+    assert opened.json["sessionToken"]
+    refused = call("POST", "/api/auth/session", raw=b"{oops")
+    assert (refused.status, refused.json) == (400, {"error": "Missing appSlug or appSecret"})
+
+
+@pytest.mark.parametrize("in_query", ["appSlug", "appSecret"])
+def test_no_half_of_a_credential_for_a_session_comes_from_the_query(in_query: str) -> None:
+    app = new_app()
+    both = {"appSlug": app.slug, "appSecret": app.secret}
+    query = {in_query: both.pop(in_query)}
+    reply = call("POST", "/api/auth/session", body=both, query=query)
+    assert (reply.status, reply.json) == (400, {"error": "Missing appSlug or appSecret"})
+
+
+def test_a_token_cannot_be_guessed() -> None:
+    app = new_app()
+    tokens = {app.token() for _ in range(20)}
+    assert len(tokens) == 20
+    characters = {len(token.removeprefix("gvs_")) for token in tokens}
+    assert min(characters) >= 22  # of 64 kinds: 128 bits and more
+
+
+# -- bodies ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("beyond", "status"), [(0, 200), (1, 413)])
+@pytest.mark.parametrize(
+    ("path", "megabytes", "body"),
+    [
+        ("/api/events", 1, {"sessionId": "s", "events": []}),
+        ("/api/conversations", 5, {"sessionId": "s"}),
+    ],
+    ids=["events", "conversations"],
+)
+def test_a_body_is_taken_up_to_its_limit_to_the_byte(
+    path: str, megabytes: int, body: dict[str, Any], beyond: int, status: int
+) -> None:
+    app = new_app()
+    frame = len(json.dumps(body | {"padding": ""}).encode())
+    padding = "x" * (megabytes * 1024 * 1024 - frame + beyond)
+    raw = json.dumps(body | {"padding": padding}).encode()
+    assert len(raw) == megabytes * 1024 * 1024 + beyond
+    assert call("POST", path, raw=raw, headers=app.headers).status == status
+
+
+def test_a_body_that_arrives_in_base64_is_read_as_it_was_sent() -> None:
+    app = new_app()
+    headers = app.headers | {"content-type": "application/webhook+json"}
+    made = event("POST", "/api/conversations", body={"sessionId": "é"}, headers=headers)
+    assert made["isBase64Encoded"]
+    assert handle(made).status == 200
+    assert listed(app) == ["é"]
+
+
+def test_a_transcript_item_may_say_nothing_but_somebody_says_it() -> None:
+    app = new_app()
+    said = {"role": "agent", "content": "", "ts": 1}
+    save(app, "s", messages=[said])
+    [conversation] = app.get("/api/conversations").json["conversations"]
+    assert json.loads(conversation["transcript"]) == [said]
+    refused = app.post("/api/conversations", {"sessionId": "s", "messages": [said | {"role": ""}]})
+    assert (refused.status, refused.json) == (400, {"error": "Invalid field: messages[0].role"})
+
+
+# -- headers and logs --------------------------------------------------------------------------------------
+
+
+def test_a_caller_who_is_slowed_down_gets_the_cors_headers_too() -> None:
+    app = new_app(max_actions_per_turn=1)
+    action = {"sessionId": "s", "toolName": "t"}
+    statuses = [app.post("/api/tools/execute", action) for _ in range(2)]
+    assert [reply.status for reply in statuses] == [200, 429]
+    assert statuses[1].headers["Access-Control-Allow-Origin"] == "*"
+
+
+@pytest.mark.parametrize("origin", [None, "https://a.example", "https://c.example"])
+@pytest.mark.parametrize("path", ["/api/health", "/api/tools", "/api/nothing"])
+def test_where_origins_are_listed_every_reply_depends_on_the_origin(
+    monkeypatch: pytest.MonkeyPatch, origin: str | None, path: str
+) -> None:
+    """Else a cache hands the reply to one origin to another one, without the header that it needs."""
+    monkeypatch.setenv("ALLOWED_ORIGINS", "https://a.example")
+    settings.cache_clear()
+    try:
+        reply = call("GET", path, headers={"origin": origin} if origin else {})
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()
+    assert reply.headers["Vary"] == "Origin"
+
+
+def test_what_is_refused_is_not_logged_either(capsys: pytest.CaptureFixture[str]) -> None:
+    app = new_app()
+    written = StringIO()
+    handler: Any = logger().registered_handler
+    before = handler.setStream(written)
+    capsys.readouterr()
+    secrets = {"appSlug": app.slug, "appSecret": "in-the-query"}
+    try:
+        refused = [
+            call("GET", "/api/tools", query=secrets),
+            call("GET", "/api/tools", headers={"authorization": "Bearer in-a-header"}),
+            call("GET", "/api/nothing", query=secrets),
+            call("POST", "/api/messages", body={"messages": "in-a-body"}, query=secrets),
+            call("POST", "/api/messages", raw=b'{"messages": "in-a-cut-body', query=secrets),
+            call("POST", "/api/auth/session", body={"appSlug": app.slug, "appSecret": "in-a-field"}),
+        ]
+    finally:
+        handler.setStream(before)
+    assert [reply.status for reply in refused] == [401, 401, 404, 400, 400, 401]
+    logged = written.getvalue() + capsys.readouterr().out
+    assert len(logged.splitlines()) == len(refused)
+    assert "in-" not in logged
+
+
+# -- conversations and lists -------------------------------------------------------------------------------
+
+
+def save(app: Client, session: str, **fields: Any) -> None:
+    assert app.post("/api/conversations", {"sessionId": session, **fields}).status == 200
+
+
+def test_a_status_that_was_read_decides_only_while_it_stands() -> None:
+    """The refused save reads that the conversation is active again; before it writes, a person takes over."""
+    app = new_app()
+    save(app, "s", status="handed_off")
+    row = ConversationRow.of(app.slug, "s")
+
+    def becomes(status: str) -> None:
+        row.change([ConversationRow.status.set(status)])
+
+    with (
+        before_call("GetItem", lambda _: becomes("active"), at=(1,)),
+        before_call("UpdateItem", lambda _: becomes("handed_off"), at=(3,)),  # 1 is refused, 2 is that above
+    ):
+        save(app, "s", status="resolved")
+    [conversation] = app.get("/api/conversations").json["conversations"]
+    assert conversation["status"] == "handed_off"
+
+
+def test_a_list_of_one_status_is_newest_created_first_whatever_was_saved_last() -> None:
+    app = new_app()
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        for session in ("first", "second", "first"):
+            save(app, session)
+            clock.shift(1)
+    assert listed(app, status="active") == ["second", "first"]
+
+
+def message(session: str, number: int) -> dict[str, Any]:
+    return {
+        "sessionId": session,
+        "participantIdentity": "user",
+        "role": "user",
+        "content": '"' * 10_000,  # four bytes of a reply each
+        "isFinal": True,
+        "createdAt": number,
+    }
+
+
+def refused_as_foreign(reply: Reply) -> None:
+    assert reply.status == 400
+    assert reply.json["error"].startswith("Invalid field: cursor")
+
+
+def test_a_cursor_of_messages_serves_its_own_session_and_app_alone() -> None:
+    app, other = new_app(), new_app()
+    for start in range(0, 160, 40):
+        batch = [message("one", number) for number in range(start, start + 40)]
+        assert app.post("/api/messages", {"messages": batch}).status == 200
+    cursor = app.get("/api/messages", sessionId="one").json["cursor"]
+
+    assert app.get("/api/messages", sessionId="one", cursor=cursor).status == 200
+    refused_as_foreign(app.get("/api/messages", sessionId="two", cursor=cursor))
+    refused_as_foreign(other.get("/api/messages", sessionId="one", cursor=cursor))
+
+
+def test_a_cursor_of_tools_serves_its_own_list_and_app_alone() -> None:
+    app, other = new_app(), new_app()
+    for number in range(16):
+        schema = json.dumps({"description": "x" * 350_000})
+        registry.put(app.slug, f"tool-{number}", description="", parameters_schema=schema)
+    cursor = app.get("/api/tools").json["cursor"]
+
+    assert app.get("/api/tools", cursor=cursor).status == 200
+    refused_as_foreign(app.get("/api/tools/all", cursor=cursor))
+    refused_as_foreign(other.get("/api/tools", cursor=cursor))
+
+
+def test_a_cursor_of_executions_serves_its_own_app_alone() -> None:
+    app, other = new_app(), new_app()
+    for number in range(101):
+        app.post("/api/tools/execute", {"sessionId": "s", "toolName": f"tool-{number}"})
+    cursor = app.get("/api/tools/executions").json["cursor"]
+
+    assert app.get("/api/tools/executions", cursor=cursor).status == 200
+    refused_as_foreign(other.get("/api/tools/executions", cursor=cursor))
+
+
+# -- long transcripts --------------------------------------------------------------------------------------
+
+
+def long(seed: int) -> list[dict[str, Any]]:
+    """So long that it is stored in parts."""
+    noise = random.Random(seed).randbytes(400_000).hex()  # noqa: S311 - only has to be incompressible
+    return [{"role": "user", "content": noise, "ts": seed}]
+
+
+SHORT = [{"role": "user", "content": "hello", "ts": 1}]
+
+
+def parts(app: Client) -> list[TranscriptPart]:
+    pk = key("APP", app.slug, "SESSION", "s")
+    return list(TranscriptPart.query(pk, TranscriptPart.sk.startswith("TRANSCRIPT#"), consistent_read=True))
+
+
+@pytest.mark.parametrize("before", [{"messages": long(1)}, {"status": "handed_off"}], ids=["long", "short"])
+def test_a_short_transcript_that_meets_a_long_one_leaves_no_part_for_ever(before: dict[str, Any]) -> None:
+    """The short save is refused and reads why; before it writes, another save stores a long transcript."""
+    app = new_app()
+    save(app, "s", **before)
+
+    with before_call("UpdateItem", lambda _: save(app, "s", messages=long(2)), at=(2,)):
+        save(app, "s", messages=SHORT, status="resolved")
+
+    [conversation] = app.get("/api/conversations").json["conversations"]
+    assert json.loads(conversation["transcript"]) == SHORT
+    assert parts(app)
+    assert all(part.expires_at for part in parts(app))
+
+
+def test_who_has_just_read_where_parts_are_finds_them_for_an_hour() -> None:
+    app = new_app()
+    with time_machine.travel(1_800_000_000, tick=False):
+        save(app, "s", messages=long(1))
+        save(app, "s", messages=SHORT)
+    assert {part.expires_at for part in parts(app)} == {1_800_000_000 + 3600}
+
+
+def test_once_a_transcript_is_short_again_a_save_is_one_call_again() -> None:
+    app = new_app()
+    save(app, "s", messages=long(1))
+    save(app, "s", messages=SHORT)
+    with recorded_calls() as calls:
+        save(app, "s", messages=SHORT)
+    assert calls.operations == ["UpdateItem"]
+
+
+def test_a_refused_status_without_messages_leaves_a_long_transcript_alone() -> None:
+    app = new_app()
+    save(app, "s", status="handed_off", messages=long(1))
+    save(app, "s", status="resolved")
+    assert not any(part.expires_at for part in parts(app))
+
+
+def test_a_list_reads_no_transcript_that_its_reply_has_no_room_for() -> None:
+    app = new_app()
+    for number in range(9):
+        noise = random.Random(number).randbytes(550_000).hex()  # noqa: S311 - only has to be incompressible
+        save(app, f"s{number}", messages=[{"role": "user", "content": noise, "ts": 1}])
+    with answers() as sent:
+        shown = listed(app)
+    tables = [table for body in sent for table in body.get("RequestItems", {}).values()]
+    read = {asked["sk"]["S"] for table in tables for asked in table["Keys"]}
+    revisions = {sk.partition(":")[0] for sk in read if sk.startswith("TRANSCRIPT#")}
+    assert len(revisions) == len(shown) < 9
+
+
+def test_parts_that_are_gone_are_not_made_again_by_their_expiry() -> None:
+    app = new_app()
+    save(app, "s", messages=long(1))
+    for part in parts(app):
+        part.delete()
+    save(app, "s", messages=SHORT)
+    assert parts(app) == []
+
+
+# -- events, executions, rules -----------------------------------------------------------------------------
+
+
+def test_equal_events_of_two_traces_are_two_batches() -> None:
+    app = new_app()
+    for trace in ("one", "two", "one"):
+        body = {"sessionId": "s", "events": [{"eventType": "e", "ts": 1}]}
+        assert app.post("/api/events", body, **{"x-trace-id": trace}).json == {"inserted": 1}
+    stored = EventsRow.query(key("APP", app.slug, "SESSION", "s"), EventsRow.sk.startswith("EVENTS#"))
+    assert sorted(str(row.trace_id) for row in stored) == ["one", "two"]
+
+
+def test_an_execution_says_when_it_began_and_how_long_it_took() -> None:
+    app = new_app()
+    app.get("/api/tools")
+    with before_call("BatchGetItem", lambda _: time.sleep(0.03), at=(1,)):
+        before = now_ms()
+        app.post("/api/tools/execute", {"sessionId": "s", "toolName": "t"})
+    [execution] = app.get("/api/tools/executions").json["executions"]
+    assert execution["durationMs"] >= 30
+    assert before <= execution["executedAt"] < before + 30
+
+
+def test_two_operators_who_add_one_rule_at_the_same_time_add_it_once() -> None:
+    app = new_app()
+    rule = (app.slug, "keyword", "gun", "block", None)
+    first: list[bool] = []
+
+    with before_call("PutItem", lambda _: first.append(guardrails.add_if_new(*rule)), at=(1,)):
+        second = guardrails.add_if_new(*rule)
+
+    assert (first, second) == ([True], False)
+    assert len(RuleRow.of_app(app.slug)) == 1
+
+
+def test_a_rule_that_somebody_made_under_another_id_is_not_added_again() -> None:
+    app = new_app()
+    made = RuleRow(key("APP", app.slug), key("RULE", "of-somebody"), type="keyword", pattern="gun")
+    made.action, made.is_active, made.place = "warn", True, "0"
+    made.save()
+
+    assert not guardrails.add_if_new(app.slug, "keyword", "gun", "block", None)
+    assert guardrails.add_if_new(app.slug, "keyword", "knife", "block", None)
