@@ -1,11 +1,15 @@
 """What the contract says of each endpoint by name: the walls believe the declarations, these tests do not."""
 
+from typing import Any
+
 import pytest
 from genai_voice.foundation.http import MEGABYTE, Endpoint
+from genai_voice.tenancy.resolver import forget_callers
 from genai_voice.tools import registry
 
 from tests.support.minimal import body_of, query_of
 from tests.support.service import call, endpoints, new_app, partition, plain
+from tests.support.wire import answers
 
 WITH_CALLER = [endpoint for endpoint in endpoints() if "caller" in endpoint.wants]
 
@@ -55,7 +59,9 @@ def test_the_contract_says_what_a_browser_may_be_kept_from() -> None:
 
 
 @pytest.mark.parametrize(
-    "endpoint", [each for each in WITH_CALLER if each.method != "GET" and name(each) not in TOLERANT], ids=name
+    "endpoint",
+    [each for each in WITH_CALLER if each.method != "GET" and name(each) not in TOLERANT],
+    ids=name,
 )
 def test_an_unreadable_body_is_told_before_credentials_are_looked_at(endpoint: Endpoint) -> None:
     reply = call(endpoint.method, endpoint.path, raw=b"{oops")
@@ -88,3 +94,31 @@ def test_every_place_where_a_row_is_found_names_its_app(endpoint: Endpoint) -> N
             places = {plain(row[key]) for key in ("pk", "gsi1pk", "gsi2pk") if key in row}
             listed = {"APPS"} if plain(row["kind"]) == "app" else set()
             assert all(place.startswith(f"APP#{app.slug}#") for place in places - listed), row["sk"]
+
+
+@pytest.mark.parametrize("endpoint", WITH_CALLER, ids=name)
+def test_what_was_just_written_is_read(endpoint: Endpoint) -> None:
+    """Neither engine of these tests ever answers what was true before, so the wire is looked at: every read
+    is strongly consistent but those of an index, which cannot be.
+    """
+    app = new_app()
+    registry.put(app.slug, "x", description="", parameters_schema="{}")
+    for headers in (app.headers, {"authorization": f"Bearer {app.token()}"}):
+        forget_callers()
+        body = None if endpoint.method == "GET" else body_of(endpoint)
+        with answers() as sent:
+            reply = call(endpoint.method, endpoint.path, body=body, query=query_of(endpoint), headers=headers)
+        assert reply.status == 200
+        reads = [each for asked in sent for each in _reads(asked)]
+        assert reads
+        assert all(read.get("ConsistentRead") is True for read in reads), reads
+
+
+def _reads(asked: dict[str, Any]) -> list[dict[str, Any]]:
+    """What this request reads from the table itself."""
+    if "KeyConditionExpression" in asked:
+        return [] if "IndexName" in asked else [asked]
+    if "RequestItems" in asked:
+        return [each for each in asked["RequestItems"].values() if "Keys" in each]
+    is_get = "Key" in asked and not {"UpdateExpression", "ReturnValues"} & set(asked)
+    return [asked] if is_get else []

@@ -1,25 +1,33 @@
 """Promises of the contract that no other test holds to: each was found by breaking the code at one place."""
 
 import json
+import os
 import random
+import re
 import time
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 import time_machine
 from genai_voice.conversations.rows import ConversationRow, TranscriptPart
+from genai_voice.foundation import secret as deployment_secret
 from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.errors import Conflict
 from genai_voice.foundation.keys import key
 from genai_voice.foundation.log import logger
 from genai_voice.foundation.settings import settings
 from genai_voice.guardrails import service as guardrails
 from genai_voice.guardrails.rows import RuleRow
 from genai_voice.telemetry.rows import EventsRow
+from genai_voice.tenancy import apps
 from genai_voice.tools import registry
 
 from tests.support.service import Client, Reply, call, event, handle, new_app, recorded_calls
 from tests.support.wire import answers, before_call
+
+WRONG = "a wrong guess"
 
 
 def listed(app: Client, **query: str) -> list[str]:
@@ -64,6 +72,50 @@ def test_a_token_cannot_be_guessed() -> None:
     assert min(characters) >= 22  # of 64 kinds: 128 bits and more
 
 
+def guess(app: Client, source: str, secret: str = WRONG) -> int:
+    headers = {"authorization": f"Bearer {secret}", "x-app-slug": app.slug}
+    return call("GET", "/api/tools", headers=headers, source=source).status
+
+
+def test_two_first_wrong_secrets_at_the_same_time_both_count() -> None:
+    app, address = new_app(), "198.51.100.11"
+    beside: list[int] = []
+    with before_call(
+        "UpdateItem", lambda _: beside.append(guess(app, address)), at=(2,)
+    ):  # 2 begins the window
+        assert guess(app, address) == 401
+    assert beside == [401]
+    assert [guess(app, address) for _ in range(8)] == [401] * 8
+    assert guess(app, address) == 429
+
+
+def test_a_wrong_secret_beside_the_tenth_is_slowed_already() -> None:
+    app, address = new_app(), "198.51.100.12"
+    assert [guess(app, address) for _ in range(9)] == [401] * 9
+    beside: list[int] = []
+    with before_call("UpdateItem", lambda _: beside.append(guess(app, address)), at=(2,)):  # 2 blocks
+        assert guess(app, address) == 401
+    assert beside == [429]
+
+
+def test_a_blocked_address_stays_blocked_while_others_are_known() -> None:
+    app, address = new_app(), "198.51.100.13"
+    assert [guess(app, address) for _ in range(10)] == [401] * 10
+    assert guess(app, "198.51.100.14", app.secret) == 200
+    assert guess(app, address, app.secret) == 429
+
+
+def test_a_rotation_that_meets_another_is_refused_and_forgets_no_secret() -> None:
+    app = new_app()
+    with (
+        before_call("UpdateItem", lambda _: apps.rotate_secret(app.slug, "the first one", 60_000), at=(1,)),
+        pytest.raises(Conflict),
+    ):
+        apps.rotate_secret(app.slug, "the second one", 60_000)
+    wanted = {app.secret: 200, "the first one": 200, "the second one": 401}
+    assert {secret: guess(app, "198.51.100.15", secret) for secret in wanted} == wanted
+
+
 # -- bodies ------------------------------------------------------------------------------------------------
 
 
@@ -104,6 +156,26 @@ def test_a_transcript_item_may_say_nothing_but_somebody_says_it() -> None:
     assert json.loads(conversation["transcript"]) == [said]
     refused = app.post("/api/conversations", {"sessionId": "s", "messages": [said | {"role": ""}]})
     assert (refused.status, refused.json) == (400, {"error": "Invalid field: messages[0].role"})
+
+
+@pytest.mark.parametrize(("letters", "status"), [(1_000, 200), (1_001, 400)])
+def test_an_identifier_has_at_most_1000_characters_and_any_of_them_may_be_a_key(
+    letters: int, status: int
+) -> None:
+    app, name = new_app(), "é" * letters  # six bytes of a key each
+    message = {"role": "user", "content": "x", "isFinal": True, "createdAt": 1}
+    for path, body in {
+        "/api/conversations": {"sessionId": name},
+        "/api/events": {"sessionId": name, "events": [{"eventType": "e", "ts": 1}]},
+        "/api/messages": {"messages": [message | {"sessionId": name, "participantIdentity": name}]},
+        "/api/tools/execute": {"sessionId": name, "toolName": name},
+    }.items():
+        with answers() as sent:
+            reply = app.post(path, body, **{"x-trace-id": name[:1_000]})
+        assert reply.status == status, path
+        keys = re.findall(r'"(pk|sk|gsi1pk|gsi1sk|gsi2pk|gsi2sk)": {"S": "([^"]*)"}', json.dumps(sent))
+        assert bool(keys) or status == 400
+        assert all(len(value) <= (2048 if place.endswith("pk") else 1024) for place, value in keys)
 
 
 # -- headers and logs --------------------------------------------------------------------------------------
@@ -239,6 +311,38 @@ def test_a_cursor_of_executions_serves_its_own_app_alone() -> None:
 
     assert app.get("/api/tools/executions", cursor=cursor).status == 200
     refused_as_foreign(other.get("/api/tools/executions", cursor=cursor))
+
+
+def test_a_cursor_outlives_the_rotation_of_the_deployment_secret_once() -> None:
+    app = new_app()
+    for number in range(101):
+        app.post("/api/tools/execute", {"sessionId": "s", "toolName": f"tool-{number}"})
+    cursor = app.get("/api/tools/executions").json["cursor"]
+    file = Path(os.environ["DEPLOYMENT_SECRET_FILE"])
+    before = file.read_text()
+    statuses = []
+    try:
+        for previous in (json.loads(before), None):
+            file.write_text(json.dumps({"id": "k2", "key": "a new root", "previous": previous}))
+            deployment_secret._roots.cache_clear()
+            statuses.append(app.get("/api/tools/executions", cursor=cursor).status)
+    finally:
+        file.write_text(before)
+        deployment_secret._roots.cache_clear()
+    assert statuses == [200, 400]
+
+
+# -- what the table says -----------------------------------------------------------------------------------
+
+
+def test_a_write_that_dynamodb_refuses_for_another_reason_is_no_lost_race() -> None:
+    app = new_app()
+    save(app, "s")
+    too_large = "com.amazon.coral.validate#ValidationException"
+    with answers((400, {"__type": too_large, "message": "Item size to update has exceeded"})) as sent:
+        reply = app.post("/api/conversations", {"sessionId": "s", "channel": "web"})
+    assert (reply.status, reply.json) == (500, {"error": "Internal server error"})
+    assert len(sent) == 1
 
 
 # -- long transcripts --------------------------------------------------------------------------------------

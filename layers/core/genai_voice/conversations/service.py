@@ -47,7 +47,7 @@ def save(app: str, request: ConversationSave) -> Ok:
         actions = [*_facts(app, request), *_status(app, request.status, stored), *transcript.actions]
         replaced = row.exchange(
             actions,
-            _unchanged(request, transcript, stored, first=attempt == 0),
+            _unchanged(request, transcript, stored),
             returning="UPDATED_OLD" if transcript.revision else "NONE",
         )
         if replaced is not None:
@@ -145,13 +145,13 @@ def _status(app: str, requested: str | None, stored: ConversationRow | None) -> 
 
 
 def _unchanged(
-    request: ConversationSave, transcript: _Transcript, stored: ConversationRow | None, *, first: bool
+    request: ConversationSave, transcript: _Transcript, stored: ConversationRow | None
 ) -> Condition | None:
     """What must hold for the write: at first guessed, after a refusal that the row is still the one that was
     read.
     """
     row = ConversationRow
-    if not first and stored is not None:
+    if stored is not None:
         same: Condition = row.status == stored.status
         if stored.transcript_revision:
             same &= row.transcript_revision == stored.transcript_revision
