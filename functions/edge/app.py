@@ -1,9 +1,8 @@
 """What no other function answers: preflights, unknown paths, and whether the service is up."""
 
-from typing import TypedDict
-
 import genai_voice
 from genai_voice.foundation.http import Api
+from typing_extensions import TypedDict
 
 api = Api()
 

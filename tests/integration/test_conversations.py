@@ -14,7 +14,7 @@ from genai_voice.conversations.lifecycle import STATUSES, next_status
 from genai_voice.conversations.rows import ConversationRow, TranscriptPart
 
 from tests.support.service import Client, call, new_app, pages, partition, recorded_calls
-from tests.support.wire import before_call, lost_answer
+from tests.support.wire import lost_answer
 
 MEGABYTE = 1024 * 1024
 
@@ -156,22 +156,6 @@ def test_the_status_follows_the_matrix_and_the_rest_is_saved_whatever_it_says(
     for status in STATUSES:
         listed = app.get("/api/conversations", status=status).json["conversations"]
         assert len(listed) == (status == conversation["status"])
-
-
-def test_a_handoff_between_our_refused_write_and_the_next_is_respected() -> None:
-    """The save reads that the conversation is resolved; before it writes, a person takes over."""
-    app = new_app()
-    save(app, status="handed_off")
-    row = ConversationRow.of(app.slug, "s")
-
-    def resolve_then_hand_off(count: int) -> None:
-        status = {1: "active", 2: "handed_off"}.get(count)
-        if status:
-            row.change([ConversationRow.status.set(status)])
-
-    with before_call("UpdateItem", resolve_then_hand_off, at=(2, 3)):
-        save(app, status="resolved")
-    assert only(app)["status"] == "handed_off"
 
 
 def test_saves_that_race_with_a_handoff_never_undo_it(strict: None) -> None:

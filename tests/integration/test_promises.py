@@ -105,6 +105,35 @@ def test_a_blocked_address_stays_blocked_while_others_are_known() -> None:
     assert guess(app, address, app.secret) == 429
 
 
+def test_wrong_secrets_of_one_minute_count_together_and_block_for_all_of_30_s() -> None:
+    app, address = new_app(), "198.51.100.16"
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        assert [guess(app, address) for _ in range(5)] == [401] * 5
+        clock.shift(59)
+        assert [guess(app, address) for _ in range(5)] == [401] * 5
+        clock.shift(29)
+        assert guess(app, address, app.secret) == 429
+        clock.shift(1)
+        assert guess(app, address, app.secret) == 200
+
+
+def test_without_the_pepper_a_stored_hash_proves_nothing() -> None:
+    """Another deployment secret of the same id: what a thief of the table would have to make up."""
+    app = new_app()
+    file = Path(os.environ["DEPLOYMENT_SECRET_FILE"])
+    before = file.read_text()
+    statuses = []
+    try:
+        for content in (json.dumps(json.loads(before) | {"key": "made up"}), before):
+            file.write_text(content)
+            deployment_secret._roots.cache_clear()
+            statuses.append(guess(app, "198.51.100.17", app.secret))
+    finally:
+        file.write_text(before)
+        deployment_secret._roots.cache_clear()
+    assert statuses == [401, 200]
+
+
 def test_a_rotation_that_meets_another_is_refused_and_forgets_no_secret() -> None:
     app = new_app()
     with (
@@ -343,6 +372,18 @@ def test_a_write_that_dynamodb_refuses_for_another_reason_is_no_lost_race() -> N
         reply = app.post("/api/conversations", {"sessionId": "s", "channel": "web"})
     assert (reply.status, reply.json) == (500, {"error": "Internal server error"})
     assert len(sent) == 1
+
+
+def test_only_what_dynamodb_left_unprocessed_is_sent_again() -> None:
+    app = new_app()
+    app.get("/api/tools")
+    batch = [message("s", number) | {"content": "x"} for number in range(3)]
+    with answers() as sent:
+        app.post("/api/messages", {"messages": batch})
+    [(table, puts)] = sent[0]["RequestItems"].items()
+    with answers((200, {"UnprocessedItems": {table: puts[1:2]}})) as sent:
+        assert app.post("/api/messages", {"messages": batch}).status == 200
+    assert [len(asked["RequestItems"][table]) for asked in sent] == [3, 1]
 
 
 # -- long transcripts --------------------------------------------------------------------------------------

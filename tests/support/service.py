@@ -21,6 +21,7 @@ from genai_voice.foundation.keys import key
 from genai_voice.foundation.table import Item
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields, NewApp
+from pydantic import TypeAdapter
 
 from local.gateway import HttpRequest, event_for
 from local.template import Template
@@ -97,7 +98,19 @@ def handle(event: Event) -> Reply:
     group = template().functions[found[1]].folder.name
     answer = function(group).handler(event, None)
     json.dumps(answer)  # Lambda sends it as JSON
-    return Reply(answer["statusCode"], answer["headers"], answer["body"])
+    reply = Reply(answer["statusCode"], answer["headers"], answer["body"])
+    endpoint = function(group).api.endpoints.get(
+        (event["requestContext"]["http"]["method"], event["rawPath"])
+    )
+    if endpoint and reply.status == 200:
+        _shape(endpoint.reply).validate_json(reply.text, strict=True, extra="forbid")
+    return reply
+
+
+@cache
+def _shape(declared: Any) -> TypeAdapter[Any]:
+    """What an endpoint says it answers: every reply of every test is held against it."""
+    return TypeAdapter(declared)
 
 
 def call(method: str, path: str, **request: Any) -> Reply:

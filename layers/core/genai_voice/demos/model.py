@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
 
 State = dict[str, Any]
 """What tools change: `{appointments}` or `{orders, inventory}`. Any part may be missing or damaged."""

@@ -16,9 +16,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from time import perf_counter
-from typing import Any, Protocol, TypedDict, TypeVar, Unpack, get_type_hints
+from typing import Any, Protocol, TypeVar, Unpack, get_type_hints
 
 from pydantic_core import from_json, to_json
+from typing_extensions import TypedDict
 
 from genai_voice.foundation.errors import BadRequest, NotFound, Refused, TooLarge, Unauthorized
 from genai_voice.foundation.log import report_fault, report_request

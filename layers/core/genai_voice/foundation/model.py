@@ -6,11 +6,12 @@ with the keys of the wire, so that `NotRequired` says "left out when absent" and
 """
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar, TypedDict, TypeVar, cast
+from typing import Annotated, Any, ClassVar, TypeVar, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError, PydanticUseDefault, from_json, to_json
+from typing_extensions import TypedDict
 
 from genai_voice.foundation.errors import BadRequest
 

@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, cast
-from uuid import uuid4
 
 from pynamodb.attributes import (
     Attribute,
@@ -221,7 +220,6 @@ def write_together(changes: Sequence[Change], puts: Sequence[Item] = ()) -> bool
             delete_items=[],
             put_items=[row.get_save_kwargs_from_instance() for row in puts],
             update_items=updates,
-            client_request_token=str(uuid4()),
         )
     except TransactWriteError as refused:
         if any(reason and reason.code in _LOST_RACE for reason in refused.cancellation_reasons):

@@ -1,6 +1,8 @@
 """The persona of an app: what is asked and what is answered."""
 
-from typing import Any, TypedDict
+from typing import Any
+
+from typing_extensions import TypedDict
 
 from genai_voice.foundation.model import JsonObjectText, LongText, Request
 

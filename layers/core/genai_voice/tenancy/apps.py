@@ -61,7 +61,7 @@ def rotate_secret(slug: str, secret: str, overlap_ms: int) -> None:
     for each in outgoing:
         each.until = now + overlap_ms
     unchanged = AppRow.updated_at == app.updated_at
-    actions = [AppRow.secrets.set([new, *outgoing[:1]]), AppRow.updated_at.set(max(now, app.updated_at + 1))]
+    actions = [AppRow.secrets.set([new, *outgoing]), AppRow.updated_at.set(max(now, app.updated_at + 1))]
     if not AppRow.of(slug).change(actions, unchanged):
         raise Conflict(f"App was changed at the same time: {slug}. Try again.")
     forget_callers(slug)

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from math import inf
-from typing import Annotated, ClassVar, Literal, TypedDict
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, StrictStr
+from typing_extensions import TypedDict
 
 from genai_voice.foundation.model import Request, refuse
 

@@ -1,9 +1,10 @@
 """Tools and their executions: what is asked and what is answered."""
 
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError, to_json
+from typing_extensions import TypedDict
 
 from genai_voice.foundation.model import Label, Name, OrDefault, Request, finite
 
