@@ -1,5 +1,6 @@
 """One run of the real service per module, for tests that do not disturb each other."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -11,3 +12,7 @@ from tests.e2e.served import Served, serving
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with serving(tmp_path_factory.mktemp("served")) as service:
         yield service
+
+
+# Where the suite runs under nohup its services would inherit that, and be right not to end with SIGHUP.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
