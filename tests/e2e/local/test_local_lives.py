@@ -38,6 +38,17 @@ def test_a_bad_port_is_one_sentence(start: Start) -> None:
     assert refused(start(PORT="http")) == "PORT must be a number from 0 to 65535, not 'http'."
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "sentence"),
+    [
+        ("http://127.0.0.1:9", "The DynamoDB of DYNAMODB_ENDPOINT does not answer at http://127.0.0.1:9."),
+        ("here", "DYNAMODB_ENDPOINT must be an address such as http://127.0.0.1:8000, not 'here'."),
+    ],
+)
+def test_a_missing_engine_is_one_sentence(start: Start, endpoint: str, sentence: str) -> None:
+    assert refused(start(DYNAMODB_ENDPOINT=endpoint)) == sentence
+
+
 def test_a_second_run_on_the_same_data_is_one_sentence(start: Start, project: Project) -> None:
     first = start()
     first.wait_for("Ctrl-C to stop")
