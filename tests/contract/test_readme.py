@@ -40,7 +40,7 @@ def test_every_operator_command_is_understood(line: str) -> None:
     command: click.Command = cli
     while isinstance(command, click.Group):
         command = command.commands[arguments.pop(0)]
-    command.make_context(line, arguments)
+    command.make_context(line, arguments, parent=click.Context(cli, **cli.context_settings))
 
 
 def test_every_operator_command_is_listed() -> None:

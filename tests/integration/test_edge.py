@@ -85,9 +85,9 @@ def log() -> Iterator[StringIO]:
     """What the service's logger writes meanwhile."""
     written = StringIO()
     handler: Any = logger().registered_handler
-    before = handler.setStream(written)
+    before, handler.stream = handler.stream, written  # setStream would flush a stream that pytest has closed
     yield written
-    handler.setStream(before)
+    handler.stream = before
 
 
 def faulty(api: Api, path: str = "/api/faulty") -> dict[str, Any]:
