@@ -3,14 +3,12 @@
 """
 
 import json
-from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
 import genai_voice
 import pytest
 from genai_voice.foundation.http import Api
-from genai_voice.foundation.log import logger
 from genai_voice.foundation.settings import settings
 
 from tests.support.service import call, event, new_app
@@ -78,16 +76,6 @@ def test_another_origin_is_not_named_and_the_request_is_served(
     assert "Access-Control-Allow-Origin" not in reply.headers
     assert "Access-Control-Allow-Credentials" not in reply.headers
     assert reply.headers.items() >= ALLOWED.items()
-
-
-@pytest.fixture
-def log() -> Iterator[StringIO]:
-    """What the service's logger writes meanwhile."""
-    written = StringIO()
-    handler: Any = logger().registered_handler
-    before, handler.stream = handler.stream, written  # setStream would flush a stream that pytest has closed
-    yield written
-    handler.stream = before
 
 
 def faulty(api: Api, path: str = "/api/faulty") -> dict[str, Any]:
