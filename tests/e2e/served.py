@@ -17,7 +17,7 @@ import httpx
 from genai_voice.foundation.keys import key
 
 from local import connection, tables
-from tests.e2e.local.service import ROOT, Project, Service
+from tests.e2e.local.service import ROOT, Project, Service, processes_with
 
 Ended = subprocess.CompletedProcess[str]
 SECRET = "the secret of the demo apps"
@@ -60,15 +60,7 @@ class Served(Service):
         self.process.wait()
 
     def processes(self) -> list[int]:
-        wanted = f"DATA_DIR={self.data}".encode()
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                if wanted in (folder / "environ").read_bytes().split(b"\0"):
-                    found.append(int(folder.name))
-            except OSError:
-                continue
-        return found
+        return processes_with(f"DATA_DIR={self.data}")
 
     def rows(self, *parts: str) -> list[dict[str, Any]]:
         """The items of a partition as DynamoDB's JSON, from the engine itself."""

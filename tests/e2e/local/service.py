@@ -233,15 +233,7 @@ class Service:
 
     def processes(self) -> list[int]:
         """All that belong to this run: each has the project's path in its environment."""
-        wanted = f"GENAI_VOICE_ROOT={self.project.root}".encode()
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                if wanted in (folder / "environ").read_bytes().split(b"\0"):
-                    found.append(int(folder.name))
-            except OSError:
-                continue
-        return found
+        return processes_with(f"GENAI_VOICE_ROOT={self.project.root}")
 
     def close(self) -> None:
         if self.process.poll() is None:
@@ -253,3 +245,15 @@ class Service:
 def body_of(response: httpx.Response) -> dict[str, object]:
     assert response.status_code == 200, response.text
     return dict(json.loads(response.text))
+
+
+def processes_with(variable: str) -> list[int]:
+    """Those that have this `NAME=value` in their environment."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if variable.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found

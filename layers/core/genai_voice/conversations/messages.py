@@ -12,7 +12,6 @@ from genai_voice.conversations.model import (
     Recordings,
 )
 from genai_voice.conversations.rows import MessageRow
-from genai_voice.foundation.keys import key
 from genai_voice.foundation.pages import fill, opened_cursor, sealed_cursor
 from genai_voice.foundation.table import put_all
 
@@ -50,7 +49,7 @@ def _row(app: str, message: Message, trace_id: str | None) -> MessageRow:
     row.room_name, row.language = message.get("roomName"), message.get("language")
     if trace_id:
         row.trace_id = trace_id
-        row.gsi2pk, row.gsi2sk = key("APP", app, "TRACE", trace_id), row.sk
+        row.put_in_trace(app, trace_id)
     return row
 
 

@@ -1,7 +1,5 @@
 """A conversation is saved again and again while it goes on; conversations are listed."""
 
-import random
-import time
 from collections.abc import Iterable, Sequence
 from functools import partial, reduce
 from operator import and_
@@ -18,7 +16,7 @@ from genai_voice.conversations.model import (
 )
 from genai_voice.conversations.rows import ConversationRow, TranscriptPart
 from genai_voice.conversations.transcripts import pack, reply_bytes, unpack
-from genai_voice.foundation.clock import now_ms, time_ordered_id
+from genai_voice.foundation.clock import back_off, now_ms, time_ordered_id
 from genai_voice.foundation.errors import Busy
 from genai_voice.foundation.keys import at, digest
 from genai_voice.foundation.model import Ok
@@ -54,8 +52,8 @@ def save(app: str, request: ConversationSave) -> Ok:
             if transcript.actions:
                 _expire(row, replaced if transcript.revision else stored, transcript.revision)
             return {"ok": True}
-        time.sleep(random.uniform(0, 0.005 * 2 ** min(attempt, 5)))  # noqa: S311 - spreads retries
-        stored = ConversationRow.find(row.pk, row.sk)
+        back_off(attempt)
+        stored = row.stored()
     raise Busy("Too many saves of this conversation at once: try again")
 
 

@@ -19,7 +19,7 @@ def read(app: str, query: Listing) -> ScenarioStateView:
     """The stored state; before any tool call the initial one, which is not stored by looking at it."""
     if not query.covers(app):
         return {"appSlug": query.app_slug or "", "state": None, "updatedAt": None}
-    row = StateRow.find(StateRow.of(app).pk, StateRow.of(app).sk)
+    row = StateRow.of(app).stored()
     if row is None:
         return {"appSlug": app, "state": initial_state(app), "updatedAt": None}
     state = row.document()

@@ -1,5 +1,6 @@
-"""The time, and identifiers that sort by it."""
+"""The time, identifiers that sort by it, and waiting."""
 
+import random
 import secrets
 import time
 
@@ -14,3 +15,10 @@ def time_ordered_id() -> str:
     random bits.
     """
     return f"{time.time_ns() // 1000:016d}-{secrets.token_hex(5)}"
+
+
+def back_off(attempt: int) -> None:
+    """Wait before an attempt after one that others have won: up to 5 ms after the first (0), doubling to 160
+    ms.
+    """
+    time.sleep(random.uniform(0, 0.005 * 2 ** min(attempt, 5)))  # noqa: S311 - spreads retries

@@ -27,6 +27,7 @@ from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
 from pynamodb.models import Model
 
 from genai_voice.foundation.errors import Busy
+from genai_voice.foundation.keys import key
 from genai_voice.foundation.metering import record
 from genai_voice.foundation.settings import settings
 
@@ -131,6 +132,14 @@ class Item(Model):
         Item, kinds may be mixed.
         """
         return {(item.pk, item.sk): item for item in cls.batch_get(list(keys), consistent_read=True)}
+
+    def stored(self) -> Self | None:
+        """This item as it is now, or None: `StateRow.of(app).stored()`."""
+        return self.find(self.pk, self.sk)
+
+    def put_in_trace(self, app: str, trace_id: str) -> None:
+        """Have the item found by the trace it belongs to."""
+        self.gsi2pk, self.gsi2sk = key("APP", app, "TRACE", trace_id), self.sk
 
     def insert(self) -> bool:
         """Store the item unless its key is taken. Answers whether it was stored."""

@@ -30,8 +30,7 @@ def exists(app: str, persona_id: str) -> bool:
 
 
 def _active(app: str, persona_id: str) -> PersonaRow | None:
-    row = PersonaRow.of(app, persona_id)
-    persona = PersonaRow.find(row.pk, row.sk)
+    persona = PersonaRow.of(app, persona_id).stored()
     return persona if persona and persona.is_active else None
 
 

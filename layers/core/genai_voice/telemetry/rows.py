@@ -21,5 +21,5 @@ class EventsRow(Item, discriminator="events"):
         )
         if trace_id:
             row.trace_id = trace_id
-            row.gsi2pk, row.gsi2sk = key("APP", app, "TRACE", trace_id), row.sk
+            row.put_in_trace(app, trace_id)
         return row

@@ -63,7 +63,7 @@ def by_token(token: str | None) -> Caller | None:
     known = _recall("token", hashed)
     if known:
         return known
-    session = SessionRow.find(SessionRow.of(hashed).pk, SessionRow.of(hashed).sk)
+    session = SessionRow.of(hashed).stored()
     if session is None or session.expires_ms < now_ms():
         return None
     app = AppRow.load(session.app)

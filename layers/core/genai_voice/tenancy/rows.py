@@ -58,7 +58,7 @@ class AppRow(Item, discriminator="app"):
 
     @classmethod
     def load(cls, slug: str) -> Self | None:
-        return cls.find(key("APP", slug), key("APP"))
+        return cls.of(slug).stored()
 
     @classmethod
     def all_slugs(cls) -> Iterator[str]:

@@ -11,7 +11,6 @@ read tool, state, window ── over the limit ──> TooManyRequests, nothing 
     read
 """
 
-import random
 import time
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,9 +19,8 @@ from pydantic_core import to_json
 
 from genai_voice.demos import service as demos
 from genai_voice.demos.rows import StateRow
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import back_off, now_ms
 from genai_voice.foundation.errors import Busy, TooManyRequests
-from genai_voice.foundation.keys import key
 from genai_voice.foundation.model import Listing
 from genai_voice.foundation.pages import fill, opened_cursor, sealed_cursor
 from genai_voice.foundation.table import Change, Item, write_together
@@ -86,8 +84,7 @@ class _Call:
         self.row.tool_name, self.row.parameters = request.tool_name, to_json(request.parameters).decode()
         self.row.trace_id, self.row.span_id = request.trace_id or self.trace_id, request.span_id
         if self.row.trace_id:
-            self.row.gsi2pk = key("APP", self.app.slug, "TRACE", self.row.trace_id)
-            self.row.gsi2sk = self.row.sk
+            self.row.put_in_trace(self.app.slug, self.row.trace_id)
 
     def read(self) -> tuple[ToolRow | None, StateRow | None, RateRow | None]:
         """The tool, the scenario's state and the session's window, in one call."""
@@ -136,8 +133,8 @@ def _count(call: _Call, window: RateRow | None) -> None:
         ]
         if empty.change(actions, RateRow.unchanged(window)):
             return
-        _pause(attempt)
-        window = RateRow.find(empty.pk, empty.sk)
+        back_off(attempt)
+        window = empty.stored()
     raise Busy("Too many tool calls of this session at once: try again")
 
 
@@ -154,13 +151,9 @@ def _run_demo(call: _Call, state: StateRow | None) -> ToolResult:
         try:
             return call.record("success" if known else "error", result, effect)
         except _Lost:
-            _pause(attempt)
-            state = StateRow.find(StateRow.of(slug).pk, StateRow.of(slug).sk)
+            back_off(attempt)
+            state = StateRow.of(slug).stored()
     raise Busy("Too many tool calls change this scenario at once: try again")
-
-
-def _pause(attempt: int) -> None:
-    time.sleep(random.uniform(0, 0.005 * 2 ** min(attempt, 5)))  # noqa: S311 - spreads retries
 
 
 def _view(app: str, row: ExecutionRow) -> ExecutionView:
