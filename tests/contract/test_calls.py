@@ -10,8 +10,9 @@ from genai_voice.tenancy.fields import AppFields
 from genai_voice.tenancy.resolver import forget_callers
 from genai_voice.tools import registry
 
-from tests.support.minimal import body_of, query_of
+from tests.support.minimal import body_of
 from tests.support.service import ROOT, Client, call, endpoints, new_app, recorded_calls
+from tests.support.valid import body_for, name, query_for
 
 EXPECTED: dict[str, list[str]] = {
     "POST /api/auth/session": ["PutItem"],
@@ -32,10 +33,6 @@ EXPECTED: dict[str, list[str]] = {
 }
 
 
-def name(endpoint: Endpoint) -> str:
-    return f"{endpoint.method} {endpoint.path}"
-
-
 def warm(app: Client) -> None:
     assert app.get("/api/tools").status == 200
 
@@ -49,10 +46,10 @@ def test_a_warm_endpoint_makes_just_these_calls(endpoint: Endpoint) -> None:
     app = new_app()
     app.post("/api/conversations", {"sessionId": "x", "messages": []})
     warm(app)
-    body = None if endpoint.method == "GET" else body_of(endpoint)
+    body, query = body_for(endpoint, app), query_for(endpoint, app)
     with recorded_calls() as calls:
-        reply = call(endpoint.method, endpoint.path, body=body, query=query_of(endpoint), headers=app.headers)
-    assert reply.status == 200
+        reply = call(endpoint.method, endpoint.path, body=body, query=query, headers=app.headers)
+    assert reply.status == endpoint.status
     assert calls.operations == EXPECTED[name(endpoint)]
 
 

@@ -7,8 +7,8 @@ from genai_voice.foundation.http import MEGABYTE, Endpoint
 from genai_voice.tenancy.resolver import forget_callers
 from genai_voice.tools import registry
 
-from tests.support.minimal import body_of, query_of
 from tests.support.service import call, endpoints, new_app, partition, plain
+from tests.support.valid import body_for, name, query_for
 from tests.support.wire import answers
 
 WITH_CALLER = [endpoint for endpoint in endpoints() if "caller" in endpoint.wants]
@@ -33,10 +33,6 @@ LARGER_BODIES = {"POST /api/conversations": 5 * MEGABYTE}
 
 MANAGING = {"PATCH /api/persona"}
 """Section 7, row 40: what changes what agents say and do."""
-
-
-def name(endpoint: Endpoint) -> str:
-    return f"{endpoint.method} {endpoint.path}"
 
 
 def test_the_contract_says_where_credentials_come_before_the_input() -> None:
@@ -73,9 +69,9 @@ def test_an_empty_app_slug_in_a_query_is_absent(endpoint: Endpoint) -> None:
     app = new_app()
     for each in WITH_CALLER:
         if each.method != "GET":
-            call(each.method, each.path, body=body_of(each), headers=app.headers)
+            call(each.method, each.path, body=body_for(each, app), headers=app.headers)
     registry.put(app.slug, "tool", description="", parameters_schema="{}")
-    asked = query_of(endpoint) | {"all": "true"}
+    asked = query_for(endpoint, app) | {"all": "true"}
     own = app.get(endpoint.path, **asked)
     assert own.json != app.get(endpoint.path, **asked, appSlug="another").json
     with_empty = app.get(endpoint.path, **asked, appSlug="")
@@ -87,7 +83,8 @@ def test_every_place_where_a_row_is_found_names_its_app(endpoint: Endpoint) -> N
     """Also the places in indexes that no endpoint reads yet: what is written there cannot be taken back."""
     app = new_app()
     headers = app.headers | {"x-trace-id": "trace"}
-    assert call(endpoint.method, endpoint.path, body=body_of(endpoint), headers=headers).status == 200
+    body = body_for(endpoint, app)
+    assert call(endpoint.method, endpoint.path, body=body, headers=headers).status == endpoint.status
     session = f"APP#{app.slug}#SESSION#x#"
     for pk in (f"APP#{app.slug}#", f"APP#{app.slug}#EXECUTION", session):
         for row in partition(pk):
@@ -105,10 +102,10 @@ def test_what_was_just_written_is_read(endpoint: Endpoint) -> None:
     registry.put(app.slug, "x", description="", parameters_schema="{}")
     for headers in (app.headers, {"authorization": f"Bearer {app.token()}"}):
         forget_callers()
-        body = None if endpoint.method == "GET" else body_of(endpoint)
+        body, query = body_for(endpoint, app), query_for(endpoint, app)
         with answers() as sent:
-            reply = call(endpoint.method, endpoint.path, body=body, query=query_of(endpoint), headers=headers)
-        assert reply.status == 200
+            reply = call(endpoint.method, endpoint.path, body=body, query=query, headers=headers)
+        assert reply.status == endpoint.status
         reads = [each for asked in sent for each in _reads(asked)]
         assert reads
         assert all(read.get("ConsistentRead") is True for read in reads), reads

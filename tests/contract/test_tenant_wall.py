@@ -17,6 +17,7 @@ from genai_voice.tools import registry
 
 from tests.support.minimal import body_of, query_of, required_of
 from tests.support.service import Client, Reply, call, endpoints, new_app, recorded_calls, rows
+from tests.support.valid import REFERRED, name, referred
 
 WALLED = [
     endpoint for endpoint in endpoints() if "caller" in endpoint.wants or endpoint.path == "/api/auth/session"
@@ -27,15 +28,18 @@ WRITING = [endpoint for endpoint in WITH_CALLER if endpoint.method != "GET"]
 SESSION = "the-same-session"
 
 
-def name(endpoint: Endpoint) -> str:
-    return f"{endpoint.method} {endpoint.path}"
-
-
-def ask(endpoint: Endpoint, headers: dict[str, str], more: dict[str, str] | None = None) -> Reply:
+def ask(
+    endpoint: Endpoint,
+    headers: dict[str, str],
+    more: dict[str, str] | None = None,
+    *,
+    of: Client | None = None,
+) -> Reply:
     """A valid request but for its credentials. `more` goes where this endpoint takes credentials besides
-    headers.
+    headers; what it refers to is made `of` an app, or does not exist.
     """
-    body, query = body_of(endpoint), query_of(endpoint)
+    fields = referred(endpoint, of) if of else {}
+    body, query = body_of(endpoint) | fields, query_of(endpoint) | fields
     if endpoint.path == "/api/auth/session":
         body = {}
     if endpoint.method == "GET":
@@ -164,8 +168,8 @@ def test_every_carrier_opens_every_endpoint(endpoint: Endpoint) -> None:
         ({"authorization": f"Bearer {app.secret}"}, {"appSlug": app.slug}),
         ({"authorization": "Basic eDp5"}, {"sessionToken": token}),
     ]:
-        reply = ask(endpoint, headers, fields)
-        assert reply.status == 200, reply.text
+        reply = ask(endpoint, headers, fields, of=app)
+        assert reply.status == endpoint.status, reply.text
 
 
 # -- two tenants -------------------------------------------------------------------------------------------
@@ -197,6 +201,7 @@ def test_no_reader_sees_another_tenants_rows(endpoint: Endpoint) -> None:
     fill(mine, "said-by-mine")
     fill(theirs, "said-by-theirs")
     asked = query_of(endpoint) | ({"sessionId": SESSION} if "sessionId" in query_of(endpoint) else {})
+    asked |= referred(endpoint, mine)
     for widened in ({}, {"all": "true"}, {"appSlug": mine.slug}, {"all": "true", "appSlug": mine.slug}):
         reply = mine.get(endpoint.path, **asked, **widened)
         assert "said-by-mine" in reply.text, f"{widened}: fill() does not fill this endpoint"
@@ -205,7 +210,7 @@ def test_no_reader_sees_another_tenants_rows(endpoint: Endpoint) -> None:
     for headers in (mine.headers, token, token | {"x-app-slug": theirs.slug}):
         for widened in ({"appSlug": theirs.slug}, {"appSlug": theirs.slug, "all": "true"}):
             reply = call("GET", endpoint.path, query=asked | widened, headers=headers)
-            assert reply.status == 200
+            assert reply.status in (200, 404)
             assert "said-by-theirs" not in reply.text
             if endpoint.path != "/api/messages" or "all" in widened:
                 assert "said-by-mine" not in reply.text
@@ -219,8 +224,19 @@ def test_no_writer_changes_another_tenants_rows(endpoint: Endpoint) -> None:
     body: dict[str, Any] = body_of(endpoint)
     if "sessionId" in body:
         body["sessionId"] = SESSION
+    body |= referred(endpoint, mine)
     token = mine.token()
     for headers in (mine.headers, {"authorization": f"Bearer {token}", "x-app-slug": theirs.slug}):
         reply = call(endpoint.method, endpoint.path, body=body | {"appSlug": theirs.slug}, headers=headers)
-        assert reply.status == 200
+        assert reply.status == endpoint.status
     assert rows(theirs.slug, SESSION) == before
+
+
+@pytest.mark.parametrize("endpoint", [each for each in WITH_CALLER if name(each) in REFERRED], ids=name)
+def test_an_id_of_another_tenant_is_no_id(endpoint: Endpoint) -> None:
+    mine, theirs = new_app(), new_app()
+    fields = referred(endpoint, theirs)
+    before = rows(theirs.slug)
+    reply = ask(endpoint, mine.headers, fields)
+    assert reply.status == 404
+    assert rows(theirs.slug) == before

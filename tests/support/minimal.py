@@ -26,6 +26,8 @@ def minimal(schema: Schema, root: Schema | None = None) -> Any:
     """A value that fits: required fields only, the first branch of a union, one item where one is needed."""
     root = root or schema
     schema = resolved(schema, root)
+    if "examples" in schema:
+        return schema["examples"][0]
     if "const" in schema or "enum" in schema:
         return schema.get("const", schema.get("enum", [None])[0])
     if "default" in schema:

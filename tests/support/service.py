@@ -102,7 +102,9 @@ def handle(event: Event) -> Reply:
     endpoint = function(group).api.endpoints.get(
         (event["requestContext"]["http"]["method"], event["rawPath"])
     )
-    if endpoint and reply.status == 200:
+    if endpoint and reply.status != 500:
+        assert reply.status in (endpoint.status, *endpoint.refusals), f"undeclared: {reply}"
+    if endpoint and reply.status == endpoint.status:
         _shape(endpoint.reply).validate_json(reply.text, strict=True, extra="forbid")
     return reply
 
@@ -136,6 +138,9 @@ class Client:
 
     def patch(self, path: str, body: Any) -> Reply:
         return call("PATCH", path, body=body, headers=self.headers)
+
+    def delete(self, path: str, body: Any) -> Reply:
+        return call("DELETE", path, body=body, headers=self.headers)
 
     def get(self, path: str, **query: str) -> Reply:
         return call("GET", path, query=query, headers=self.headers)

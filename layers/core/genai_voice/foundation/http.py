@@ -21,7 +21,15 @@ from typing import Any, Protocol, TypeVar, Unpack, get_type_hints
 from pydantic_core import from_json, to_json
 from typing_extensions import TypedDict
 
-from genai_voice.foundation.errors import BadRequest, NotFound, Refused, TooLarge, Unauthorized
+from genai_voice.foundation.errors import (
+    BadRequest,
+    Busy,
+    NotFound,
+    Refused,
+    TooLarge,
+    TooManyRequests,
+    Unauthorized,
+)
 from genai_voice.foundation.log import report_fault, report_request
 from genai_voice.foundation.metering import Meter, start_metering
 from genai_voice.foundation.model import parse
@@ -89,6 +97,22 @@ class Endpoint:
     """Whether a body that is no JSON object counts as {}."""
     headers_as_body: bool = False
     """Whether X-App-Slug and Bearer stand for the body's appSlug and appSecret, and win."""
+    status: int = HTTPStatus.OK
+    """Of a reply that is no refusal."""
+    raises: tuple[type[Refused], ...] = ()
+    """What its use case refuses with, beside what `refusals` derives."""
+
+    @property
+    def refusals(self) -> list[int]:
+        """Every status that it may refuse with, ascending. 500 is none: that is a bug."""
+        found: set[type[Refused]] = set(self.raises)
+        if {"query", "trace_id"} & self.wants.keys():
+            found |= {BadRequest}
+        if self.method != "GET":  # credentials may be in the body
+            found |= {BadRequest, TooLarge}
+        if {"caller", "carriers"} & self.wants.keys():
+            found |= {Unauthorized, TooManyRequests, Busy}  # 429: wrong secrets are slowed
+        return sorted(each.status for each in found)
 
 
 class Options(TypedDict, total=False):
@@ -99,6 +123,8 @@ class Options(TypedDict, total=False):
     body_limit: int
     lenient_body: bool
     headers_as_body: bool
+    status: int
+    raises: tuple[type[Refused], ...]
 
 
 class Api:
@@ -118,6 +144,9 @@ class Api:
 
     def patch(self, path: str, **options: Unpack[Options]) -> Callable[[F], F]:
         return self._declare("PATCH", path, options)
+
+    def delete(self, path: str, **options: Unpack[Options]) -> Callable[[F], F]:
+        return self._declare("DELETE", path, options)
 
     def _declare(self, method: str, path: str, options: Options) -> Callable[[F], F]:
         def declare(call: F) -> F:
@@ -168,7 +197,7 @@ class Api:
         arguments: dict[str, Any] = {}
         for step in steps:
             arguments |= step(endpoint, exchange)
-        return HTTPStatus.OK, endpoint.call(**arguments)
+        return endpoint.status, endpoint.call(**arguments)
 
     def _admit(self, endpoint: Endpoint, exchange: "_Exchange") -> dict[str, Any]:
         if "caller" not in endpoint.wants or self._resolve is None:

@@ -123,7 +123,7 @@ def _checked_json_object(text: str) -> str:
 
 LongText = Annotated[str, at_most(10_000)]
 """A paragraph or a few."""
-JsonObjectText = Annotated[str, at_most(50_000), AfterValidator(_checked_json_object)]
+JsonObjectText = Annotated[str, at_most(50_000), AfterValidator(_checked_json_object), Field(examples=["{}"])]
 """JSON as text, as some fields are sent."""
 
 

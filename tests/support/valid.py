@@ -1,0 +1,32 @@
+"""Requests that succeed: minimal ones, once what they refer to by an id has been made."""
+
+from collections.abc import Callable
+from typing import Any
+
+from genai_voice.foundation.http import Endpoint
+
+from tests.support.minimal import body_of, query_of
+from tests.support.service import Client
+
+Fields = dict[str, Any]
+
+REFERRED: dict[str, Callable[[Client], Fields]] = {}
+"""Of an endpoint that answers 404 to an unknown id: makes such a row, answers the fields that name it."""
+
+
+def name(endpoint: Endpoint) -> str:
+    return f"{endpoint.method} {endpoint.path}"
+
+
+def referred(endpoint: Endpoint, app: Client) -> Fields:
+    make = REFERRED.get(name(endpoint))
+    return make(app) if make else {}
+
+
+def body_for(endpoint: Endpoint, app: Client) -> Fields | None:
+    """None where the method has no body."""
+    return None if endpoint.method == "GET" else body_of(endpoint) | referred(endpoint, app)
+
+
+def query_for(endpoint: Endpoint, app: Client) -> dict[str, str]:
+    return query_of(endpoint) | referred(endpoint, app) if endpoint.method == "GET" else {}
