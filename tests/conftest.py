@@ -22,7 +22,7 @@ os.environ.update(
     POWERTOOLS_SERVICE_NAME="genai-voice",
     POWERTOOLS_METRICS_NAMESPACE="GenaiVoice",
 )
-for _variable in ("ALLOWED_ORIGINS", "DYNAMODB_ENDPOINT", "DEPLOYMENT_SECRET_ARN"):
+for _variable in ("ALLOWED_ORIGINS", "DYNAMODB_ENDPOINT", "DEPLOYMENT_SECRET_ARN", "OUTGOING_TEST_CA"):
     os.environ.pop(_variable, None)
 
 

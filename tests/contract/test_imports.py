@@ -37,6 +37,7 @@ HOMES = {
     "botocore": {"foundation.secret"},
     "cachetools": {"foundation.secret", "tenancy.resolver"},
     "cryptography": {"foundation.secret"},
+    "h11": {"foundation.outgoing"},
     "pynamodb": {"foundation.table"},
 }
 """The modules that may import each third party beside those of EVERYWHERE: each has one face to the rest."""
@@ -51,7 +52,7 @@ IO = {
 """Of the standard library what a pure module does without: files, network, processes, clock and chance."""
 
 NOT_AT_A_COLD_START = {
-    *("boto3", "cryptography", "google", "grpc", "httpx", "livekit", "opensearchpy", "requests"),
+    *("boto3", "cryptography", "google", "grpc", "h11", "httpx", "livekit", "opensearchpy", "requests"),
     *("click", "moto", "rich", "yaml"),
 }
 """What only some requests need, and what is not deployed."""

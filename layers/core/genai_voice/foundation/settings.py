@@ -4,7 +4,7 @@ import os
 from functools import cache
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 
 class SettingsError(Exception):
@@ -17,6 +17,12 @@ def _origins(text: object) -> object:
         if isinstance(text, str)
         else text
     )
+
+
+def _never_deployed(path: str) -> str:
+    if os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
+        raise ValueError("it is for tests alone, and this is a deployed function")
+    return path
 
 
 class Settings(BaseModel):
@@ -40,6 +46,12 @@ class Settings(BaseModel):
     """The Secrets Manager secret from which pepper and signing keys are derived."""
     deployment_secret_file: str | None = Field(default=None, alias="DEPLOYMENT_SECRET_FILE")
     """The same as a file, for one machine. Takes precedence."""
+    outgoing_test_ca: Annotated[str, AfterValidator(_never_deployed)] | None = Field(
+        default=None, alias="OUTGOING_TEST_CA"
+    )
+    """For tests: a file of certificate authorities that are trusted beside the system's by what goes out to
+    tenants' addresses, which may then be loopback addresses too.
+    """
 
 
 @cache
