@@ -1,8 +1,12 @@
+import socket
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
 import pytest
+from genai_voice.foundation.settings import settings
+
+from tests.support.https import Authority, Names, Server, serving
 
 
 @pytest.fixture(autouse=True)
@@ -20,3 +24,32 @@ def log() -> Iterator[StringIO]:
     before, handler.stream = handler.stream, written  # setStream would flush a stream that pytest has closed
     yield written
     handler.stream = before
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What goes out trusts the tests' authority and reaches loopback addresses."""
+    monkeypatch.setenv("OUTGOING_TEST_CA", str(authority.path))
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+@pytest.fixture
+def server(authority: Authority, trusted: None) -> Iterator[Server]:
+    """An HTTPS server that can be reached."""
+    with serving(authority) as server:
+        yield server
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Names:
+    """In place of DNS."""
+    names = Names()
+    monkeypatch.setattr(socket, "getaddrinfo", names.getaddrinfo)
+    return names

@@ -31,3 +31,12 @@ def test_a_missing_or_wrong_variable_is_named(
 def test_origins_are_trimmed_and_empty_ones_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALLOWED_ORIGINS", " https://a.example ,, https://b.example,")
     assert settings().allowed_origins == ("https://a.example", "https://b.example")
+
+
+def test_the_authority_of_tests_is_refused_in_a_deployed_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTGOING_TEST_CA", "/authority.pem")
+    assert settings().outgoing_test_ca == "/authority.pem"
+    settings.cache_clear()
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "tools")
+    with pytest.raises(SettingsError, match="OUTGOING_TEST_CA"):
+        settings()

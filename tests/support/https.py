@@ -1,0 +1,272 @@
+"""An HTTPS server in this process that does what a test tells it, with certificates of an authority that only
+tests trust, and names that lead to it. The fixtures are in tests/integration/conftest.py:
+
+    def test_…(server: Server, names: Names) -> None:
+        names.resolve("tools.example", ["127.0.0.1"])
+        server.act = reply(200, b"{}")
+        send("POST", server.url("tools.example", "/orders"))
+        assert server.requests[0].sni == "tools.example"
+"""
+
+import datetime as dt
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from ipaddress import ip_address
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+HOSTS = ("tools.example", "*.tools.example", "127.0.0.1", "::1")
+"""What the certificate of a server is for, unless a test says otherwise."""
+
+Behaviour = Callable[[ssl.SSLSocket], None]
+"""What a server does once it has read a request."""
+
+
+# -- what a server does ------------------------------------------------------------------------------------
+
+
+def reply(status: int = 200, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Behaviour:
+    """A whole answer."""
+    lengths = {"Content-Length": str(len(body))}
+    head = "".join(f"{name}: {value}\r\n" for name, value in (lengths | dict(headers or {})).items())
+    return raw(f"HTTP/1.1 {status} Whatever\r\n{head}\r\n".encode() + body)
+
+
+def raw(data: bytes) -> Behaviour:
+    """These bytes, and the end of the connection."""
+    return lambda wire: wire.sendall(data)
+
+
+def drip(data: bytes, every_s: float = 0.02) -> Behaviour:
+    """These bytes one by one, until the client leaves, and then nothing."""
+
+    def act(wire: ssl.SSLSocket) -> None:
+        for byte in data:
+            wire.sendall(bytes([byte]))
+            if _left(wire, every_s):
+                return
+        hang(wire)
+
+    return act
+
+
+def endless(data: bytes, again: bytes) -> Behaviour:
+    """These bytes, and then those again and again until the client leaves."""
+
+    def act(wire: ssl.SSLSocket) -> None:
+        wire.sendall(data)
+        while True:
+            wire.sendall(again)
+
+    return act
+
+
+def hang(wire: socket.socket) -> None:
+    """Nothing, until the client leaves."""
+    while not _left(wire, None):
+        pass
+
+
+def _left(wire: socket.socket, within_s: float | None) -> bool:
+    wire.settimeout(within_s)
+    try:
+        return wire.recv(65_536) == b""
+    except TimeoutError:
+        return False
+
+
+# -- the server --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Received:
+    method: str
+    target: str
+    headers: dict[str, str]
+    """Names in lower case."""
+    body: bytes
+    sni: str | None
+
+
+@dataclass
+class Server:
+    """Each connection has a thread of its own. `act` and the flags may change between requests."""
+
+    authority: "Authority"
+    hosts: Sequence[str] = HOSTS
+    address: str = "127.0.0.1"
+    port: int = 0
+    act: Behaviour = field(default_factory=lambda: reply())
+    shakes_hands: bool = True
+    """Else it takes the connection and says nothing."""
+    reads: bool = True
+    """Else it acts without having read the request."""
+    requests: list[Received] = field(default_factory=list)
+    connections: list[Thread] = field(default_factory=list)
+    _sni: dict[object, str | None] = field(default_factory=dict)
+
+    def url(self, host: str, target: str = "/") -> str:
+        return f"https://{host}:{self.port}{target}"
+
+    def serve(self, listening: socket.socket) -> None:
+        """Until the listening socket is shut down."""
+        with suppress(OSError):
+            while True:
+                plain, _ = listening.accept()
+                self.connections.append(Thread(target=self._serve, args=[plain], daemon=True))
+                self.connections[-1].start()
+
+    def _serve(self, plain: socket.socket) -> None:
+        """A client that breaks off ends its own connection alone."""
+        with plain, suppress(OSError):
+            if not self.shakes_hands:
+                hang(plain)
+            with self._context.wrap_socket(plain, server_side=True) as wire:
+                if self.reads:
+                    self.requests.append(self._read(wire))
+                self.act(wire)
+
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.authority.certificate(self.hosts))
+        context.sni_callback = lambda wire, name, _: self._sni.update({wire: name})
+        return context
+
+    def _read(self, wire: ssl.SSLSocket) -> Received:
+        with wire.makefile("rb") as incoming:
+            method, target, _ = incoming.readline().decode().split(" ")
+            headers = {}
+            while line := incoming.readline().decode().strip():
+                name, _, value = line.partition(":")
+                headers[name.lower()] = value.strip()
+            body = incoming.read(int(headers.get("content-length", 0)))
+        return Received(method, target, headers, body, self._sni.get(wire))
+
+
+@contextmanager
+def serving(authority: "Authority", **options: Any) -> Iterator[Server]:
+    """A server on a free port; options are `Server`'s fields."""
+    server = Server(authority, **options)
+    family = socket.AF_INET6 if ":" in server.address else socket.AF_INET
+    with socket.create_server((server.address, server.port), family=family) as listening:
+        server.port = listening.getsockname()[1]
+        accepting = Thread(target=server.serve, args=[listening])
+        accepting.start()
+        yield server
+        listening.shutdown(socket.SHUT_RDWR)  # closing alone would leave `accept` waiting
+    accepting.join()
+    for connection in server.connections:
+        connection.join(timeout=5)
+
+
+# -- certificates ------------------------------------------------------------------------------------------
+
+
+class Authority:
+    """A certificate authority, and the certificates it has made, as files in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = _name("Authority of the tests")
+        usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+        self._own = (
+            _certificate(self._name, self._name, self._key.public_key())
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(usage, critical=True)
+            .sign(self._key, SHA256())
+        )
+        self.path = folder / "authority.pem"
+        self.path.write_bytes(self._own.public_bytes(Encoding.PEM))
+
+    def certificate(self, hosts: Sequence[str]) -> Path:
+        """A file with a new key and a certificate of it for these names and addresses."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        made = (
+            _certificate(_name("server"), self._name, key.public_key())
+            .add_extension(
+                x509.SubjectAlternativeName([_alternative(host) for host in hosts]), critical=False
+            )
+            .add_extension(issuer, critical=False)
+            .sign(self._key, SHA256())
+        )
+        path = self._folder / f"{made.serial_number}.pem"
+        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        path.write_bytes(private + made.public_bytes(Encoding.PEM))
+        return path
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _alternative(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _certificate(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
+) -> x509.CertificateBuilder:
+    now = dt.datetime.now(dt.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+    )
+
+
+# -- names -------------------------------------------------------------------------------------------------
+
+
+class Names:
+    """What host names resolve to in this process, in place of DNS. Others do not resolve."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        """Every look-up, in order."""
+        self.speaking = Event()
+        """Look-ups wait for it: a test that clears it has a name server that says nothing."""
+        self.speaking.set()
+        self._answers: dict[str, list[Sequence[str]]] = {}
+
+    def resolve(self, name: str, *answers: Sequence[str]) -> None:
+        """One answer for each look-up; the last stays."""
+        self._answers[name] = list(answers)
+
+    def getaddrinfo(self, host: str, *arguments: Any, **options: Any) -> list[Any]:
+        self.asked.append(host)
+        self.speaking.wait(30)
+        answers = self._answers.get(host, [[host]])
+        addresses = answers.pop(0) if len(answers) > 1 else answers[0]
+        try:
+            return [each for address in addresses for each in self._literal(address, *arguments, **options)]
+        except ValueError:
+            raise socket.gaierror(socket.EAI_NONAME, "no such name here") from None
+
+    @staticmethod
+    def _literal(address: str, *arguments: Any, **options: Any) -> list[Any]:
+        return _getaddrinfo(str(ip_address(address)), *arguments, **options)
+
+
+_getaddrinfo = socket.getaddrinfo
