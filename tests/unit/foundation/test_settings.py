@@ -1,6 +1,7 @@
 """Settings: a wrong variable is named."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from genai_voice.foundation.settings import SettingsError, settings
@@ -15,7 +16,13 @@ def _read_anew() -> Iterator[None]:
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("TABLE_NAME", None), ("TABLE_NAME", ""), ("AWS_REGION", None), ("DYNAMODB_ENDPOINT", "here")],
+    [
+        ("TABLE_NAME", None),
+        ("TABLE_NAME", ""),
+        ("AWS_REGION", None),
+        ("DYNAMODB_ENDPOINT", "here"),
+        ("OUTGOING_TEST_CA", "/nowhere"),
+    ],
 )
 def test_a_missing_or_wrong_variable_is_named(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str | None
@@ -34,8 +41,8 @@ def test_origins_are_trimmed_and_empty_ones_dropped(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_authority_of_tests_is_refused_in_a_deployed_function(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OUTGOING_TEST_CA", "/authority.pem")
-    assert settings().outgoing_test_ca == "/authority.pem"
+    monkeypatch.setenv("OUTGOING_TEST_CA", __file__)
+    assert settings().outgoing_test_ca == Path(__file__)
     settings.cache_clear()
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "tools")
     with pytest.raises(SettingsError, match="OUTGOING_TEST_CA"):

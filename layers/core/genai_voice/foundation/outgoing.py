@@ -4,7 +4,7 @@
 
 All within one deadline. What is vetted is what is connected to, so a name cannot change in between. Nothing
 is followed, repeated, unpacked or taken from the environment. Underneath is h11, the protocol without the
-network: the network is what this module is about, and h11 loads in a fifth of the time of a whole client.
+network: the network is what this module is about, and most of a whole client would have to be switched off.
 """
 
 import re
@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
@@ -72,7 +73,7 @@ class Failed(Exception):
     """There is no answer. The message is one sentence for the caller: nothing of the answer, no address."""
 
 
-class Refused(ValueError):
+class NotAllowed(ValueError):
     """An address or a header that is not let out. The message says what to change."""
 
 
@@ -96,16 +97,16 @@ def check_address(url: str) -> None:
 def check_headers(headers: Mapping[str, str]) -> None:
     """At registration. Raises ValueError with a sentence a person can act on."""
     if sum(map(len, [*headers, *headers.values()])) > MAX_HEADERS_CHARACTERS:
-        raise Refused(f"The headers are longer than {MAX_HEADERS_CHARACTERS:,} characters.")
+        raise NotAllowed(f"The headers are longer than {MAX_HEADERS_CHARACTERS:,} characters.")
     if len({name.lower() for name in headers}) < len(headers):
-        raise Refused("A header may be given only once.")
+        raise NotAllowed("A header may be given only once.")
     for name, value in headers.items():
         if not _TOKEN.fullmatch(name):
-            raise Refused("A header name may hold only letters, digits and hyphens.")
+            raise NotAllowed("A header name may hold only letters, digits and hyphens.")
         if name.lower() in _OURS:
-            raise Refused(f"The header {name} is set by the service.")
+            raise NotAllowed(f"The header {name} is set by the service.")
         if not _FIELD_VALUE.fullmatch(value):
-            raise Refused(f"The header {name} may hold only ASCII characters, on one line.")
+            raise NotAllowed(f"The header {name} may hold only ASCII characters, on one line.")
 
 
 def send(
@@ -124,7 +125,7 @@ def send(
         addresses = _vetted(place, _left(ends))
         with _connected(place, addresses, ends) as wire:
             return _exchange(wire, ends, method, place, headers or {}, body)
-    except Refused as reason:
+    except NotAllowed as reason:
         raise Failed(str(reason)) from None
     except TimeoutError:
         raise Failed(f"There was no answer within {seconds:g} s.") from None
@@ -153,11 +154,11 @@ class _Place(NamedTuple):
 
 
 def _place(url: str) -> _Place:
-    """Read an address, once: what is vetted and what is sent are made of the parts. Raises Refused."""
+    """Read an address, once: what is vetted and what is sent are made of the parts. Raises NotAllowed."""
     if len(url) > MAX_URL_CHARACTERS:
-        raise Refused(f"The address is longer than {MAX_URL_CHARACTERS:,} characters.")
+        raise NotAllowed(f"The address is longer than {MAX_URL_CHARACTERS:,} characters.")
     if not _VISIBLE.fullmatch(url):
-        raise Refused(
+        raise NotAllowed(
             "The address may hold only visible ASCII characters and no backslash: write an international "
             "host name in its xn-- form and percent-encode the rest."
         )
@@ -165,32 +166,32 @@ def _place(url: str) -> _Place:
         parts = urlsplit(url)
         port = 443 if parts.port is None else parts.port
     except ValueError:
-        raise Refused("The address is not a valid URL.") from None
+        raise NotAllowed("The address is not a valid URL.") from None
     if parts.scheme != "https":
-        raise Refused("The address must begin with https://.")
+        raise NotAllowed("The address must begin with https://.")
     if "#" in url:
-        raise Refused("The address may hold no fragment (#).")
+        raise NotAllowed("The address may hold no fragment (#).")
     if port != 443 and port < 1024:
-        raise Refused("The port must be 443, or 1024 or above: those between belong to other services.")
+        raise NotAllowed("The port must be 443, or 1024 or above: those between belong to other services.")
     query = f"?{parts.query}" if parts.query else ""
     return _Place(_host(parts), port, (parts.path or "/") + query)
 
 
 def _host(parts: SplitResult) -> str:
-    """A public name, or an address in its usual form. Raises Refused."""
+    """A public name, or an address in its usual form. Raises NotAllowed."""
     if "@" in parts.netloc:
-        raise Refused("The address may hold no user name and no password.")
+        raise NotAllowed("The address may hold no user name and no password.")
     host = (parts.hostname or "").removesuffix(".")
     if parts.netloc.startswith("[") != (":" in host):
-        raise Refused("Brackets are for IPv6 addresses.")
+        raise NotAllowed("Brackets are for IPv6 addresses.")
     with suppress(ValueError):
         address = ip_address(host)
         if "%" not in host:  # a zone id
             return str(address)
     if host.rpartition(".")[2] in _PRIVATE_DOMAINS:
-        raise Refused("The host must be public.")
+        raise NotAllowed("The host must be public.")
     if not _NAME.fullmatch(host):
-        raise Refused(
+        raise NotAllowed(
             "The host must be a full name such as api.example.com, or an address in its usual form: "
             "four decimal numbers, or IPv6 in brackets."
         )
@@ -203,12 +204,12 @@ class _Address(NamedTuple):
 
 
 def _vetted(place: _Place, seconds: float) -> list[_Address]:
-    """The addresses of a host, by one look-up. Raises Refused when any is not public: a name with an address
-    inside is a trap, whatever its others are; OSError when there is none.
+    """The addresses of a host, by one look-up. Raises NotAllowed when any is not public: a name with an
+    address inside is a trap, whatever its others are; OSError when there is none.
     """
     addresses = _look_up(place, seconds)
     if not all(_may_be_reached(ip_address(address.socket_address[0])) for address in addresses):
-        raise Refused("The host must be public.")
+        raise NotAllowed("The host must be public.")
     return addresses
 
 
@@ -284,7 +285,7 @@ def _first_reachable(addresses: list[_Address], ends: float) -> socket.socket:
 
 
 @cache
-def _trust(test_ca: str | None) -> ssl.SSLContext:
+def _trust(test_ca: Path | None) -> ssl.SSLContext:
     """The system's certificate authorities: they are renewed with Lambda's runtime, not with our releases."""
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])

@@ -2,9 +2,10 @@
 
 import os
 from functools import cache
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FilePath, ValidationError
 
 
 class SettingsError(Exception):
@@ -19,7 +20,7 @@ def _origins(text: object) -> object:
     )
 
 
-def _never_deployed(path: str) -> str:
+def _never_deployed(path: Path) -> Path:
     if os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
         raise ValueError("it is for tests alone, and this is a deployed function")
     return path
@@ -46,7 +47,7 @@ class Settings(BaseModel):
     """The Secrets Manager secret from which pepper and signing keys are derived."""
     deployment_secret_file: str | None = Field(default=None, alias="DEPLOYMENT_SECRET_FILE")
     """The same as a file, for one machine. Takes precedence."""
-    outgoing_test_ca: Annotated[str, AfterValidator(_never_deployed)] | None = Field(
+    outgoing_test_ca: Annotated[FilePath, AfterValidator(_never_deployed)] | None = Field(
         default=None, alias="OUTGOING_TEST_CA"
     )
     """For tests: a file of certificate authorities that are trusted beside the system's by what goes out to
