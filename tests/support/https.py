@@ -164,11 +164,12 @@ def serving(authority: "Authority", **options: Any) -> Iterator[Server]:
         server.port = listening.getsockname()[1]
         accepting = Thread(target=server.serve, args=[listening])
         accepting.start()
-        yield server
-        listening.shutdown(socket.SHUT_RDWR)  # closing alone would leave `accept` waiting
-    accepting.join()
-    for connection in server.connections:
-        connection.join(timeout=5)
+        try:
+            yield server
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)  # closing alone would leave `accept` waiting
+            for thread in (accepting, *server.connections):
+                thread.join(timeout=5)
 
 
 # -- certificates ------------------------------------------------------------------------------------------
