@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from threading import Event, Thread
 
 import pytest
-from genai_voice.foundation.outgoing import MAX_BODY_BYTES, Answer, Failed, check_address, send
+from genai_voice.foundation.outgoing import MAX_ATTEMPTS, MAX_BODY_BYTES, Answer, Failed, check_address, send
 
 from tests.support.https import (
     Authority,
@@ -318,6 +318,14 @@ def test_a_name_is_looked_up_again_for_each_request(server: Server, names: Names
 def test_the_next_address_is_tried_when_one_does_not_answer(server: Server, names: Names) -> None:
     names.resolve(HOST, ["::1", "127.0.0.2", "127.0.0.1"])
     assert send("GET", server.url(HOST)).status == 200
+
+
+def test_a_name_with_many_addresses_is_given_up(server: Server, names: Names) -> None:
+    """Else each would have too small a share of the time."""
+    names.resolve(HOST, [*["127.0.0.2"] * MAX_ATTEMPTS, "127.0.0.1"])
+    with pytest.raises(Failed, match="connection to the host failed"):
+        send("GET", server.url(HOST))
+    assert server.connections == []
 
 
 def test_an_address_that_swallows_connections_leaves_time_for_the_next(
