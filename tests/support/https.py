@@ -146,7 +146,10 @@ class Server:
 
     def _read(self, wire: ssl.SSLSocket) -> Received:
         with wire.makefile("rb") as incoming:
-            method, target, _ = incoming.readline().decode().split(" ")
+            first = incoming.readline().decode()
+            if not first:
+                raise ConnectionResetError
+            method, target, _ = first.split(" ")
             headers = {}
             while line := incoming.readline().decode().strip():
                 name, _, value = line.partition(":")
