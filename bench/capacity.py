@@ -5,13 +5,13 @@ measured without a word here.
 """
 
 from genai_voice.foundation.http import Endpoint
-from tests.support.service import Client, call, endpoints, new_app
-from tests.support.valid import Fields, body_for, name, query_for
 
 from bench.consumed import Consumed, check_engine, consumption
 from bench.engine import fresh_table
 from bench.report import Figure, Findings, Sheet
 from bench.workload import ENVIRONMENT
+from tests.support.service import Client, call, endpoints, new_app
+from tests.support.valid import Fields, body_for, name, query_for
 
 TITLE = "DynamoDB of every endpoint"
 _COLUMNS = ("endpoint", "calls", "read units", "write units", "of them to indexes", "asked")

@@ -12,11 +12,12 @@ from functools import cache
 from itertools import groupby
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 _PAIR_S = 15.0  # one of the caller's turns and one of the agent's
 _CALLER_S, _TOOL_S, _ANSWERING_S, _AGENT_S = 5.0, 6.0, 7.0, 13.0  # within a pair
@@ -108,9 +109,7 @@ class Conversation:
             ]
             ended = {"status": "resolved", "resolution": "completed"} if at_s == length_s else {}
             facts = {"status": "active", "channel": "voice-pstn", "startedAt": self.started_ms, **ended}
-            yield self._post(
-                at_s, "/api/conversations", sessionId=self.session, messages=transcript, **facts
-            )
+            yield self._post(at_s, "/api/conversations", sessionId=self.session, messages=transcript, **facts)
 
     @property
     def _headers(self) -> dict[str, str]:
@@ -174,7 +173,7 @@ def _metrics(place: int) -> Json:
     }
 
 
-def _flushes[T](timed: Iterator[tuple[float, T]]) -> Iterator[tuple[float, list[tuple[float, T]]]]:
+def _flushes(timed: Iterator[tuple[float, T]]) -> Iterator[tuple[float, list[tuple[float, T]]]]:
     """What was said or happened since the last flush, whenever there is something."""
     for tick, batch in groupby(timed, key=lambda each: ceil(each[0] / _FLUSH_S)):
         yield tick * _FLUSH_S, list(batch)

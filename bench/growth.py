@@ -8,15 +8,14 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from tests.support.minimal import schema_of
-from tests.support.service import Client, endpoints, new_app
-from tests.support.valid import body_for, name, query_for
-
 from bench.capacity import ask, send
 from bench.consumed import Consumed
 from bench.engine import client, fresh_table
 from bench.report import Figure, Findings, Sheet
 from bench.workload import ENVIRONMENT
+from tests.support.minimal import schema_of
+from tests.support.service import Client, endpoints, new_app
+from tests.support.valid import body_for, name, query_for
 
 TITLE = "10² and 10⁴ rows of every kind in an app"
 _SIZES = (100, 10_000)
@@ -33,7 +32,9 @@ def measure() -> Findings:
     with fresh_table():
         few, many = (_everything(_filled(size)) for size in _SIZES)
     longer = [each for each in few if len(many[each].calls) > _allowed(each, few[each])]
-    dearer = [each for each in few if each not in _WHOLE and _units(many[each]) > _units(few[each]) + _ROUNDING]
+    dearer = [
+        each for each in few if each not in _WHOLE and _units(many[each]) > _units(few[each]) + _ROUNDING
+    ]
     return [
         Figure(_named("endpoints whose calls grow", longer), len(longer), "", at_most=0, binding=True),
         Figure(_named("endpoints whose units grow", dearer), len(dearer), "", at_most=0, binding=True),
@@ -54,9 +55,7 @@ def _units(consumed: Consumed) -> float:
 
 
 def _rows(few: dict[str, Consumed], many: dict[str, Consumed]) -> list[tuple[str | float, ...]]:
-    return [
-        (each, *(part for found in (few, many) for part in _facts(found[each]))) for each in sorted(few)
-    ]
+    return [(each, *(part for found in (few, many) for part in _facts(found[each]))) for each in sorted(few)]
 
 
 def _facts(consumed: Consumed) -> tuple[float, float, float]:
@@ -120,6 +119,9 @@ def _other(key: str, place: int) -> str:
 
 
 def _store(rows: Iterator[Row]) -> None:
-    while batch := list(islice(rows, 25)):
-        puts = [{"PutRequest": {"Item": row}} for row in batch]
-        client().batch_write_item(RequestItems={ENVIRONMENT["TABLE_NAME"]: puts})
+    """In transactions, since the engine waits for the disk once for each of them, and once for each item of a
+    batch.
+    """
+    while some := list(islice(rows, 100)):
+        puts = [{"Put": {"TableName": ENVIRONMENT["TABLE_NAME"], "Item": row}} for row in some]
+        client().transact_write_items(TransactItems=puts)

@@ -17,7 +17,7 @@ class Price:
 
 
 AS_OF = "2026-11-23"
-"""When the prices were looked up in stored copies of what `source` says; look there before you rely on them."""
+"""When the prices were looked up, in copies of what `source` names: look there before you rely on them."""
 
 MILLION = 1_000_000
 READ = Price(0.125, MILLION, "read request unit", "aws.amazon.com/dynamodb/pricing/on-demand")
