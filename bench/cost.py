@@ -1,8 +1,7 @@
 """What one 5-minute conversation consumes and costs, and where it goes.
 
 Units of DynamoDB, requests and bytes are counted; what Lambda takes is the time on this machine, with
-dynoxide beside it, so that part is an estimate. Warm: another conversation went before; cold starts add
-theirs.
+dynoxide beside it, so that part is an estimate. Warm: another conversation went before.
 """
 
 import io
