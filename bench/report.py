@@ -76,7 +76,8 @@ def _show_figures(title: str, figures: Sequence[Figure]) -> None:
     table.add_column("")
     verdicts = {True: "[green]met[/]", False: "[bold red]MISSED[/]", None: ""}
     for figure in figures:
-        value = f"{figure.value:,.{_DECIMALS.get(figure.unit, 1)}f} {figure.unit}"
+        decimals = 0 if isinstance(figure.value, int) else _DECIMALS.get(figure.unit, 1)
+        value = f"{figure.value:,.{decimals}f} {figure.unit}"
         table.add_row(figure.name, value, figure.target, verdicts[figure.met])
     _print(table)
 
