@@ -70,19 +70,26 @@ def _copy() -> Iterator[Path]:
 
 
 def _start(folder: Path) -> float:
+    started = time.perf_counter()
+    with serving(folder, folder / ".local"):
+        return time.perf_counter() - started
+
+
+@contextmanager
+def serving(folder: Path, data: Path, **variables: str) -> Iterator[int]:
+    """`make run` of the checkout in `folder` with its data in `data`, from its first answer on; its port."""
     port = _free_port()
     environment = {name: value for name, value in os.environ.items() if name not in _OURS}
-    started = time.perf_counter()
     with subprocess.Popen(
-        ["make", "run", f"PORT={port}", f"DATA_DIR={folder / '.local'}"],
+        ["make", "run", f"PORT={port}", f"DATA_DIR={data}"],
         cwd=folder,
-        env=environment,
+        env=environment | variables,
         stdout=subprocess.DEVNULL,
         start_new_session=True,
     ) as process:
         try:
             _await_answer(f"http://127.0.0.1:{port}/api/health", process)
-            return time.perf_counter() - started
+            yield port
         finally:
             _stop(process)
 

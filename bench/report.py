@@ -1,4 +1,4 @@
-"""What a measurement found: figures with their targets, as a table and as JSON."""
+"""What a measurement found: figures with their targets, sheets of facts; as tables and as JSON."""
 
 import json
 import os
@@ -17,6 +17,7 @@ from rich.table import Table
 from bench.workload import ROOT
 
 RESULTS = ROOT / "bench" / "results"
+_DECIMALS = {"×": 2, "$": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,11 @@ class Figure:
     name: str
     value: float
     unit: str
-    """`×` of a ratio, otherwise `µs`, `ms`, `s` or `MB`."""
+    """`×` of a ratio, `$`, otherwise what is counted: `µs`, `ms`, `s`, `MB`, `units`, …"""
     at_most: float | None = None
     at_least: float | None = None
+    binding: bool = False
+    """Whether a missed target fails the run: one that does not depend on the machine."""
 
     @property
     def met(self) -> bool | None:
@@ -45,8 +48,27 @@ class Figure:
         return ", ".join(f"{words} {bound:g} {self.unit}" for words, bound in bounds if bound is not None)
 
 
-def show(title: str, figures: Sequence[Figure]) -> None:
-    """The figures as a table on standard output."""
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The same facts of many things: a row each."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str | float]]
+
+
+Findings = Sequence[Figure | Sheet]
+
+
+def show(title: str, found: Findings) -> None:
+    """The figures as a table on standard output, then the sheets."""
+    _show_figures(title, [each for each in found if isinstance(each, Figure)])
+    for sheet in found:
+        if isinstance(sheet, Sheet):
+            _show_sheet(sheet)
+
+
+def _show_figures(title: str, figures: Sequence[Figure]) -> None:
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("figure")
     table.add_column("value", justify="right")
@@ -54,12 +76,26 @@ def show(title: str, figures: Sequence[Figure]) -> None:
     table.add_column("")
     verdicts = {True: "[green]met[/]", False: "[bold red]MISSED[/]", None: ""}
     for figure in figures:
-        value = f"{figure.value:,.{2 if figure.unit == '×' else 1}f} {figure.unit}"
+        decimals = 0 if isinstance(figure.value, int) else _DECIMALS.get(figure.unit, 1)
+        value = f"{figure.value:,.{decimals}f} {figure.unit}"
         table.add_row(figure.name, value, figure.target, verdicts[figure.met])
+    _print(table)
+
+
+def _show_sheet(sheet: Sheet) -> None:
+    table = Table(title=sheet.title, title_justify="left", title_style="bold")
+    for place, name in enumerate(sheet.columns):
+        table.add_column(name, justify="right" if place else "left")
+    for row in sheet.rows:
+        table.add_row(*(each if isinstance(each, str) else f"{each:,.5g}" for each in row))
+    _print(table)
+
+
+def _print(table: Table) -> None:
     Console(width=None if sys.stdout.isatty() else 130).print(table)
 
 
-def write(found: Mapping[str, Sequence[Figure]]) -> Path:
+def write(found: Mapping[str, Findings]) -> Path:
     """The figures and the machine they were taken on, as JSON in `bench/results/`.
 
     Answers the file's path in the checkout.
@@ -69,7 +105,14 @@ def write(found: Mapping[str, Sequence[Figure]]) -> Path:
         "measured_at": now.isoformat(timespec="seconds"),
         "machine": _machine(),
         "figures": {
-            name: [{**asdict(each), "met": each.met} for each in figures] for name, figures in found.items()
+            name: [{**asdict(each), "met": each.met} for each in findings if isinstance(each, Figure)]
+            for name, findings in found.items()
+        },
+        "sheets": {
+            each.title: [dict(zip(each.columns, row, strict=True)) for row in each.rows]
+            for findings in found.values()
+            for each in findings
+            if isinstance(each, Sheet)
         },
     }
     RESULTS.mkdir(exist_ok=True)
@@ -86,7 +129,7 @@ def _machine() -> dict[str, Any]:
         "system": platform.system(),
         "python": platform.python_version(),
         "commit": _git("rev-parse", "HEAD"),
-        "changed": bool(_git("status", "--porcelain")),
+        "changed": bool(_git("status", "--porcelain", "--", ".", ":!bench/results")),
     }
 
 

@@ -1,0 +1,61 @@
+"""What every endpoint asks of DynamoDB when it is warm, for the smallest request that succeeds.
+
+The endpoints are those that are declared, the requests are made from their declarations: a new endpoint is
+measured without a word here.
+"""
+
+from genai_voice.foundation.http import Endpoint
+
+from bench.consumed import Consumed, check_engine, consumption
+from bench.engine import fresh_table
+from bench.report import Figure, Findings, Sheet
+from bench.workload import ENVIRONMENT
+from tests.support.service import Client, call, endpoints, new_app
+from tests.support.valid import Fields, body_for, name, query_for
+
+TITLE = "DynamoDB of every endpoint"
+_COLUMNS = ("endpoint", "calls", "read units", "write units", "of them to indexes", "asked")
+
+
+def measure() -> Findings:
+    with fresh_table():
+        check_engine(ENVIRONMENT["TABLE_NAME"])
+        found = {name(endpoint): _of(endpoint) for endpoint in endpoints()}
+    most = max(found, key=lambda each: len(found[each].calls))
+    dearest = max(found, key=lambda each: found[each].written)
+    return [
+        Figure("endpoints", len(found), "endpoints"),
+        Figure(f"most calls ({most})", len(found[most].calls), "calls"),
+        Figure(f"most write units ({dearest})", found[dearest].written, "units"),
+        Sheet("Calls and units of the smallest valid request, warm", _COLUMNS, rows(found)),
+    ]
+
+
+def rows(found: dict[str, Consumed]) -> list[tuple[str | float, ...]]:
+    return [
+        (endpoint, len(each.calls), each.read, each.written, each.indexed, ", ".join(each.calls))
+        for endpoint, each in found.items()
+    ]
+
+
+def _of(endpoint: Endpoint) -> Consumed:
+    app = new_app()
+    app.post("/api/conversations", {"sessionId": "x", "messages": []})
+    return ask(endpoint, app)
+
+
+def ask(endpoint: Endpoint, app: Client, **query: str) -> Consumed:
+    """What a request of a known caller consumes."""
+    body, asked = body_for(endpoint, app), query_for(endpoint, app) | query
+    app.get("/api/tools")
+    with consumption() as found:
+        send(endpoint, app, body, asked)
+    return found
+
+
+def send(endpoint: Endpoint, app: Client, body: Fields | None, query: dict[str, str]) -> None:
+    """Raises AssertionError where the request is refused."""
+    headers = {**app.headers, "x-trace-id": "x"}
+    reply = call(endpoint.method, endpoint.path, body=body, query=query, headers=headers)
+    if reply.status != endpoint.status:
+        raise AssertionError(f"{name(endpoint)} is answered {reply.status}: {reply.text}")

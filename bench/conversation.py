@@ -1,0 +1,179 @@
+"""Five minutes of conversation as a voice agent's process sends them (contract 6.1 and 6.2).
+
+It reads persona and tools, a server opens a session token for the browser, and then it sends every 2 s what
+was said and what happened since, and every 5 s the transcript so far: 60 saves, 40 messages, 100 events and 6
+tool calls in all.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import groupby
+from math import ceil
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+_PAIR_S = 15.0  # one of the caller's turns and one of the agent's
+_CALLER_S, _TOOL_S, _ANSWERING_S, _AGENT_S = 5.0, 6.0, 7.0, 13.0  # within a pair
+_FLUSH_S = 2
+_SAVE_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    at_s: float
+    method: str
+    path: str
+    body: Json | None
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """One session of an app that has the tools of the dentist's demo."""
+
+    app: str
+    secret: str
+    session: str
+    started_ms: int
+    trace: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "trace", f"trace-{self.session}")
+
+    def requests(self) -> list[Request]:
+        """In the order of time."""
+        found = [*self._opening(), *self._said(), *self._happened(), *self._executed(), *self._saved()]
+        return sorted(found, key=lambda request: request.at_s)
+
+    def _opening(self) -> Iterator[Request]:
+        for path in ("/api/persona", "/api/tools"):
+            yield Request(0, "GET", path, None, self._headers)
+        yield Request(0, "POST", "/api/auth/session", {"ttlMs": 600_000}, self._headers)
+
+    def _said(self) -> Iterator[Request]:
+        for at_s, batch in _flushes(_said()):
+            messages = [
+                {
+                    "sessionId": self.session,
+                    "roomName": f"{self.app}-{self.session}",
+                    "participantIdentity": role,
+                    "role": role,
+                    "content": content,
+                    "isFinal": True,
+                    "createdAt": self._ms(said_s),
+                }
+                for said_s, (role, content) in batch
+            ]
+            yield self._post(at_s, "/api/messages", messages=messages)
+
+    def _happened(self) -> Iterator[Request]:
+        for at_s, batch in _flushes(_events()):
+            events = [
+                {
+                    "eventType": kind,
+                    "ts": self._ms(event_s),
+                    "data": json.dumps({**data, "traceId": self.trace}),
+                }
+                for event_s, (kind, data) in batch
+            ]
+            yield self._post(at_s, "/api/events", sessionId=self.session, events=events)
+
+    def _executed(self) -> Iterator[Request]:
+        for place, turn in enumerate(turns()):
+            if "tool" in turn:
+                yield self._post(
+                    place * _PAIR_S + _TOOL_S,
+                    "/api/tools/execute",
+                    sessionId=self.session,
+                    toolName=turn["tool"]["name"],
+                    parameters=turn["tool"]["parameters"],
+                    traceId=self.trace,
+                    spanId=f"{place:08x}",
+                )
+
+    def _saved(self) -> Iterator[Request]:
+        length_s = len(turns()) * _PAIR_S
+        moments = [at * _SAVE_S for at in range(int(length_s) // _SAVE_S - 1)]
+        for at_s in (*moments, length_s):
+            transcript = [
+                {"role": role, "content": content, "ts": self._ms(said_s)}
+                for said_s, (role, content) in _said()
+                if said_s <= at_s
+            ]
+            ended = {"status": "resolved", "resolution": "completed"} if at_s == length_s else {}
+            facts = {"status": "active", "channel": "voice-pstn", "startedAt": self.started_ms, **ended}
+            yield self._post(at_s, "/api/conversations", sessionId=self.session, messages=transcript, **facts)
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {
+            "authorization": f"Bearer {self.secret}",
+            "x-app-slug": self.app,
+            "x-trace-id": self.trace,
+        }
+
+    def _post(self, at_s: float, path: str, **body: Any) -> Request:
+        credentials = {"appSlug": self.app, "appSecret": self.secret}
+        return Request(at_s, "POST", path, {**credentials, **body}, {"x-trace-id": self.trace})
+
+    def _ms(self, at_s: float) -> int:
+        return self.started_ms + int(at_s * 1000)
+
+
+@cache
+def turns() -> list[Json]:
+    text = Path(__file__).with_name("conversation.yaml").read_text(encoding="utf-8")
+    found: list[Json] = yaml.safe_load(text)
+    return found
+
+
+def _said() -> Iterator[tuple[float, tuple[str, str]]]:
+    """(when it is final, (role, content))."""
+    for place, turn in enumerate(turns()):
+        yield place * _PAIR_S + _CALLER_S, ("user", turn["caller"])
+        yield place * _PAIR_S + _AGENT_S, ("agent", turn["agent"])
+
+
+def _events() -> Iterator[tuple[float, tuple[str, Json]]]:
+    """(when, (type, data)), in the order of time."""
+    last = len(turns()) - 1
+    for place, turn in enumerate(turns()):
+        began = place * _PAIR_S
+        yield began + 1, ("user_state_changed", {"oldState": "listening", "state": "speaking"})
+        yield began + _CALLER_S, ("user_state_changed", {"oldState": "speaking", "state": "listening"})
+        yield began + _CALLER_S, ("agent_state_changed", {"oldState": "listening", "state": "thinking"})
+        if "tool" in turn:
+            ran = {"toolNames": [turn["tool"]["name"]], "toolCallCount": 1, "toolErrorCount": 0}
+            yield began + _TOOL_S, ("function_tools_executed", ran)
+        yield began + _ANSWERING_S, ("agent_state_changed", {"oldState": "thinking", "state": "speaking"})
+        if place == last:
+            ended = {"reason": "completed", "totalMessages": 2 * len(turns()), "durationMs": 300_000}
+            yield began + _AGENT_S, ("session_ended", ended)
+        elif "tool" not in turn:
+            yield began + _AGENT_S, ("metrics_collected", {"metrics": _metrics(place)})
+
+
+def _metrics(place: int) -> Json:
+    return {
+        "type": "realtime_model_metrics",
+        "requestId": f"req_{place:012x}",
+        "ttft": 0.31 + place / 100,
+        "duration": 5.9 + place / 10,
+        "inputTokens": 1200 + 83 * place,
+        "outputTokens": 140 + 3 * place,
+        "tokensPerSecond": 23.7,
+        "cancelled": False,
+    }
+
+
+def _flushes(timed: Iterator[tuple[float, T]]) -> Iterator[tuple[float, list[tuple[float, T]]]]:
+    """What was said or happened since the last flush, whenever there is something."""
+    for tick, batch in groupby(timed, key=lambda each: ceil(each[0] / _FLUSH_S)):
+        yield tick * _FLUSH_S, list(batch)

@@ -1,0 +1,165 @@
+"""What one 5-minute conversation consumes and costs, and where it goes.
+
+Units of DynamoDB, requests and bytes are counted; what Lambda takes is the time on this machine, with
+dynoxide beside it, so that part is an estimate. Warm: another conversation went before.
+"""
+
+import io
+import json
+import time
+from collections import defaultdict
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+
+from genai_voice.seeding.service import seed_demos
+from genai_voice.tenancy.resolver import forget_callers
+
+from bench.consumed import Consumed, check_engine, consumption
+from bench.conversation import Conversation, Request
+from bench.engine import fresh_table
+from bench.prices import (
+    AS_OF,
+    COMPUTE,
+    GATEWAY,
+    INVOCATION,
+    LOG,
+    PLATFORM_LOG_BYTES,
+    READ,
+    WRITE,
+    gb_seconds,
+    metered_requests,
+)
+from bench.report import Figure, Findings, Sheet
+from bench.workload import APP, ENVIRONMENT
+from local.template import Function
+from tests.support.service import event, function, template
+
+TITLE = f"One 5-minute conversation; dollars per 1,000 of them, list price of us-east-1 on {AS_OF}"
+_SECRET = "the secret of the demo apps"  # noqa: S105 - of a table that is gone afterwards
+_STARTED_MS = 1_760_000_000_000
+_PRICED = 1000  # conversations
+_KNOWN_S = 30  # how long a process knows a caller
+_COLUMNS = (
+    *("endpoint", "requests", "calls", "read", "write", "to indexes", "DynamoDB $", "Lambda $", "API $"),
+    *("logs $", "sum $", "share %"),
+)
+
+
+@dataclass(slots=True)
+class _Bill:
+    """Of the requests to one endpoint, or of all."""
+
+    requests: int = 0
+    consumed: Consumed = field(default_factory=Consumed)
+    gb_s: float = 0.0
+    metered: int = 0
+    log_bytes: int = 0
+
+    def __iadd__(self, other: "_Bill") -> "_Bill":
+        self.requests += other.requests
+        self.consumed += other.consumed
+        self.gb_s += other.gb_s
+        self.metered += other.metered
+        self.log_bytes += other.log_bytes
+        return self
+
+    @property
+    def dollars(self) -> dict[str, float]:
+        """By service, of so many conversations as are priced."""
+        logged = self.log_bytes + PLATFORM_LOG_BYTES * self.requests
+        once = {
+            "DynamoDB": READ.of(self.consumed.read) + WRITE.of(self.consumed.written),
+            "Lambda": INVOCATION.of(self.requests) + COMPUTE.of(self.gb_s),
+            "API Gateway": GATEWAY.of(self.metered),
+            "CloudWatch logs": LOG.of(logged),
+        }
+        return {service: _PRICED * dollars for service, dollars in once.items()}
+
+    @property
+    def sum(self) -> float:
+        return sum(self.dollars.values())
+
+
+def measure() -> Findings:
+    with fresh_table():
+        check_engine(ENVIRONMENT["TABLE_NAME"])
+        for session in ("session-1760000000000-0a1b2c3d4e", "session-1760000000001-0a1b2c3d4e"):
+            list(seed_demos(_SECRET))
+            bills = _played(Conversation(APP, _SECRET, session, _STARTED_MS))
+    total = _Bill()
+    for each in bills.values():
+        total += each
+    return [*_figures(bills, total), Sheet("Where it goes", _COLUMNS, _rows(bills, total))]
+
+
+def _played(conversation: Conversation) -> dict[str, _Bill]:
+    """One warm instance of each function, alone with this conversation: it looks its caller up every 30 s."""
+    bills: dict[str, _Bill] = defaultdict(_Bill)
+    known_s: dict[str, float] = {}
+    for request in conversation.requests():
+        group = _served(request).folder.name
+        if request.at_s - known_s.get(group, -_KNOWN_S) >= _KNOWN_S:
+            forget_callers()
+            known_s[group] = request.at_s
+        bills[f"{request.method} {request.path}"] += _bill(request)
+    return dict(sorted(bills.items(), key=lambda each: -each[1].sum))
+
+
+def _bill(request: Request) -> _Bill:
+    """Of one request, with the handler alone in the clock."""
+    asked = event(request.method, request.path, body=request.body, headers=request.headers)
+    served = _served(request)
+    handler = function(served.folder.name).handler
+    with consumption() as consumed, redirect_stdout(io.StringIO()) as log:
+        started = time.perf_counter()
+        reply = handler(asked, None)
+        took_ms = (time.perf_counter() - started) * 1000
+    if reply["statusCode"] != 200:
+        raise AssertionError(f"{request.path} is answered {reply}")
+    sent, answered = len(json.dumps(request.body).encode()), len(reply["body"].encode())
+    return _Bill(
+        requests=1,
+        consumed=consumed,
+        gb_s=gb_seconds(took_ms, served.memory_mb),
+        metered=metered_requests(sent, answered),
+        log_bytes=len(log.getvalue().encode()),
+    )
+
+
+def _served(request: Request) -> Function:
+    found = template().find(request.method, request.path)
+    if found is None:
+        raise AssertionError(f"nobody serves {request.path}")
+    return template().functions[found[1]]
+
+
+def _figures(bills: dict[str, _Bill], total: _Bill) -> list[Figure]:
+    used = total.consumed
+    services = [Figure(f"  {service}", dollars, "$") for service, dollars in total.dollars.items()]
+    dearest = [
+        Figure(f"dearest: {endpoint}, {bill.requests} times", bill.sum, "$")
+        for endpoint, bill in list(bills.items())[:3]
+    ]
+    return [
+        Figure("requests", total.requests, "requests"),
+        Figure("calls to DynamoDB", len(used.calls), "calls"),
+        Figure("read units", used.read, "units"),
+        Figure("write units", used.written, "units"),
+        Figure("  of them to indexes", used.indexed, "units"),
+        Figure("1,000 conversations", total.sum, "$"),
+        *services,
+        Figure("  compute of Lambda, measured on this machine", _PRICED * COMPUTE.of(total.gb_s), "$"),
+        *dearest,
+    ]
+
+
+def _rows(bills: dict[str, _Bill], total: _Bill) -> list[tuple[str | float, ...]]:
+    return [
+        (
+            *(endpoint, bill.requests, len(bill.consumed.calls)),
+            *(bill.consumed.read, bill.consumed.written, bill.consumed.indexed),
+            *(round(dollars, 4) for dollars in bill.dollars.values()),
+            *(round(bill.sum, 4), round(100 * bill.sum / total.sum, 1)),
+        )
+        for endpoint, bill in {**bills, "all": total}.items()
+    ]

@@ -1,0 +1,38 @@
+"""The service in this process, on dynoxide with an empty table of the template: for what is counted."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from genai_voice.foundation.table import Item
+
+from bench.workload import ENVIRONMENT, logging_to_nowhere
+from tests.support.service import template
+from tests.support.strict import running_engine
+
+
+@contextmanager
+def fresh_table() -> Iterator[None]:
+    """Once in a process: the service keeps its settings and its connection."""
+    with TemporaryDirectory(prefix="genai-voice-bench-") as name, running_engine(Path(name)) as endpoint:
+        secret = Path(name, "deployment-secret")
+        secret.write_text('{"id": "k1", "key": "only for measurements"}', encoding="utf-8")
+        os.environ.update(ENVIRONMENT, DYNAMODB_ENDPOINT=endpoint, DEPLOYMENT_SECRET_FILE=str(secret))
+        for variable in ("ALLOWED_ORIGINS", "DEPLOYMENT_SECRET_ARN"):
+            os.environ.pop(variable, None)
+        for table in template().tables:
+            definition = dict(table.definition)
+            definition.pop(
+                "StreamSpecification", None
+            )  # nobody reads it, and the engine slows with its length
+            client().create_table(**definition)
+        with logging_to_nowhere():
+            yield
+
+
+def client() -> Any:
+    """The service's own DynamoDB client."""
+    return Item._get_connection().connection.client

@@ -1,0 +1,127 @@
+"""Whether an endpoint asks more of DynamoDB when its app has more rows: 10² and 10⁴ of every kind.
+
+Every writing endpoint is called, and each row that this leaves is copied under keys of its own, so that the
+kinds of new endpoints are there too. Lists are asked for a page that is full with 10² rows already.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from bench.capacity import ask, send
+from bench.consumed import Consumed
+from bench.engine import client, fresh_table
+from bench.report import Figure, Findings, Sheet
+from bench.workload import ENVIRONMENT
+from tests.support.minimal import schema_of
+from tests.support.service import Client, endpoints, new_app
+from tests.support.valid import body_for, name, query_for
+
+TITLE = "10² and 10⁴ rows of every kind in an app"
+_SIZES = (100, 10_000)
+_FEW = {"tool": 100, "persona": 100}
+"""Kinds of which an app has few, whatever else it has: their lists are answered whole (contract 1.8)."""
+_WHOLE = {"GET /api/messages": 7, "GET /api/traces": 120}
+"""Answers all there is of one session or one trace, up to 5 MB (contract 1.8): the most calls that takes."""
+_ROUNDING = 1.0  # units: 4 KB steps of the same rows with other ids
+_COLUMNS = ("endpoint", "calls", "read", "write", "calls at 10⁴", "read at 10⁴", "write at 10⁴")
+Row = dict[str, dict[str, Any]]
+
+
+def measure() -> Findings:
+    with fresh_table():
+        few, many = (_everything(_filled(size)) for size in _SIZES)
+    longer = [each for each in few if len(many[each].calls) > _allowed(each, few[each])]
+    dearer = [
+        each for each in few if each not in _WHOLE and _units(many[each]) > _units(few[each]) + _ROUNDING
+    ]
+    return [
+        Figure(_named("endpoints whose calls grow", longer), len(longer), "", at_most=0, binding=True),
+        Figure(_named("endpoints whose units grow", dearer), len(dearer), "", at_most=0, binding=True),
+        Sheet("Calls and units at 10² and at 10⁴ rows", _COLUMNS, _rows(few, many)),
+    ]
+
+
+def _named(what: str, endpoints: list[str]) -> str:
+    return f"{what}: {', '.join(endpoints)}" if endpoints else what
+
+
+def _allowed(endpoint: str, few: Consumed) -> int:
+    return _WHOLE.get(endpoint, len(few.calls))
+
+
+def _units(consumed: Consumed) -> float:
+    return consumed.read + consumed.written
+
+
+def _rows(few: dict[str, Consumed], many: dict[str, Consumed]) -> list[tuple[str | float, ...]]:
+    return [(each, *(part for found in (few, many) for part in _facts(found[each]))) for each in sorted(few)]
+
+
+def _facts(consumed: Consumed) -> tuple[float, float, float]:
+    return len(consumed.calls), consumed.read, consumed.written
+
+
+def _everything(app: Client) -> dict[str, Consumed]:
+    """What every endpoint consumes."""
+    found = {}
+    for endpoint in endpoints():
+        model = endpoint.wants.get("query")
+        pages = model is not None and "limit" in schema_of(model).get("properties", {})
+        found[name(endpoint)] = ask(endpoint, app, **({"limit": "50"} if pages else {}))
+    return found
+
+
+# -- filling -----------------------------------------------------------------------------------------------
+
+
+def _filled(size: int) -> Client:
+    """An app with so many rows of every kind, and those that its endpoints have left."""
+    app = new_app(f"app-{size:05}")
+    for endpoint in endpoints():
+        if endpoint.method in ("POST", "PATCH"):
+            send(endpoint, app, body_for(endpoint, app), query_for(endpoint, app))
+    kinds: dict[str, Row] = {row["kind"]["S"]: row for row in _stored(app)}
+    for kind, row in kinds.items():
+        _store(copies(row, min(size, _FEW.get(kind, size))))
+    return app
+
+
+def _stored(app: Client) -> Iterator[Row]:
+    """The app's rows, wherever they are: here a scan is the point."""
+    asked = {
+        "TableName": ENVIRONMENT["TABLE_NAME"],
+        "FilterExpression": "begins_with(pk, :app)",
+        "ExpressionAttributeValues": {":app": {"S": f"APP#{app.slug}#"}},
+    }
+    for page in client().get_paginator("scan").paginate(**asked):
+        yield from page["Items"]
+
+
+def copies(row: Row, count: int) -> Iterator[Row]:
+    """The row under other keys: under another sort key in its partition, or in another partition where its
+    sort key is constant. None of what an app has once.
+    """
+    once = not _varies(row["sk"]["S"]) and row["pk"]["S"].count("#") == 2
+    part = "sk" if _varies(row["sk"]["S"]) else "pk"
+    for place in range(0 if once else count):
+        changed = {part, *({"gsi1sk", "gsi2sk"} & row.keys())}
+        yield {**row, **{each: {"S": _other(row[each]["S"], place)} for each in changed}}
+
+
+def _varies(key: str) -> bool:
+    """Whether a key ends with a variable part: those end with their separator."""
+    return key.endswith("#")
+
+
+def _other(key: str, place: int) -> str:
+    return f"{key[:-1]}-{place:05}#" if _varies(key) else f"{key}-{place:05}"
+
+
+def _store(rows: Iterator[Row]) -> None:
+    """In transactions, since the engine waits for the disk once for each of them, and once for each item of a
+    batch.
+    """
+    while some := list(islice(rows, 100)):
+        puts = [{"Put": {"TableName": ENVIRONMENT["TABLE_NAME"], "Item": row}} for row in some]
+        client().transact_write_items(TransactItems=puts)

@@ -1,0 +1,42 @@
+"""List prices of us-east-1, on demand, without free tiers and discounts, and what is billed in what steps."""
+
+from dataclasses import dataclass
+from math import ceil
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    dollars: float
+    per: float
+    unit: str
+    source: str
+
+    def of(self, amount: float) -> float:
+        """Dollars."""
+        return amount / self.per * self.dollars
+
+
+AS_OF = "2026-11-23"
+"""When the prices were looked up, in copies of what `source` names: look there before you rely on them."""
+
+MILLION = 1_000_000
+READ = Price(0.125, MILLION, "read request unit", "aws.amazon.com/dynamodb/pricing/on-demand")
+WRITE = Price(0.625, MILLION, "write request unit", "aws.amazon.com/dynamodb/pricing/on-demand")
+INVOCATION = Price(0.20, MILLION, "request", "aws.amazon.com/lambda/pricing")
+COMPUTE = Price(0.0000166667, 1, "GB-second on x86", "aws.amazon.com/lambda/pricing")
+GATEWAY = Price(1.00, MILLION, "HTTP API request", "aws.amazon.com/api-gateway/pricing")
+LOG = Price(0.50, 1e9, "byte ingested", "aws.amazon.com/cloudwatch/pricing")
+
+_METERED_BYTES = 512 * 1024
+PLATFORM_LOG_BYTES = 300
+"""Of Lambda's own START, END and REPORT lines of one invocation, about."""
+
+
+def gb_seconds(duration_ms: float, memory_mb: int) -> float:
+    """Billed of one invocation: whole milliseconds."""
+    return ceil(duration_ms) / 1000 * memory_mb / 1024
+
+
+def metered_requests(request_bytes: int, reply_bytes: int) -> int:
+    """What API Gateway bills one HTTP API request as: 512 KB steps of the larger side."""
+    return max(1, ceil(max(request_bytes, reply_bytes) / _METERED_BYTES))
