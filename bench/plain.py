@@ -21,6 +21,7 @@ from pydantic import BaseModel, Field
 from bench.workload import APP, ENVIRONMENT, Event, Reply
 
 _TABLE = ENVIRONMENT["TABLE_NAME"]
+_PERSONA_VERSION = "own@1"
 
 
 class Message(BaseModel):
@@ -106,6 +107,7 @@ def conversation(event: Event) -> Reply:
             row.session_id.set(save.sessionId),
             row.started_at.set(row.started_at | save.startedAt),
             row.created_at.set(row.created_at | now),
+            row.persona_version.set(row.persona_version | _PERSONA_VERSION),
             row.ended_at.set(now),
             row.gsi1pk.set(everything),
             row.gsi1sk.set(row.gsi1sk | place),
@@ -184,6 +186,7 @@ def conversation_by_hand(event: Event) -> Reply:
         "session_id": {"S": save.sessionId},
         "started_at": {"N": str(save.startedAt)},
         "created_at": {"N": str(now)},
+        "persona_version": {"S": _PERSONA_VERSION},
         "ended_at": {"N": str(now)},
         "gsi1pk": {"S": everything},
         "gsi1sk": {"S": place},
@@ -195,7 +198,7 @@ def conversation_by_hand(event: Event) -> Reply:
         "transcript_bytes": {"N": str(len(text) + 3 * text.count('"'))},
         "transcript": {"B": zlib.compress(text.encode(), 6)},
     }
-    kept = {"started_at", "created_at", "gsi1sk", "gsi2pk", "gsi2sk", "status"}
+    kept = {"started_at", "created_at", "persona_version", "gsi1sk", "gsi2pk", "gsi2sk", "status"}
     sets = [
         f"#{name} = if_not_exists(#{name}, :{name})" if name in kept else f"#{name} = :{name}"
         for name in values

@@ -17,7 +17,7 @@ from typing import Any
 import click
 from genai_voice.foundation.errors import Refused
 from genai_voice.foundation.settings import SettingsError
-from genai_voice.personas import service as personas
+from genai_voice.personas import library
 from genai_voice.seeding import service as seeding
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields, NewApp, Slug
@@ -179,11 +179,6 @@ def _value(kind: str, given: Any) -> Any:
     return given
 
 
-def _check_persona(slug: str, fields: AppFields) -> None:
-    if fields.persona_id and not personas.exists(slug, fields.persona_id):
-        raise ValueError(f"Persona not found in {slug}: {fields.persona_id}")
-
-
 # -- app ---------------------------------------------------------------------------------------------------
 
 
@@ -195,7 +190,6 @@ def _check_persona(slug: str, fields: AppFields) -> None:
 def create(slug: str, secret: str, **options: Any) -> None:
     """Create an app. A TEXT that begins with @ names a file that holds it."""
     fields = _fields(NewApp, options)
-    _check_persona(slug, fields)
     apps.create_app(slug, fields, secret)
     click.echo(f"{slug}: app created")
 
@@ -219,24 +213,28 @@ def show(slug: str) -> None:
 @app.command()
 @click.argument("slug", type=_Slug())
 @_app_fields
+@click.option("--persona-id", metavar="TEXT", help="a persona of the library that replaces the app's own")
 @click.option("--clear", multiple=True, metavar="FIELD", help="remove an optional field; may be given again")
 @_operation
-def update(slug: str, clear: tuple[str, ...], **options: Any) -> None:
+def update(slug: str, persona_id: str | None, clear: tuple[str, ...], **options: Any) -> None:
     """Change fields of an app. A TEXT that begins with @ names a file that holds it."""
     fields = _fields(AppFields, options)
     optional = [name for name in AppFields.model_fields if not NewApp.model_fields[name].is_required()]
+    optional.append("persona_id")
+    given = fields.model_fields_set | ({"persona_id"} if persona_id else set())
     cleared = {name.removeprefix("--").replace("-", "_") for name in clear}
     unknown = cleared - set(optional)
     if unknown:
         raise click.UsageError(
             f"--clear takes one of: {', '.join(_flag(name).removeprefix('--') for name in optional)}"
         )
-    if both := cleared & fields.model_fields_set:
+    if both := cleared & given:
         raise click.UsageError(f"{_flag(both.pop())} is both set and cleared")
-    if not cleared and not fields.model_fields_set:
+    if not cleared and not given:
         raise click.UsageError("Nothing to change: give an option (see --help)")
-    _check_persona(slug, fields)
-    apps.update_app(slug, fields, frozenset(cleared))
+    if "persona_id" in cleared | given:
+        library.link(slug, persona_id)
+    apps.update_app(slug, fields, frozenset(cleared - {"persona_id"}))
     click.echo(f"{slug}: app updated")
 
 
@@ -288,7 +286,6 @@ def enable(slug: str) -> None:
 def seed_app(slug: str, secret: str, **options: Any) -> None:
     """Create an app, or replace the given fields and the secret of one that exists."""
     fields = _fields(NewApp, options)
-    _check_persona(slug, fields)
     click.echo(seeding.seed_app(slug, fields, secret))
 
 

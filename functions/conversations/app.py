@@ -16,7 +16,7 @@ def find(caller: Caller, query: ConversationQuery) -> ConversationPage:
 
 @api.post("/api/conversations", body_limit=5 * MEGABYTE)
 def save(caller: Caller, body: ConversationSave) -> Ok:
-    return service.save(caller.app.slug, body)
+    return service.save(caller.app, body)
 
 
 handler = api.handler

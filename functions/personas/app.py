@@ -1,8 +1,21 @@
-"""The persona of an app: read by its agents, edited by its people."""
+"""The persona of an app, read by its agents and edited by its people; its library of personas; versions."""
 
-from genai_voice.foundation.model import Listing, Ok
-from genai_voice.personas import service
-from genai_voice.personas.model import PersonaUpdate, PersonaView
+from genai_voice.foundation.errors import NotFound
+from genai_voice.foundation.model import Created, Listing, Ok
+from genai_voice.personas import library, service, versions
+from genai_voice.personas.model import (
+    Assignment,
+    Library,
+    NewPersona,
+    PersonaChange,
+    PersonaNamed,
+    PersonaUpdate,
+    PersonaView,
+    Rollback,
+    RolledBack,
+    VersionPage,
+    VersionQuery,
+)
 from genai_voice.tenancy import Api, Caller
 
 api = Api()
@@ -16,6 +29,41 @@ def read(caller: Caller, query: Listing) -> PersonaView:
 @api.patch("/api/persona", caller_first=True, scope="manage")
 def update(caller: Caller, body: PersonaUpdate) -> Ok:
     return service.update(caller.app.slug, body)
+
+
+@api.get("/api/personas")
+def find(caller: Caller, query: Listing) -> Library:
+    return library.find(caller.app.slug, query)
+
+
+@api.post("/api/personas", caller_first=True, scope="manage")
+def create(caller: Caller, body: NewPersona) -> Created:
+    return library.create(caller.app.slug, body)
+
+
+@api.patch("/api/personas", caller_first=True, scope="manage", raises=(NotFound,))
+def change(caller: Caller, body: PersonaChange) -> Ok:
+    return library.update(caller.app.slug, body)
+
+
+@api.delete("/api/personas", caller_first=True, scope="manage", raises=(NotFound,))
+def delete(caller: Caller, body: PersonaNamed) -> Ok:
+    return library.delete(caller.app.slug, body)
+
+
+@api.patch("/api/personas/assign", caller_first=True, scope="manage", raises=(NotFound,))
+def assign(caller: Caller, body: Assignment) -> Ok:
+    return library.assign(caller.app.slug, body)
+
+
+@api.get("/api/personas/versions", raises=(NotFound,))
+def find_versions(caller: Caller, query: VersionQuery) -> VersionPage:
+    return versions.find(caller.app.slug, query)
+
+
+@api.post("/api/personas/rollback", caller_first=True, scope="manage", raises=(NotFound,))
+def rollback(caller: Caller, body: Rollback) -> RolledBack:
+    return versions.rollback(caller.app.slug, body)
 
 
 handler = api.handler

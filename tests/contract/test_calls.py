@@ -29,7 +29,14 @@ EXPECTED: dict[str, list[str]] = {
     "GET /api/scenario-state": ["GetItem"],
     "POST /api/scenario-state/reset": [],
     "GET /api/persona": ["GetItem"],
-    "PATCH /api/persona": ["UpdateItem"],
+    "PATCH /api/persona": ["GetItem", "UpdateItem"],
+    "GET /api/personas": ["Query"],
+    "POST /api/personas": ["PutItem"],
+    "PATCH /api/personas": ["BatchGetItem"],
+    "DELETE /api/personas": ["BatchGetItem", "TransactWriteItems"],
+    "PATCH /api/personas/assign": ["GetItem", "TransactWriteItems"],
+    "GET /api/personas/versions": ["GetItem", "Query"],
+    "POST /api/personas/rollback": ["GetItem", "BatchGetItem"],
 }
 
 

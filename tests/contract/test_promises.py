@@ -16,11 +16,18 @@ WITH_CALLER = [endpoint for endpoint in endpoints() if "caller" in endpoint.want
 CREDENTIALS_FIRST = {
     "GET /api/conversations",
     "GET /api/persona",
+    "GET /api/personas",
+    "GET /api/personas/versions",
     "GET /api/scenario-state",
     "GET /api/tools",
     "GET /api/tools/all",
     "GET /api/tools/executions",
     "PATCH /api/persona",
+    "POST /api/personas",
+    "PATCH /api/personas",
+    "DELETE /api/personas",
+    "PATCH /api/personas/assign",
+    "POST /api/personas/rollback",
     "POST /api/scenario-state/reset",
 }
 """Contract 2.4; every other endpoint looks at the input first."""
@@ -31,7 +38,14 @@ TOLERANT = {"POST /api/auth/session", "POST /api/scenario-state/reset"}
 LARGER_BODIES = {"POST /api/conversations": 5 * MEGABYTE}
 """Contract, section 7, row 30; every other body has at most 1 MB."""
 
-MANAGING = {"PATCH /api/persona"}
+MANAGING = {
+    "PATCH /api/persona",
+    "POST /api/personas",
+    "PATCH /api/personas",
+    "DELETE /api/personas",
+    "PATCH /api/personas/assign",
+    "POST /api/personas/rollback",
+}
 """Section 7, row 40: what changes what agents say and do."""
 
 

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from genai_voice.personas.rows import PersonaRow
 from genai_voice.seeding.service import seed_demos
 
 from tests.support.service import ROOT, endpoints, function, groups, handle, template
 
 SAMPLE_SECRET = "only-a-sample"
+SAMPLE_PERSONAS = ("1767225600000000-0000000000", "1767225600000001-0000000000")
 EVENTS = sorted((ROOT / "events").glob("*.json"))
 
 
@@ -40,6 +42,10 @@ def test_the_edge_function_answers_what_no_route_does() -> None:
 @pytest.fixture(scope="module")
 def demos(engine: None) -> None:
     list(seed_demos(SAMPLE_SECRET))
+    for persona_id in SAMPLE_PERSONAS:
+        row = PersonaRow.of("demo-dentist", persona_id)
+        row.name, row.system_prompt, row.is_active = "Calm", "Speak slowly.", True
+        row.insert()
 
 
 @pytest.mark.parametrize("file", EVENTS, ids=lambda file: file.stem)

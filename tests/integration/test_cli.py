@@ -11,8 +11,10 @@ import time_machine
 from click.testing import CliRunner, Result
 from genai_voice.demos.scenarios import SLUGS, initial_state
 from genai_voice.foundation.table import Item
-from genai_voice.personas.rows import PersonaRow
+from genai_voice.personas import library
+from genai_voice.personas.model import NewPersona, PersonaChange, PersonaNamed
 from genai_voice.tenancy.fields import AppFields, NewApp
+from genai_voice.tenancy.rows import Presented
 
 from local.cli import cli
 from tests.support.service import Reply, call, rows
@@ -27,7 +29,6 @@ FIELDS: dict[str, tuple[tuple[str, ...], Any]] = {
     "temperature": (("--temperature", "0.7"), 0.7),
     "system_prompt": (("--system-prompt", "Be brief.\nBe kind."), "Be brief.\nBe kind."),
     "token_expire_minutes": (("--token-expire-minutes", "30"), 30),
-    "persona_id": (("--persona-id", "pirate"), "pirate"),
     "voice": (("--voice", "Puck"), "Puck"),
     "persona_name": (("--persona-name", "Sarah"), "Sarah"),
     "persona_greeting": (("--persona-greeting", ""), ""),
@@ -77,10 +78,12 @@ def slug() -> str:
     return name
 
 
-def in_library(slug: str, persona_id: str, *, active: bool = True) -> None:
-    row = PersonaRow.of(slug, persona_id)
-    row.system_prompt, row.is_active = "Be a pirate.", active
-    row.save()
+def in_library(slug: str, *, active: bool = True) -> str:
+    pirate = NewPersona.model_validate({"name": "Pirate", "systemPrompt": "Be a pirate."})
+    persona_id = library.create(slug, pirate)["id"]
+    if not active:
+        library.delete(slug, PersonaNamed.model_validate({"personaId": persona_id}))
+    return persona_id
 
 
 # -- create, show, list ------------------------------------------------------------------------------------
@@ -107,6 +110,7 @@ def test_an_app_is_shown_with_the_names_of_the_wire(slug: str) -> None:
         "modelId": "a-model",
         "replyAsAudio": True,
         "systemPrompt": "Be kind.",
+        "personaVersion": "own@1",
         "secrets": [{"validUntil": None}],
     }
 
@@ -184,7 +188,6 @@ def test_the_list_names_every_app_and_whether_it_is_active(slug: str) -> None:
 
 @pytest.mark.parametrize("name", AppFields.model_fields)
 def test_every_field_of_an_app_can_be_set_alone(slug: str, name: str) -> None:
-    in_library(slug, "pirate")
     before = show(slug)
     arguments, value = FIELDS[name]
 
@@ -192,14 +195,15 @@ def test_every_field_of_an_app_can_be_set_alone(slug: str, name: str) -> None:
 
     shown = show(slug)
     alias = AppFields.model_fields[name].alias
-    assert shown == before | {alias: value, "updatedAt": shown["updatedAt"]}
+    version = "own@2" if name in Presented.versioned else "own@1"
+    expected = {alias: value, "updatedAt": shown["updatedAt"], "personaVersion": version}
+    assert shown == before | expected
     assert type(shown[alias]) is type(value)
 
 
 @pytest.mark.parametrize("command", [("app", "create"), ("seed", "app")], ids=" ".join)
 def test_a_new_app_can_have_every_field(command: tuple[str, str]) -> None:
     slug = new_slug()
-    in_library(slug, "pirate")
     arguments = [argument for name in AppFields.model_fields for argument in FIELDS[name][0]]
 
     done(*command, slug, *arguments, secret=SECRET)
@@ -299,13 +303,13 @@ def test_a_file_that_cannot_be_read_is_named(slug: str, tmp_path: Path, content:
 
 @pytest.mark.parametrize("name", OPTIONAL)
 def test_every_optional_field_can_be_cleared(slug: str, name: str) -> None:
-    in_library(slug, "pirate")
     before = show(slug)
     done("app", "update", slug, *FIELDS[name][0])
 
     done("app", "update", slug, "--clear", name.replace("_", "-"))
 
-    assert show(slug) | {"updatedAt": 0} == before | {"updatedAt": 0}
+    version = "own@3" if name in Presented.versioned else "own@1"
+    assert show(slug) | {"updatedAt": 0} == before | {"updatedAt": 0, "personaVersion": version}
 
 
 def test_several_fields_are_cleared_and_set_in_one_go(slug: str) -> None:
@@ -339,23 +343,47 @@ def test_what_cannot_be_cleared_is_refused(slug: str, arguments: tuple[str, ...]
 
 @pytest.mark.parametrize("stored", [None, "inactive", "another app's"], ids=str)
 def test_a_persona_is_linked_only_if_the_library_has_it_active(slug: str, stored: str | None) -> None:
+    pirate = "nobody"
     if stored:
-        in_library(slug if stored == "inactive" else new_slug(), "pirate", active=stored != "inactive")
+        pirate = in_library(slug if stored == "inactive" else new_slug(), active=stored != "inactive")
+    before = show(slug)
 
-    result = run("app", "update", slug, "--persona-id", "pirate")
+    result = run("app", "update", slug, "--persona-id", pirate, "--voice", "Puck")
 
     assert result.exit_code == 1
-    assert result.output == f"Error: Persona not found in {slug}: pirate\n"
+    assert result.output == "Error: Persona not found\n"
+    assert show(slug) == before
+
+
+def test_a_persona_is_linked_by_its_present_version_and_cleared(slug: str) -> None:
+    pirate = in_library(slug)
+    change = PersonaChange.model_validate({"personaId": pirate, "personaTone": "loud"})
+    library.update(slug, change)
+
+    done("app", "update", slug, "--persona-id", pirate, "--voice", "Puck")
+
+    shown = show(slug)
+    assert (shown["personaId"], shown["personaVersion"]) == (pirate, f"{pirate}@2")
+    assert shown["voice"] == "Puck"
+    assert persona(slug).json["systemPrompt"] == "Be a pirate."
+    done("app", "update", slug, "--clear", "persona-id")
     assert "personaId" not in show(slug)
+    assert show(slug)["personaVersion"] == "own@2"
+    assert persona(slug).json["systemPrompt"] == "Be kind."
 
 
-@pytest.mark.parametrize("command", [("app", "create"), ("seed", "app")], ids=" ".join)
-def test_a_new_app_cannot_link_a_persona_that_is_not_there(command: tuple[str, str]) -> None:
+def test_a_link_is_not_both_set_and_cleared(slug: str) -> None:
+    result = run("app", "update", slug, "--persona-id", in_library(slug), "--clear", "persona-id")
+
+    assert result.exit_code == 2
+    assert "--persona-id is both set and cleared" in result.output
+
+
+@pytest.mark.parametrize("arguments", [("--persona-id", "x"), ("--clear", "persona-id")], ids=" ".join)
+def test_nothing_is_linked_to_an_unknown_app(arguments: tuple[str, ...]) -> None:
     slug = new_slug()
 
-    result = run(*command, slug, *REQUIRED, "--persona-id", "pirate", secret=SECRET)
-
-    assert result.exit_code == 1
+    assert run("app", "update", slug, *arguments).exit_code == 1
     assert rows(slug) == []
 
 

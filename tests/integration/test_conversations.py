@@ -63,6 +63,7 @@ def test_the_first_save_sets_everything() -> None:
         "channel": "web",
         "resolution": "completed",
         "agentModes": "pipeline,realtime",
+        "personaVersion": "own@1",
         "transcript": '[{"role":"user","content":"hello","ts":1767225600.5}]',
     }
     assert _id

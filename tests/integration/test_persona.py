@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 import time_machine
+from genai_voice.personas import library
 from genai_voice.personas.rows import PersonaRow
-from genai_voice.tenancy import apps
-from genai_voice.tenancy.fields import AppFields
 
 from tests.support.service import Client, Reply, call, new_app, rows
 
@@ -43,16 +42,16 @@ def patch(app: Client, **change: Any) -> Reply:
     return app.patch("/api/persona", change)
 
 
-def link(app: Client, persona_id: str) -> None:
-    apps.update_app(app.slug, AppFields.model_validate({"personaId": persona_id}))
+def pirate(app: Client, **fields: str) -> str:
+    """Linked to the app."""
+    created = app.post("/api/personas", {"name": "Pirate", "systemPrompt": "Be a pirate.", **fields})
+    persona_id = str(created.json["id"])
+    link(app, persona_id)
+    return persona_id
 
 
-def in_library(app: Client, persona_id: str, *, active: bool = True, **fields: str) -> None:
-    row = PersonaRow.of(app.slug, persona_id)
-    row.system_prompt, row.is_active = "Be a pirate.", active
-    for name, value in fields.items():
-        setattr(row, name, value)
-    row.save()
+def link(app: Client, persona_id: str | None) -> None:
+    library.link(app.slug, persona_id)
 
 
 def test_a_persona_has_eight_keys_also_when_seven_are_not_set() -> None:
@@ -129,7 +128,7 @@ def test_a_change_says_when() -> None:
         clock.shift(10)
         patch(app, personaName="Sarah")
 
-        [row] = rows(app.slug)
+        [row] = [row for row in rows(app.slug) if row["kind"] == "app"]
     assert row["updated_at"] - row["created_at"] == 10_000
 
 
@@ -226,41 +225,34 @@ def test_session_tokens_edit_the_persona_unless_the_app_limits_them_to_runtime(
 
 def test_a_linked_persona_replaces_all_eight_values_without_falling_back_on_one() -> None:
     app = new_app(**FULL)
-    in_library(app, "pirate", persona_name="Jack")
-    link(app, "pirate")
+    pirate(app, personaName="Jack")
 
     assert persona(app) == NOTHING | {"systemPrompt": "Be a pirate.", "personaName": "Jack"}
 
 
 def test_a_change_while_a_persona_is_linked_is_stored_but_hidden() -> None:
     app = new_app(**FULL)
-    in_library(app, "pirate", persona_name="Jack")
-    link(app, "pirate")
+    pirate(app, personaName="Jack")
 
     assert patch(app, personaName="Mary").json == {"ok": True}
 
     assert persona(app)["personaName"] == "Jack"
-    apps.update_app(app.slug, AppFields(), frozenset({"persona_id"}))
+    link(app, None)
     assert persona(app)["personaName"] == "Mary"
 
 
 @pytest.mark.parametrize("stored", [False, True], ids=["missing", "inactive"])
 def test_a_link_to_a_missing_or_inactive_persona_counts_for_nothing(stored: bool) -> None:
+    """As a reader meets it between reading the app and reading the persona, which is deleted meanwhile."""
     app = new_app(**FULL)
     before = persona(app)
+    row = PersonaRow.of(app.slug, pirate(app))
     if stored:
-        in_library(app, "pirate", active=False)
-    link(app, "pirate")
+        row.change([PersonaRow.is_active.set(False)])
+    else:
+        row.delete()
 
     assert persona(app) == before
-
-
-def test_another_apps_persona_cannot_be_linked() -> None:
-    app = new_app()
-    in_library(new_app(), "pirate")
-    link(app, "pirate")
-
-    assert persona(app)["systemPrompt"] == "Be kind."
 
 
 @pytest.mark.parametrize(
@@ -270,7 +262,6 @@ def test_another_apps_persona_cannot_be_linked() -> None:
 )
 def test_unreadable_texts_of_the_interface_are_null(text: str) -> None:
     app = new_app()
-    in_library(app, "pirate", ui_strings=text)
-    link(app, "pirate")
+    PersonaRow.of(app.slug, pirate(app)).change([PersonaRow.ui_strings.set(text)])
 
     assert persona(app)["uiStrings"] is None

@@ -1,5 +1,6 @@
 """Apps and demo scenarios are put into the table, again and again without harm: contract 3.18."""
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -208,7 +209,19 @@ def test_seeding_again_keeps_what_else_a_tool_has_and_makes_it_active(operated: 
 def test_seeding_again_keeps_what_is_not_of_the_scenario(operated: Operated) -> None:
     for kind, fields in [("tool", {"name": "mine"}), ("rule", {"pattern": "ssn"}), ("execution", {})]:
         assert operated.row(kind, **fields) in operated.before
-    assert len(operated.after) == len(operated.before)
+    assert len(operated.after) == len(operated.before) + 1  # what operators had made of the persona
+
+
+def test_seeding_again_keeps_what_operators_had_made_of_the_persona(operated: Operated) -> None:
+    row = operated.row("persona_version", number=2)
+    assert b'"voice":"Changed"' in zlib.decompress(row["content"].value)
+
+
+def test_seeding_what_is_there_already_makes_no_version() -> None:
+    remove_demos()
+    seeded()
+    seeded()
+    assert [row for row in rows("demo-dentist") if row["kind"] == "persona_version"] == []
 
 
 def test_a_rule_that_an_operator_softened_is_not_doubled_and_not_hardened(operated: Operated) -> None:

@@ -10,7 +10,17 @@ from tests.support.service import Client
 
 Fields = dict[str, Any]
 
-REFERRED: dict[str, Callable[[Client], Fields]] = {}
+
+def _persona(app: Client) -> Fields:
+    return {"personaId": app.post("/api/personas", {"name": "x", "systemPrompt": "x"}).json["id"]}
+
+
+REFERRED: dict[str, Callable[[Client], Fields]] = {
+    "PATCH /api/personas": _persona,
+    "DELETE /api/personas": _persona,
+    "PATCH /api/personas/assign": lambda app: _persona(app) | {"targetAppSlug": app.slug},
+    "POST /api/personas/rollback": _persona,
+}
 """Of an endpoint that answers 404 to an unknown id: makes such a row, answers the fields that name it."""
 
 

@@ -66,6 +66,8 @@ class ConversationView(TypedDict):
     channel: NotRequired[str]
     resolution: NotRequired[str]
     agentModes: NotRequired[str]
+    personaVersion: NotRequired[str]
+    """In force when it began: `<personaId>@<n>` or `own@<n>`."""
     transcript: NotRequired[str]
     """JSON text."""
     transcriptOmitted: NotRequired[bool]

@@ -26,6 +26,7 @@ class ConversationRow(Item, discriminator="conversation"):
     channel = UnicodeAttribute(null=True)
     resolution = UnicodeAttribute(null=True)
     agent_modes = UnicodeAttribute(null=True)
+    persona_version = UnicodeAttribute(null=True)  # in force when it began
     transcript = BinaryAttribute(legacy_encoding=False, null=True)  # compressed
     transcript_revision = UnicodeAttribute(null=True)  # when the transcript is in parts: `<id>.<how many>`
     transcript_bytes = NumberAttribute(null=True)  # in a reply

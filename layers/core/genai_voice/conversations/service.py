@@ -22,6 +22,7 @@ from genai_voice.foundation.keys import at, digest
 from genai_voice.foundation.model import Ok
 from genai_voice.foundation.pages import REPLY_BYTES, fill, opened_cursor, sealed_cursor
 from genai_voice.foundation.table import Action, Condition, Item, put_all
+from genai_voice.tenancy.model import App
 
 PAGE = 100
 _ROW_BYTES = 1_000  # of a listed conversation besides its transcript, about
@@ -29,7 +30,7 @@ _ATTEMPTS = 12
 _KEPT_S = 3600  # of a replaced transcript's parts: whoever has just read where they are can still read them
 
 
-def save(app: str, request: ConversationSave) -> Ok:
+def save(app: App, request: ConversationSave) -> Ok:
     """Create or update the conversation with what was sent, in one conditional write that also decides the
     status.
 
@@ -38,11 +39,11 @@ def save(app: str, request: ConversationSave) -> Ok:
     (compressed) are stored before the write that points at them; parts that nothing points at any more
     expire. Raises Busy when other writers win a dozen times running.
     """
-    row = ConversationRow.of(app, request.session_id)
+    row = ConversationRow.of(app.slug, request.session_id)
     transcript = _store(row, request)
     stored: ConversationRow | None = None
     for attempt in range(_ATTEMPTS):
-        actions = [*_facts(app, request), *_status(app, request.status, stored), *transcript.actions]
+        actions = [*_facts(app, request), *_status(app.slug, request.status, stored), *transcript.actions]
         replaced = row.exchange(
             actions,
             _unchanged(request, transcript, stored),
@@ -108,9 +109,24 @@ def _store(row: ConversationRow, request: ConversationSave) -> _Transcript:
     return _Transcript([*about, *beside], revision)
 
 
-def _facts(app: str, request: ConversationSave) -> list[Action]:
+def _beginning(app: App, session_id: str, now: int, started_at: float | None = None) -> list[Action]:
+    """What whoever creates a conversation writes of it, and nobody changes later: times in epoch ms, its
+    place in lists, the version of the persona in force.
+    """
+    row, place = ConversationRow, at(now, digest(session_id))
+    return [
+        row.session_id.set(session_id),
+        row.started_at.set(row.started_at | (started_at or now)),
+        row.created_at.set(row.created_at | now),
+        row.persona_version.set(row.persona_version | app.persona_version),
+        row.gsi1pk.set(row.list_key(app.slug)),
+        row.gsi1sk.set(row.gsi1sk | place),
+        row.gsi2sk.set(row.gsi2sk | place),
+    ]
+
+
+def _facts(app: App, request: ConversationSave) -> list[Action]:
     row, now = ConversationRow, now_ms()
-    place = at(now, digest(request.session_id))
     given = (
         (row.channel, request.channel),
         (row.resolution, request.resolution),
@@ -118,13 +134,8 @@ def _facts(app: str, request: ConversationSave) -> list[Action]:
     )
     counted = [] if request.messages is not None else [row.message_count.set(row.message_count | 0)]
     return [
-        row.session_id.set(request.session_id),
-        row.started_at.set(row.started_at | (request.started_at or now)),
-        row.created_at.set(row.created_at | now),
+        *_beginning(app, request.session_id, now, request.started_at),
         row.ended_at.set(now),
-        row.gsi1pk.set(row.list_key(app)),
-        row.gsi1sk.set(row.gsi1sk | place),
-        row.gsi2sk.set(row.gsi2sk | place),
         *counted,
         *(attribute.set(value) for attribute, value in given if value is not None),
     ]
@@ -215,6 +226,8 @@ def _view(app: str, parts: dict[tuple[str, str], TranscriptPart], row: Conversat
         view["resolution"] = row.resolution
     if row.agent_modes is not None:
         view["agentModes"] = row.agent_modes
+    if row.persona_version is not None:
+        view["personaVersion"] = row.persona_version
     if row.transcript is not None or row.transcript_revision:
         pieces = _pieces(row, parts) if _shown(row) else []
         if pieces:

@@ -47,6 +47,10 @@ class Ok(TypedDict):
     ok: bool
 
 
+class Created(TypedDict):
+    id: str
+
+
 def refuse(message: str) -> PydanticCustomError:
     """What a validator raises to have exactly this text answered."""
     return PydanticCustomError("refused", "{text}", {"text": message})
@@ -123,6 +127,10 @@ def _checked_json_object(text: str) -> str:
 
 LongText = Annotated[str, at_most(10_000)]
 """A paragraph or a few."""
+Prompt = Annotated[Text, at_most(100_000)]
+"""An agent's instructions. With all the texts of an app or a persona at their limits its row stays below
+DynamoDB's 400 KB.
+"""
 JsonObjectText = Annotated[str, at_most(50_000), AfterValidator(_checked_json_object), Field(examples=["{}"])]
 """JSON as text, as some fields are sent."""
 

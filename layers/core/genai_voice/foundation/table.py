@@ -205,7 +205,9 @@ def close() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An update that waits to be written, alone (`row.change`) or together with others."""
+    """An update that waits to be written, alone (`row.change`) or together with others. Without actions it
+    only asks for its condition.
+    """
 
     row: Item
     actions: Sequence[Action]
@@ -222,10 +224,16 @@ def write_together(changes: Sequence[Change], puts: Sequence[Item] = ()) -> bool
             actions=[*each.actions, type(each.row).kind.set(type(each.row))], condition=each.condition
         )
         for each in changes
+        if each.actions
+    ]
+    checks = [
+        each.row.get_operation_kwargs_from_class(each.row.pk, each.row.sk, condition=each.condition)
+        for each in changes
+        if not each.actions
     ]
     try:
         Item._get_connection().connection.transact_write_items(
-            condition_check_items=[],
+            condition_check_items=checks,
             delete_items=[],
             put_items=[row.get_save_kwargs_from_instance() for row in puts],
             update_items=updates,

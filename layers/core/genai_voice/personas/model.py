@@ -1,10 +1,14 @@
-"""The persona of an app: what is asked and what is answered."""
+"""Personas, the app's own and those of its library: what is asked and what is answered."""
 
-from typing import Any
+from typing import Annotated, Any, ClassVar, NotRequired
 
+from pydantic import Field
 from typing_extensions import TypedDict
 
-from genai_voice.foundation.model import JsonObjectText, LongText, Request
+from genai_voice.foundation.model import JsonObjectText, Label, Listing, LongText, Name, Prompt, Request
+
+OWN = "own"
+"""Stands for the app's own persona fields where a persona's id is asked for."""
 
 
 class PersonaView(TypedDict):
@@ -29,3 +33,116 @@ class PersonaUpdate(Request):
     preferred_terms: LongText | None = None
     blocked_terms: LongText | None = None
     ui_strings: JsonObjectText | None = None
+
+
+# -- library -----------------------------------------------------------------------------------------------
+
+
+class NewPersona(Request):
+    missing: ClassVar[str] = "name and systemPrompt are required"
+
+    name: Name
+    system_prompt: Prompt
+    voice: LongText | None = None
+    persona_name: LongText | None = None
+    persona_greeting: LongText | None = None
+    persona_tone: LongText | None = None
+    preferred_terms: LongText | None = None
+    blocked_terms: LongText | None = None
+
+
+class PersonaNamed(Request):
+    missing: ClassVar[str] = "personaId is required"
+
+    persona_id: Name
+
+
+class PersonaChange(PersonaNamed):
+    """What is absent is left alone; an empty text is a value, but for the two that are required."""
+
+    name: Name | None = None
+    system_prompt: Prompt | None = None
+    voice: LongText | None = None
+    persona_name: LongText | None = None
+    persona_greeting: LongText | None = None
+    persona_tone: LongText | None = None
+    preferred_terms: LongText | None = None
+    blocked_terms: LongText | None = None
+
+
+class Assignment(Request):
+    missing: ClassVar[str] = "targetAppSlug is required"
+
+    target_app_slug: Name
+    persona_id: Label | None = None
+    """Absent and "" clear the link."""
+
+
+class Texts(TypedDict):
+    """The persona fields that have a value."""
+
+    name: NotRequired[str]
+    systemPrompt: str
+    voice: NotRequired[str]
+    personaName: NotRequired[str]
+    personaGreeting: NotRequired[str]
+    personaTone: NotRequired[str]
+    preferredTerms: NotRequired[str]
+    blockedTerms: NotRequired[str]
+    uiStrings: NotRequired[str]
+    """JSON text."""
+
+
+class LibraryPersona(Texts):
+    _id: str
+    _creationTime: float
+    appSlug: str
+    isActive: bool
+    createdAt: float
+    updatedAt: float
+    version: int
+
+
+class Library(TypedDict):
+    personas: list[LibraryPersona]
+    cursor: NotRequired[str]
+
+
+# -- versions ----------------------------------------------------------------------------------------------
+
+
+class VersionQuery(Listing):
+    persona_id: Label | None = None
+    """Absent, "" and `own`: the app's own persona fields."""
+
+
+class VersionView(Texts):
+    _id: str
+    """As `personaVersion`."""
+    _creationTime: float
+    appSlug: str
+    version: int
+    personaVersion: str
+    """As conversations name it: `<personaId>@<n>` or `own@<n>`."""
+    createdAt: float
+    isCurrent: bool
+    """Whether it is the newest version of its persona."""
+
+
+class VersionPage(TypedDict):
+    versions: list[VersionView]
+    cursor: NotRequired[str]
+
+
+class Rollback(Request):
+    missing: ClassVar[str] = "version is required"
+
+    version: Annotated[int, Field(ge=1, lt=10**8)]
+    persona_id: Label | None = None
+    """Absent, "" and `own`: the app's own persona fields."""
+
+
+class RolledBack(TypedDict):
+    ok: bool
+    version: int
+    """The present one, which says what the named one did."""

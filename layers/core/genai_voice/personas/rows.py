@@ -1,22 +1,41 @@
 """How the personas of an app's library are stored."""
 
-from typing import Self
+from collections.abc import Iterator
+from typing import ClassVar, Self
 
+from genai_voice.foundation.clock import time_ordered_id
 from genai_voice.foundation.keys import key
-from genai_voice.foundation.table import BooleanAttribute, Item, UnicodeAttribute
+from genai_voice.foundation.table import BooleanAttribute, Condition, UnicodeAttribute
+from genai_voice.tenancy.rows import Presented
 
 
-class PersonaRow(Item, discriminator="persona"):
-    system_prompt = UnicodeAttribute()
-    voice = UnicodeAttribute(null=True)
-    persona_name = UnicodeAttribute(null=True)
-    persona_greeting = UnicodeAttribute(null=True)
-    persona_tone = UnicodeAttribute(null=True)
-    preferred_terms = UnicodeAttribute(null=True)
-    blocked_terms = UnicodeAttribute(null=True)
-    ui_strings = UnicodeAttribute(null=True)  # JSON text
+class PersonaRow(Presented, discriminator="persona"):
+    versioned: ClassVar[tuple[str, ...]] = ("name", *Presented.versioned)
+
+    persona_id = UnicodeAttribute()  # sorts by creation
+    name = UnicodeAttribute()
     is_active = BooleanAttribute()
 
     @classmethod
     def of(cls, app: str, persona_id: str) -> Self:
-        return cls(key("APP", app), key("PERSONA", persona_id))
+        return cls(key("APP", app), key("PERSONA", persona_id), persona_id=persona_id)
+
+    @classmethod
+    def new(cls, app: str) -> Self:
+        return cls.of(app, time_ordered_id())
+
+    @classmethod
+    def of_app(cls, app: str, after: str | None) -> Iterator[Self]:
+        """The active ones, oldest first, beginning after position `after` (a sort key)."""
+        wanted = cls.sk.startswith("PERSONA#") if after is None else cls.sk.between(after + "!", "PERSONA#~")
+        is_active = cls.is_active == True  # noqa: E712 - a condition of the table
+        return cls.query(key("APP", app), wanted, is_active, consistent_read=True)
+
+    @property
+    def known_as(self) -> str:
+        return self.persona_id
+
+    def unchanged(self) -> Condition:
+        """That it is still active, too."""
+        as_read: Condition = super().unchanged() & (PersonaRow.is_active == True)  # noqa: E712 - as above
+        return as_read

@@ -1,19 +1,21 @@
 """What operators do with apps: create, change, rotate, switch, show."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from math import inf
 from typing import Any
 
-from genai_voice.foundation.clock import now_ms
-from genai_voice.foundation.errors import Conflict, NotFound
+from genai_voice.foundation.clock import back_off, now_ms
+from genai_voice.foundation.errors import Busy, Conflict, NotFound
 from genai_voice.foundation.model import Request
 from genai_voice.foundation.secret import keys_for
-from genai_voice.foundation.table import Action
+from genai_voice.foundation.table import Action, Change, write_together
 from genai_voice.tenancy.fields import AppFields, NewApp, check_secret
 from genai_voice.tenancy.hashing import secret_hash
 from genai_voice.tenancy.resolver import PEPPER, forget_callers, secret_valid_until
 from genai_voice.tenancy.rows import AppRow, SecretHash
+
+_ATTEMPTS = 30
 
 
 def create_app(slug: str, app: NewApp, secret: str) -> None:
@@ -33,18 +35,38 @@ def put_app(slug: str, fields: AppFields, secret: str, on_create: AppFields | No
     row = AppRow.of(slug)
     if row.change(_creation(row, secret, fields, on_create), AppRow.pk.does_not_exist()):
         return True
-    existing = _existing(slug)
+    existing = load_app(slug)
     keep = secret_valid_until(existing, secret) == inf
     new_secret = [] if keep else [AppRow.secrets.set([_hashed(secret)])]
-    row.change([*_sets(fields), *new_secret, AppRow.updated_at.set(now_ms())])
-    forget_callers(slug)
+    change_fields(slug, _given(fields), new_secret)
     return False
 
 
 def update_app(slug: str, fields: Request, clear: frozenset[str] = frozenset()) -> None:
-    """Set what is given, remove what is named in `clear` (python names). Raises NotFound."""
-    removed = [getattr(AppRow, name).remove() for name in sorted(clear)]
-    _change(slug, [*_sets(fields), *removed])
+    """Set what is given, remove what is named in `clear` (python names). Raises NotFound, Busy."""
+    change_fields(slug, _given(fields) | dict.fromkeys(clear))
+
+
+def change_fields(slug: str, given: Mapping[str, Any], more: Sequence[Action] = ()) -> int:
+    """Set these fields (python names; None removes one). Answers the version of the persona fields after it.
+
+    Where they become different, what they were is kept in the same transaction. Raises NotFound, and Busy
+    when other writers win dozens of times running.
+    """
+    row = AppRow.of(slug)
+    for attempt in range(_ATTEMPTS):
+        app, now = load_app(slug), now_ms()
+        actions = [*AppRow.writing(given), *more, AppRow.updated_at.set(now)]
+        if not app.differs(given):
+            written, number = row.change(actions, app.unchanged()), app.number
+        else:
+            change = Change(row, [*actions, *app.raised(now)], app.unchanged())
+            written, number = write_together([change], [app.as_version()]), app.number + 1
+        if written:
+            forget_callers(slug)
+            return number
+        back_off(attempt)
+    raise Busy("Too many changes of this app at once: try again")
 
 
 def rotate_secret(slug: str, secret: str, overlap_ms: int) -> None:
@@ -53,7 +75,7 @@ def rotate_secret(slug: str, secret: str, overlap_ms: int) -> None:
 
     Never more than two are live. Rotating to the present secret once more ends the overlap.
     """
-    app = _existing(slug)
+    app = load_app(slug)
     new = _hashed(secret)
     now = now_ms()
     is_present = secret_valid_until(app, secret) == inf
@@ -69,12 +91,15 @@ def rotate_secret(slug: str, secret: str, overlap_ms: int) -> None:
 
 def set_active(slug: str, active: bool) -> None:
     """Switch an app on or off. Raises NotFound."""
-    _change(slug, [AppRow.is_active.set(active)])
+    actions = [AppRow.is_active.set(active), AppRow.updated_at.set(now_ms())]
+    if not AppRow.of(slug).change(actions, AppRow.pk.exists()):
+        raise _not_found(slug)
+    forget_callers(slug)
 
 
 def show_app(slug: str) -> dict[str, Any]:
     """The app's fields with the names of the wire, and until when its secrets are valid. Raises NotFound."""
-    row, now = _existing(slug), now_ms()
+    row, now = load_app(slug), now_ms()
     fields = {
         field.alias or name: getattr(row, name)
         for name, field in AppFields.model_fields.items()
@@ -84,18 +109,14 @@ def show_app(slug: str) -> dict[str, Any]:
         "slug": row.slug,
         "isActive": row.is_active,
         **fields,
+        **({"personaId": row.persona_id} if row.persona_id else {}),
+        "personaVersion": row.persona_version_in_force,
         "secrets": [
             {"validUntil": each.until} for each in row.secrets if each.until is None or each.until >= now
         ],
         "createdAt": row.created_at,
         "updatedAt": row.updated_at,
     }
-
-
-def fields_of(slug: str) -> AppFields:
-    """The app's fields as they are now. Raises NotFound."""
-    row = _existing(slug)
-    return AppFields.model_construct(**{name: getattr(row, name) for name in AppFields.model_fields})
 
 
 def list_apps() -> Iterator[dict[str, Any]]:
@@ -106,24 +127,22 @@ def list_apps() -> Iterator[dict[str, Any]]:
             yield {"slug": slug, "name": row.name, "isActive": row.is_active}
 
 
-def _existing(slug: str) -> AppRow:
+def load_app(slug: str) -> AppRow:
+    """The app as it is now. Raises NotFound."""
     row = AppRow.load(slug)
     if row is None:
-        raise NotFound(f"App not found: {slug}")
+        raise _not_found(slug)
     return row
 
 
-def _change(slug: str, actions: list[Action]) -> None:
-    row = AppRow.of(slug)
-    if not row.change([*actions, AppRow.updated_at.set(now_ms())], AppRow.pk.exists()):
-        raise NotFound(f"App not found: {slug}")
-    forget_callers(slug)
+def _not_found(slug: str) -> NotFound:
+    return NotFound(f"App not found: {slug}")
 
 
 def _creation(row: AppRow, secret: str, *fields: Request | None) -> list[Action]:
     now = now_ms()
     return [
-        *_sets(*fields),
+        *AppRow.writing(_given(*fields)),
         AppRow.slug.set(row.slug),
         AppRow.gsi1pk.set(row.gsi1pk),
         AppRow.gsi1sk.set(row.gsi1sk),
@@ -134,11 +153,11 @@ def _creation(row: AppRow, secret: str, *fields: Request | None) -> list[Action]
     ]
 
 
-def _sets(*fields: Request | None) -> list[Action]:
+def _given(*fields: Request | None) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for each in fields:
         given |= each.model_dump(exclude_none=True) if each else {}
-    return [getattr(AppRow, name).set(value) for name, value in given.items()]
+    return given
 
 
 def _hashed(secret: str) -> SecretHash:

@@ -4,19 +4,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from genai_voice.foundation.model import JsonObjectText, LongText, Name, Number, Request, Text, at_most
+from genai_voice.foundation.model import JsonObjectText, LongText, Name, Number, Prompt, Request, at_most
 from genai_voice.tenancy.model import TOKEN_PREFIX
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 """Lower-case letters, digits, `-` and `_`, at most 63: it stands in headers, room names and keys."""
-Prompt = Annotated[Text, at_most(100_000)]
-"""With all the texts of an app at their limits its row stays below DynamoDB's 400 KB."""
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 class AppFields(Request):
     """What of an app may be set; only what is given is written. Texts may be empty: an empty greeting is a
-    greeting.
+    greeting. Which persona of its library it links is the library's to say (`personas.library`).
     """
 
     name: Name | None = Field(default=None, description="what people call it")
@@ -26,9 +24,6 @@ class AppFields(Request):
     system_prompt: Prompt | None = Field(default=None, description="the agent's instructions")
     token_expire_minutes: Annotated[Number, Field(gt=0, le=1440)] | None = Field(
         default=None, description="life of a live token in minutes, at most 1440"
-    )
-    persona_id: Name | None = Field(
-        default=None, description="a persona of the library that replaces the fields below"
     )
     voice: LongText | None = Field(default=None, description="name of the voice")
     persona_name: LongText | None = Field(default=None, description="how the agent calls itself")

@@ -23,6 +23,8 @@ class App:
     slug: str
     max_actions_per_turn: int
     """Tool calls of a session in 60 s; 0 is unlimited."""
+    persona_version: str
+    """What its agent presents itself with: `<personaId>@<n>` of a linked persona, else `own@<n>`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,7 @@ def forget_callers(slug: str | None = None) -> None:
 
 
 def _app(row: AppRow) -> App:
-    return App(row.slug, int(row.max_actions_per_turn or 0))
+    return App(row.slug, int(row.max_actions_per_turn or 0), row.persona_version_in_force)
 
 
 def _recall(*remembered_as: str) -> Caller | None:

@@ -1,18 +1,28 @@
-"""How apps, session tokens and brakes are stored."""
+"""How apps, the versions of what their agents are told, session tokens and brakes are stored."""
 
-from collections.abc import Iterator
-from typing import Any, Self
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic_core import from_json, to_json
 
 from genai_voice.foundation.keys import key
 from genai_voice.foundation.table import (
+    Action,
     BinaryAttribute,
     BooleanAttribute,
+    CompressedText,
+    Condition,
     Item,
     ListAttribute,
     MapAttribute,
     NumberAttribute,
     UnicodeAttribute,
 )
+
+
+def persona_version(known_as: str, number: int) -> str:
+    """The name of a version on the wire."""
+    return f"{known_as}@{number}"
 
 
 class SecretHash(MapAttribute[str, Any]):
@@ -24,7 +34,99 @@ class SecretHash(MapAttribute[str, Any]):
     until = NumberAttribute(null=True)  # epoch ms; absent: for good
 
 
-class AppRow(Item, discriminator="app"):
+class Presented(Item):
+    """The persona fields, as an app and each persona of its library have them, and their version.
+
+    The row itself is the newest version. A change keeps what it was as a `PersonaVersionRow`, in the same
+    transaction and under the condition that the version is the one that was read: n is written once, and no
+    number is left out. A row that was never changed has no `version` and is version 1.
+    """
+
+    versioned: ClassVar[tuple[str, ...]] = (
+        *("system_prompt", "voice", "persona_name", "persona_greeting", "persona_tone"),
+        *("preferred_terms", "blocked_terms", "ui_strings"),
+    )
+
+    system_prompt = UnicodeAttribute()
+    voice = UnicodeAttribute(null=True)
+    persona_name = UnicodeAttribute(null=True)
+    persona_greeting = UnicodeAttribute(null=True)
+    persona_tone = UnicodeAttribute(null=True)
+    preferred_terms = UnicodeAttribute(null=True)
+    blocked_terms = UnicodeAttribute(null=True)
+    ui_strings = UnicodeAttribute(null=True)  # JSON text
+    version_since = NumberAttribute(null=True)  # epoch ms; absent: as long as the row
+
+    @property
+    def known_as(self) -> str:
+        """The part before `@` in the names of its versions."""
+        raise NotImplementedError
+
+    @property
+    def number(self) -> int:
+        """Of the present version."""
+        return int(self.version or 1)
+
+    @property
+    def content(self) -> dict[str, str]:
+        """The versioned fields that have a value."""
+        present = ((name, getattr(self, name)) for name in self.versioned)
+        return {name: value for name, value in present if value is not None}
+
+    def differs(self, given: Mapping[str, Any]) -> bool:
+        """Whether to write these fields (None: absent) would change what is versioned."""
+        return any(getattr(self, name) != given[name] for name in given.keys() & set(self.versioned))
+
+    def raised(self, now: int) -> list[Action]:
+        """Makes the next version of it."""
+        return [type(self).version.set(self.number + 1), type(self).version_since.set(now)]
+
+    def unchanged(self) -> Condition:
+        """That the version is still the one that was read."""
+        version = type(self).version
+        return version == self.version if self.version else version.does_not_exist()
+
+    def as_version(self) -> "PersonaVersionRow":
+        """The present version, to be kept or shown."""
+        row = PersonaVersionRow.of(self.pk, self.known_as, self.number)
+        row.content = to_json(self.content).decode()
+        row.created_at = self.version_since or self.created_at
+        return row
+
+    @classmethod
+    def writing(cls, given: Mapping[str, Any]) -> list[Action]:
+        """Sets these fields; None removes one."""
+        return [
+            getattr(cls, name).remove() if value is None else getattr(cls, name).set(value)
+            for name, value in given.items()
+        ]
+
+
+class PersonaVersionRow(Item, discriminator="persona_version"):
+    """What an app or a persona of its library said before a change. It is never changed itself."""
+
+    number = NumberAttribute()
+    content = CompressedText()  # JSON: the fields that had a value
+
+    @staticmethod
+    def _sk(known_as: str, number: int) -> str:
+        return key("VERSION", known_as, "NUMBER", f"{number:08d}")
+
+    @classmethod
+    def of(cls, pk: str, known_as: str, number: int) -> Self:
+        return cls(pk, cls._sk(known_as, number), number=number)
+
+    @classmethod
+    def before(cls, pk: str, known_as: str, number: int, limit: int) -> Iterator[Self]:
+        """The versions below this number, newest first."""
+        wanted = cls.sk.between(cls._sk(known_as, 0), cls._sk(known_as, number - 1))
+        return cls.query(pk, wanted, consistent_read=True, scan_index_forward=False, limit=limit)
+
+    def fields(self) -> dict[str, str]:
+        return dict(from_json(self.content))
+
+
+class AppRow(Presented, discriminator="app"):
     slug = UnicodeAttribute()
     is_active = BooleanAttribute()
     secrets = ListAttribute(of=SecretHash)
@@ -32,22 +134,15 @@ class AppRow(Item, discriminator="app"):
     model_id = UnicodeAttribute()
     reply_as_audio = BooleanAttribute()
     temperature = NumberAttribute(null=True)
-    system_prompt = UnicodeAttribute()
     token_expire_minutes = NumberAttribute(null=True)
-    persona_id = UnicodeAttribute(null=True)
-    voice = UnicodeAttribute(null=True)
-    persona_name = UnicodeAttribute(null=True)
-    persona_greeting = UnicodeAttribute(null=True)
-    persona_tone = UnicodeAttribute(null=True)
-    preferred_terms = UnicodeAttribute(null=True)
-    blocked_terms = UnicodeAttribute(null=True)
+    persona_id = UnicodeAttribute(null=True)  # of the linked persona; goes and comes with persona_number
+    persona_number = NumberAttribute(null=True)  # the present version of the linked persona
     guardrails_enabled = BooleanAttribute(null=True)
     max_actions_per_turn = NumberAttribute(null=True)
     handoff_enabled = BooleanAttribute(null=True)
     handoff_webhook_url = UnicodeAttribute(null=True)
     handoff_expiration_seconds = NumberAttribute(null=True)
     knowledge_threshold = NumberAttribute(null=True)
-    ui_strings = UnicodeAttribute(null=True)
     browser_scope = UnicodeAttribute(null=True)
     updated_at = NumberAttribute()
 
@@ -55,6 +150,22 @@ class AppRow(Item, discriminator="app"):
     def of(cls, slug: str) -> Self:
         """The app's row, with what makes it found in the list of apps."""
         return cls(key("APP", slug), key("APP"), slug=slug, gsi1pk=key("APPS"), gsi1sk=key("SLUG", slug))
+
+    @property
+    def known_as(self) -> str:
+        return "own"
+
+    @classmethod
+    def linking(cls, persona_id: str | None, number: int | None, now: int) -> list[Action]:
+        """Links a persona of the library by its present version; None: none."""
+        linked = cls.writing({"persona_id": persona_id, "persona_number": number})
+        return [*linked, cls.updated_at.set(now)]
+
+    @property
+    def persona_version_in_force(self) -> str:
+        if self.persona_id and self.persona_number:
+            return persona_version(self.persona_id, int(self.persona_number))
+        return persona_version(self.known_as, self.number)
 
     @classmethod
     def load(cls, slug: str) -> Self | None:
