@@ -19,6 +19,7 @@ CORE = ROOT / "layers" / "core"
 HANDLERS = {path.parent.name: path for path in sorted((ROOT / "functions").glob("*/app.py"))}
 
 USE_CASES = {
+    "conversations.operations",
     *("conversations.messages", "tenancy.apps", "tenancy.sessions", "tools.executor", "tools.registry"),
 }
 """What functions call, beside every `service`."""

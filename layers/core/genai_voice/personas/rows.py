@@ -20,3 +20,7 @@ class PersonaRow(Item, discriminator="persona"):
     @classmethod
     def of(cls, app: str, persona_id: str) -> Self:
         return cls(key("APP", app), key("PERSONA", persona_id))
+
+    @classmethod
+    def count_of(cls, app: str) -> int:
+        return cls.count(key("APP", app), cls.sk.startswith("PERSONA#"))

@@ -29,6 +29,11 @@ def exists(app: str, persona_id: str) -> bool:
     return _active(app, persona_id) is not None
 
 
+def count(app: str) -> int:
+    """The personas of the app's library."""
+    return PersonaRow.count_of(app)
+
+
 def _active(app: str, persona_id: str) -> PersonaRow | None:
     persona = PersonaRow.of(app, persona_id).stored()
     return persona if persona and persona.is_active else None

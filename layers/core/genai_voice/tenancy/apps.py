@@ -72,6 +72,15 @@ def set_active(slug: str, active: bool) -> None:
     _change(slug, [AppRow.is_active.set(active)])
 
 
+def revoke_tokens(slug: str) -> None:
+    """Refuse every session token that was opened until now: within 30 s everywhere, at once in this process.
+    New ones can be opened. Raises NotFound.
+
+    The moment is this machine's: with a clock that is slow, the newest tokens live on.
+    """
+    _change(slug, [AppRow.tokens_revoked_at.set(now_ms())])
+
+
 def show_app(slug: str) -> dict[str, Any]:
     """The app's fields with the names of the wire, and until when its secrets are valid. Raises NotFound."""
     row, now = _existing(slug), now_ms()
@@ -96,6 +105,16 @@ def fields_of(slug: str) -> AppFields:
     """The app's fields as they are now. Raises NotFound."""
     row = _existing(slug)
     return AppFields.model_construct(**{name: getattr(row, name) for name in AppFields.model_fields})
+
+
+def check_app(slug: str) -> str:
+    """This slug, if there is such an app. Raises NotFound."""
+    return _existing(slug).slug
+
+
+def list_slugs() -> Iterator[str]:
+    """The slugs of all apps, in alphabetical order."""
+    return AppRow.all_slugs()
 
 
 def list_apps() -> Iterator[dict[str, Any]]:

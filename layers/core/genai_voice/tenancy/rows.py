@@ -49,6 +49,7 @@ class AppRow(Item, discriminator="app"):
     knowledge_threshold = NumberAttribute(null=True)
     ui_strings = UnicodeAttribute(null=True)
     browser_scope = UnicodeAttribute(null=True)
+    tokens_revoked_at = NumberAttribute(null=True)  # epoch ms: tokens opened until then count no more
     updated_at = NumberAttribute()
 
     @classmethod
