@@ -4,6 +4,7 @@ wrong, and is declared to be reading or changing. A change is audited.
 
 import getpass
 import json
+import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
@@ -117,9 +118,16 @@ def _actor() -> str:
 
     Nobody is kept from revoking tokens because the identity service does not answer.
     """
-    here = f"{getpass.getuser()}@{socket.gethostname()}"
+    here = f"{_user()}@{socket.gethostname()}"
     identity = None if settings().dynamodb_endpoint else _aws_identity()
     return f"{identity} ({here})" if identity else here
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have a number and no name
+        return str(os.getuid())
 
 
 def _aws_identity() -> str | None:

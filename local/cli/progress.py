@@ -18,7 +18,7 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[[], None]
     _reached[:] = [f"{what}, none done"]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(file=sys.stderr)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(what, total=total)
 
         def advance() -> None:
