@@ -72,6 +72,18 @@ def test_a_dump_is_readable_without_json() -> None:
     assert output == "s  2026-11-18 11:06:40Z  active\n  user: hello\n\n"
 
 
+def test_what_callers_say_does_not_steer_the_terminal_of_operators() -> None:
+    app = new_app()
+    save(app, messages=said("a\x1b[2Jb\x9bc\r\nd\te"))
+    assert (
+        "  user: a\ufffd[2Jb\ufffdc\ufffd\nd\te\n" in run("conversations", "dump", "--app", app.slug).stdout
+    )
+    output = run("conversations", "dump", "--app", app.slug, "--json").stdout
+    assert "\x1b" not in output
+    assert "\x9b" not in output
+    assert json.loads(output)["transcript"] == said("a\x1b[2Jb\x9bc\r\nd\te")
+
+
 def test_a_long_transcript_is_dumped_whole_also_beyond_what_a_reply_holds() -> None:
     app = new_app()
     long = said(*(incompressible(1_200_000, seed) for seed in range(4)))
