@@ -20,6 +20,7 @@ HANDLERS = {path.parent.name: path for path in sorted((ROOT / "functions").glob(
 
 USE_CASES = {
     *("personas.library", "personas.versions"),
+    "conversations.operations",
     *("conversations.messages", "tenancy.apps", "tenancy.sessions", "tools.executor", "tools.registry"),
 }
 """What functions call, beside every `service`."""

@@ -21,6 +21,7 @@ from tests.e2e.local.service import ROOT, Project, Service, processes_with
 
 Ended = subprocess.CompletedProcess[str]
 SECRET = "the secret of the demo apps"
+_OPERATOR = "from local.cli import main; main()"
 _CODE = os.pathsep.join([str(ROOT / "layers" / "core"), str(ROOT)])
 
 
@@ -43,6 +44,16 @@ class Served(Service):
     def operator(self, *arguments: str, **variables: str) -> Ended:
         """`genai-voice` beside the service, on the same data."""
         return operator(*arguments, DATA_DIR=str(self.data), **variables)
+
+    def operating(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """The same while it runs, with pipes for what it prints."""
+        return subprocess.Popen(  # noqa: S603 - what is under test
+            [sys.executable, "-c", _OPERATOR, *arguments],
+            cwd=ROOT,
+            env=_environment(DATA_DIR=str(self.data)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
 
     def demo(self, **variables: str) -> Ended:
         """`make demo` beside the service, on the same data."""
@@ -105,19 +116,23 @@ def events_of(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def operator(*arguments: str, **variables: str) -> Ended:
     """The command as its installed script starts it."""
-    return _run("-c", "from local.cli import main; main()", *arguments, **variables)
+    return _run("-c", _OPERATOR, *arguments, **variables)
 
 
 def demo(**variables: str) -> Ended:
     return _run("-m", "local.demo", **variables)
 
 
-def _run(*arguments: str, **variables: str) -> Ended:
+def _environment(**variables: str) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {**kept, "PYTHONPATH": _CODE, **variables}
+
+
+def _run(*arguments: str, **variables: str) -> Ended:
     return subprocess.run(  # noqa: S603 - what is under test
         [sys.executable, *arguments],
         cwd=ROOT,
-        env={**kept, "PYTHONPATH": _CODE, **variables},
+        env=_environment(**variables),
         capture_output=True,
         text=True,
         timeout=60,

@@ -1,10 +1,13 @@
 """The operator command line beside a running service."""
 
+import json
+import signal
 import time
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.local.service import needs_dynoxide
-from tests.e2e.served import Served, answer, operator
+from tests.e2e.served import Ended, Served, answer, operator, said, written
 
 pytestmark = needs_dynoxide
 
@@ -58,3 +61,79 @@ def test_without_a_running_service_it_is_one_sentence(tmp_path: Path) -> None:
         f"Error: No local service is running on {tmp_path}: start it with `make run`, "
         "or set TABLE_NAME to work on a deployed table.\n"
     )
+
+
+def test_what_a_conversation_leaves_is_dumped_counted_and_resolved(served: Served) -> None:
+    with served.client("demo-dentist") as client:
+        client.post("/api/conversations", {"sessionId": "call", "status": "active"})
+        client.post("/api/messages", {"messages": [said("call", f"line {n}", n) for n in (2, 1)]})
+        client.execute("call", "lookup_appointment", patientName="Sarah")
+        done = served.operator("conversations", "backfill", "--app", "demo-dentist", "--json")
+        assert json.loads(done.stdout) == {"app": "demo-dentist", "sessionId": "call", "messages": 2}, (
+            done.stderr
+        )
+        assert [each["content"] for each in client.conversation("call")["transcript"]] == ["line 1", "line 2"]
+
+        stale = ("conversations", "resolve-stale", "--older-than", "0s")
+        assert served.operator(*stale, "--dry-run").returncode == 0
+        assert client.conversation("call")["status"] == "active"
+        done = served.operator(*stale)
+        assert "demo-dentist call: resolved" in done.stdout, done.stderr
+        assert client.conversation("call")["status"] == "resolved"
+
+    (dumped,) = jsonl(served.operator("conversations", "dump", "--app", "demo-dentist", "--json"))
+    assert [item["content"] for item in dumped["transcript"]] == ["line 1", "line 2"]
+    stats = {each["app"]: each for each in jsonl(served.operator("conversations", "stats", "--json"))}
+    assert stats["demo-dentist"]["conversations"]["resolved"] == 1
+    assert stats["demo-dentist"]["messages"] == 2
+    month = time.strftime("%Y-%m", time.gmtime())
+    (used,) = jsonl(served.operator("usage", "--app", "demo-dentist", "--month", month, "--json"))
+    assert (used["conversations"], used["messages"], used["toolCalls"]) == (1, 2, 1)
+    newest, *_ = jsonl(served.operator("audit", "--app", "demo-dentist", "--json"))
+    assert (newest["command"], newest["outcome"]) == ("conversations resolve-stale", "done")
+
+
+def test_revoked_tokens_are_out_within_thirty_seconds_and_new_ones_work(served: Served) -> None:
+    with served.client("demo-earnings") as client:
+        client.open_session()
+        answer(client.call("GET", "/api/tools"))
+        assert served.operator("tokens", "revoke", "--app", "demo-earnings").returncode == 0
+        revoked = time.monotonic()
+        while client.call("GET", "/api/tools").status_code == 200:
+            assert time.monotonic() - revoked < 31
+            time.sleep(0.5)
+        client.open_session()
+        answer(client.call("GET", "/api/tools"))
+
+
+def test_a_pipe_that_is_closed_early_is_quiet(served: Served) -> None:
+    with served.client("demo-ecommerce") as client:
+        for number in range(20):
+            body = {"sessionId": f"call-{number}", "messages": [written("x" * 100_000, 1)]}
+            client.post("/api/conversations", body)
+    process = served.operating("conversations", "dump", "--app", "demo-ecommerce", "--json")
+    with process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.read(1)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_ctrl_c_says_where_it_stopped(served: Served) -> None:
+    process = served.operating("conversations", "dump", "--app", "demo-ecommerce", "--json")
+    with process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.read(1)  # it is at work, and cannot end: nobody reads on
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        told = process.stderr.read().decode()
+        assert process.wait() == 130, told
+    assert told.startswith("Stopped at demo-ecommerce: conversations, "), told
+    assert told.count("\n") == 1
+
+
+def jsonl(done: Ended) -> list[dict[str, Any]]:
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]

@@ -227,6 +227,7 @@ def rows(app: str, *sessions: str) -> list[dict[str, Any]]:
     """Every item of the app and of these sessions, as stored, in the order of their keys."""
     partitions = [
         key("APP", app),
+        key("APP", app, "AUDIT"),
         key("APP", app, "EXECUTION"),
         key("APP", app, "KNOWLEDGE"),
         *(key("APP", app, "SESSION", session) for session in sessions),

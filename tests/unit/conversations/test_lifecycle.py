@@ -1,7 +1,7 @@
 """The status of a conversation: the matrix of the contract, word by word, and what follows from it."""
 
 import pytest
-from genai_voice.conversations.lifecycle import STATUSES, next_status, refusing
+from genai_voice.conversations.lifecycle import STATUSES, is_stale, lasted_ms, next_status, refusing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,3 +51,45 @@ def test_whatever_is_saved_nothing_but_a_person_or_a_caller_that_leaves_ends_a_h
 @given(statuses, statuses)
 def test_what_a_conditional_write_excludes_is_what_would_be_kept(stored: str, requested: str) -> None:
     assert (stored in refusing(requested)) == (next_status(stored, requested) != requested)
+
+
+@pytest.mark.parametrize(
+    ("started", "ended", "stale"),
+    [
+        pytest.param(0, 100, True, id="as long ago as that"),
+        pytest.param(0, 101, False, id="a millisecond less"),
+        pytest.param(100, None, True, id="the start counts where there is no end"),
+        pytest.param(101, None, False, id="a start that is too late"),
+        pytest.param(0, 0, True, id="an end at 0 is an end"),
+        pytest.param(0, 5_000, False, id="an end to come"),
+    ],
+)
+def test_a_conversation_is_stale_by_its_end_or_else_its_start(
+    started: float, ended: float | None, stale: bool
+) -> None:
+    assert is_stale(started, ended, 1_000, 900) is stale
+
+
+DAY = 86_400_000
+CREATED = 1_795_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("started", "lasted"),
+    [
+        pytest.param(CREATED, 60_000, id="it began with its first save"),
+        pytest.param(CREATED - 5_000, 65_000, id="it began before"),
+        pytest.param(CREATED - DAY, DAY + 60_000, id="a day before"),
+        pytest.param(CREATED - DAY - 1, 60_000, id="longer ago than a day"),
+        pytest.param(1_795_000_000, 60_000, id="seconds for milliseconds"),
+        pytest.param(CREATED + 1, 60_000, id="after its first save"),
+    ],
+)
+def test_a_conversation_lasted_from_its_start_if_that_can_be_to_its_last_save(
+    started: float, lasted: float
+) -> None:
+    assert lasted_ms(started, CREATED + 60_000, CREATED) == lasted
+
+
+def test_a_conversation_never_lasted_less_than_nothing() -> None:
+    assert lasted_ms(CREATED, CREATED - 1, CREATED) == 0

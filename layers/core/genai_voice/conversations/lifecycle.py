@@ -4,6 +4,8 @@ from typing import Final
 
 STATUSES: Final = ("active", "handed_off", "resolved", "abandoned")
 
+_DAY_MS: Final = 24 * 3_600_000
+
 # stored ↓ requested →   active   resolved   abandoned   handed_off
 _APPLIED: Final = {
     None: {"active", "resolved", "abandoned", "handed_off"},
@@ -19,6 +21,21 @@ def next_status(stored: str | None, requested: str | None) -> str:
     if requested is None:
         return stored or "active"
     return requested if requested in _APPLIED[stored] else stored or "active"
+
+
+def is_stale(started_at: float, ended_at: float | None, now_ms: float, stale_after_ms: float) -> bool:
+    """Whether an active conversation has been left: nothing was saved of it for that long (contract 3.18)."""
+    return now_ms - (started_at if ended_at is None else ended_at) >= stale_after_ms
+
+
+def lasted_ms(started_at: float, ended_at: float, created_at: float) -> float:
+    """How long a conversation took, from its start to its last save.
+
+    A start is the client's word. One that is no moment of the day before the first save (seconds for
+    milliseconds, a wrong clock) would make years of a minute: the first save is taken in its place.
+    """
+    started = started_at if 0 <= created_at - started_at <= _DAY_MS else created_at
+    return max(0.0, ended_at - started)
 
 
 def refusing(requested: str) -> frozenset[str]:

@@ -54,7 +54,7 @@ class ConversationQuery(Listing):
     status: str | None = None
 
 
-class ConversationView(TypedDict):
+class ConversationFacts(TypedDict):
     _id: str
     _creationTime: float
     appSlug: str
@@ -68,10 +68,20 @@ class ConversationView(TypedDict):
     agentModes: NotRequired[str]
     personaVersion: NotRequired[str]
     """In force when it began: `<personaId>@<n>` or `own@<n>`."""
+
+
+class ConversationView(ConversationFacts):
     transcript: NotRequired[str]
     """JSON text."""
     transcriptOmitted: NotRequired[bool]
     """True for a transcript that no reply can hold."""
+
+
+class ConversationDump(ConversationFacts):
+    transcript: NotRequired[list[TranscriptItem]]
+    """Parsed."""
+    transcriptOmitted: NotRequired[bool]
+    """True for a transcript that lacks a part."""
 
 
 class ConversationPage(TypedDict):

@@ -1,6 +1,7 @@
 """How conversations, the parts of long transcripts and messages are stored."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Self
 
 from genai_voice.foundation.keys import at, digest, key
@@ -11,6 +12,14 @@ from genai_voice.foundation.table import (
     NumberAttribute,
     UnicodeAttribute,
 )
+
+MAX_MS = 10.0**15 - 1
+"""The latest moment that a key can hold."""
+
+_BRIEF = [
+    *("pk", "sk", "kind", "session_id", "status", "started_at", "ended_at"),
+    *("created_at", "message_count", "transcript_bytes"),
+]
 
 
 def session_pk(app: str, session: str) -> str:
@@ -55,9 +64,55 @@ class ConversationRow(Item, discriminator="conversation"):
             )
         )
 
-    def part_keys(self) -> list[tuple[str, str]]:
-        """Where the parts of the transcript are, in their order."""
-        revision = str(self.transcript_revision or "")
+    @classmethod
+    def first_saved(
+        cls,
+        app: str,
+        since_ms: float = 0,
+        until_ms: float = MAX_MS,
+        *,
+        status: str | None = None,
+        newest_first: bool = False,
+    ) -> Iterator[Self]:
+        """What the index knows of those first saved from `since_ms` until before `until_ms`, read by the
+        hundred.
+        """
+        index, place = ("gsi2", cls.gsi2sk) if status else ("gsi1", cls.gsi1sk)
+        return cls.query(
+            cls.list_key(app, status),
+            place.between(at(since_ms, ""), at(until_ms, "")),
+            index_name=index,
+            scan_index_forward=not newest_first,
+            page_size=100,
+        )
+
+    @classmethod
+    def count_first_saved(cls, app: str, since_ms: float = 0, until_ms: float = MAX_MS) -> int:
+        """How many there are. Reads their entries in the index, about 20 in a capacity unit of 4 KB."""
+        return cls.count(
+            cls.list_key(app), cls.gsi1sk.between(at(since_ms, ""), at(until_ms, "")), index_name="gsi1"
+        )
+
+    @classmethod
+    def count_with(cls, app: str, status: str) -> int:
+        """How many have this status. Reads their entries in the index."""
+        return cls.count(
+            cls.list_key(app, status), cls.gsi2sk.between(at(0, ""), at(MAX_MS, "")), index_name="gsi2"
+        )
+
+    @classmethod
+    def briefly(cls, listed: Iterable[Self]) -> Iterator[Self]:
+        """These rows, in their order and with all but their transcripts. Whole rows are paid for, a hundred
+        are held.
+        """
+        rest = iter(listed)
+        while keys := [(each.pk, each.sk) for each in islice(rest, 100)]:
+            found = {row.pk: row for row in cls.batch_get(keys, attributes_to_get=_BRIEF)}
+            yield from (found[pk] for pk, _ in keys if pk in found)
+
+    def part_keys(self, revision: str | None = None) -> list[tuple[str, str]]:
+        """Where the parts of the transcript, or of this revision of it, are, in their order."""
+        revision = str(revision or self.transcript_revision or "")
         count = int(revision.rpartition(".")[2] or 0)
         return [(self.pk, TranscriptPart.sk_of(revision, part)) for part in range(count)]
 
@@ -86,6 +141,11 @@ class MessageRow(Item, discriminator="message"):
         """Its key is made of its content, so that a message that is sent again is the same row."""
         message_id = at(created_at, digest(app, session, participant, content))
         return cls(session_pk(app, session), key("MESSAGE", message_id), message_id=message_id)
+
+    @classmethod
+    def count_of(cls, session: str) -> int:
+        """How many there are in a session's partition. Reads them all, and carries none."""
+        return cls.count(session, cls.sk.startswith("MESSAGE#"))
 
     @classmethod
     def of_session(cls, app: str, session: str, after: str | None) -> Iterator[Self]:

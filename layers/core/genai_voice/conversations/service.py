@@ -1,18 +1,20 @@
 """A conversation is saved again and again while it goes on; conversations are listed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial, reduce
 from operator import and_
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from pydantic_core import to_json
 
 from genai_voice.conversations.lifecycle import next_status, refusing
 from genai_voice.conversations.model import (
+    ConversationFacts,
     ConversationPage,
     ConversationQuery,
     ConversationSave,
     ConversationView,
+    TranscriptItem,
 )
 from genai_voice.conversations.rows import ConversationRow, TranscriptPart
 from genai_voice.conversations.transcripts import pack, reply_bytes, unpack
@@ -40,7 +42,7 @@ def save(app: App, request: ConversationSave) -> Ok:
     expire. Raises Busy when other writers win a dozen times running.
     """
     row = ConversationRow.of(app.slug, request.session_id)
-    transcript = _store(row, request)
+    transcript = Transcript() if request.messages is None else store_transcript(row, request.messages)
     stored: ConversationRow | None = None
     for attempt in range(_ATTEMPTS):
         actions = [*_facts(app, request), *_status(app.slug, request.status, stored), *transcript.actions]
@@ -51,7 +53,7 @@ def save(app: App, request: ConversationSave) -> Ok:
         )
         if replaced is not None:
             if transcript.actions:
-                _expire(row, replaced if transcript.revision else stored, transcript.revision)
+                _let_go(row, replaced if transcript.revision else stored, transcript.revision)
             return {"ok": True}
         back_off(attempt)
         stored = row.stored()
@@ -81,7 +83,7 @@ def find(app: str, query: ConversationQuery) -> ConversationPage:
 # -- saving ------------------------------------------------------------------------------------------------
 
 
-class _Transcript(NamedTuple):
+class Transcript(NamedTuple):
     """What a save says of the transcript: nothing without messages."""
 
     actions: Sequence[Action] = ()
@@ -89,24 +91,24 @@ class _Transcript(NamedTuple):
     """Of the parts that were stored beside the row."""
 
 
-def _store(row: ConversationRow, request: ConversationSave) -> _Transcript:
-    """Packs the transcript. The parts of a long one are stored here, before anything points at them."""
-    if request.messages is None:
-        return _Transcript()
-    text = to_json(request.messages).decode()
+def store_transcript(row: ConversationRow, items: Sequence[TranscriptItem]) -> Transcript:
+    """Packs the transcript, for the write of the row. The parts of a long one are stored here, before
+    anything points at them: when that write is refused for good, they are to be expired.
+    """
+    text = to_json(items).decode()
     pieces = pack(text)
     about = [
-        ConversationRow.message_count.set(len(request.messages)),
+        ConversationRow.message_count.set(len(items)),
         ConversationRow.transcript_bytes.set(reply_bytes(text)),
     ]
     if len(pieces) == 1:
         inline = [ConversationRow.transcript.set(pieces[0]), ConversationRow.transcript_revision.remove()]
-        return _Transcript([*about, *inline])
+        return Transcript([*about, *inline])
     revision = f"{time_ordered_id()}.{len(pieces)}"
     keyed = enumerate(pieces)
     put_all([TranscriptPart(row.pk, TranscriptPart.sk_of(revision, part), data=data) for part, data in keyed])
     beside = [ConversationRow.transcript.remove(), ConversationRow.transcript_revision.set(revision)]
-    return _Transcript([*about, *beside], revision)
+    return Transcript([*about, *beside], revision)
 
 
 def _beginning(app: App, session_id: str, now: int, started_at: float | None = None) -> list[Action]:
@@ -154,7 +156,7 @@ def _status(app: str, requested: str | None, stored: ConversationRow | None) -> 
 
 
 def _unchanged(
-    request: ConversationSave, transcript: _Transcript, stored: ConversationRow | None
+    request: ConversationSave, transcript: Transcript, stored: ConversationRow | None
 ) -> Condition | None:
     """What must hold for the write: at first guessed, after a refusal that the row is still the one that was
     read.
@@ -178,16 +180,19 @@ def _refusing(request: ConversationSave) -> Iterable[str]:
     return refusing(request.status) if request.status and request.status != "active" else ()
 
 
-def _expire(row: ConversationRow, replaced: ConversationRow | None, present: str | None) -> None:
-    """Let the parts of a replaced transcript go, an hour from now: whoever has just read where they are can
-    read them.
-
-    The present ones stay, whatever the table said was replaced: a write that was sent again finds its own.
+def _let_go(row: ConversationRow, replaced: ConversationRow | None, present: str | None) -> None:
+    """The present parts stay, whatever the table said was replaced: a write that was sent again finds its
+    own.
     """
-    if replaced is None or replaced.transcript_revision in (None, present):
-        return
-    replaced.pk = row.pk
-    for pk, sk in replaced.part_keys():
+    if replaced and replaced.transcript_revision not in (None, present):
+        expire_parts(row, replaced.transcript_revision)
+
+
+def expire_parts(row: ConversationRow, revision: str) -> None:
+    """Let the parts of this revision go, an hour from now: whoever has just read where they are can read
+    them.
+    """
+    for pk, sk in row.part_keys(revision):
         expiry = TranscriptPart.expires_at.set(now_ms() // 1000 + _KEPT_S)
         TranscriptPart(pk, sk).change([expiry], TranscriptPart.pk.exists())
 
@@ -209,8 +214,9 @@ def _fitting(listed: list[ConversationRow]) -> list[ConversationRow]:
     return listed[:PAGE]
 
 
-def _view(app: str, parts: dict[tuple[str, str], TranscriptPart], row: ConversationRow) -> ConversationView:
-    view: ConversationView = {
+def facts(app: str, row: ConversationRow) -> ConversationFacts:
+    """All that is shown of a conversation but its transcript."""
+    view: ConversationFacts = {
         "_id": digest(app, row.session_id),
         "_creationTime": row.created_at or 0,
         "appSlug": app,
@@ -228,8 +234,15 @@ def _view(app: str, parts: dict[tuple[str, str], TranscriptPart], row: Conversat
         view["agentModes"] = row.agent_modes
     if row.persona_version is not None:
         view["personaVersion"] = row.persona_version
+    return view
+
+
+def _view(
+    app: str, parts: Mapping[tuple[str, str], TranscriptPart], row: ConversationRow
+) -> ConversationView:
+    view = cast(ConversationView, facts(app, row))
     if row.transcript is not None or row.transcript_revision:
-        pieces = _pieces(row, parts) if _shown(row) else []
+        pieces = transcript_pieces(row, parts) if _shown(row) else []
         if pieces:
             view["transcript"] = unpack(pieces)
         else:
@@ -237,7 +250,7 @@ def _view(app: str, parts: dict[tuple[str, str], TranscriptPart], row: Conversat
     return view
 
 
-def _pieces(row: ConversationRow, parts: dict[tuple[str, str], TranscriptPart]) -> list[bytes]:
+def transcript_pieces(row: ConversationRow, parts: Mapping[tuple[str, str], TranscriptPart]) -> list[bytes]:
     """The pieces of its transcript, or none when one is missing: a torn row must not break a list."""
     if row.transcript is not None:
         return [row.transcript]

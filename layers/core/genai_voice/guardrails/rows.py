@@ -20,5 +20,9 @@ class RuleRow(Item, discriminator="rule"):
         return cls(key("APP", app), key("RULE", digest(app, type_, pattern)), type=type_, pattern=pattern)
 
     @classmethod
+    def count_of(cls, app: str) -> int:
+        return cls.count(key("APP", app), cls.sk.startswith("RULE#"))
+
+    @classmethod
     def of_app(cls, app: str) -> list[Self]:
         return list(cls.query(key("APP", app), cls.sk.startswith("RULE#"), consistent_read=True))

@@ -1,4 +1,4 @@
-"""Guardrail rules are added."""
+"""Guardrail rules are added and counted."""
 
 from genai_voice.foundation.clock import now_ms, time_ordered_id
 from genai_voice.guardrails.rows import RuleRow
@@ -12,3 +12,8 @@ def add_if_new(app: str, type_: str, pattern: str, action: str, user_message: st
     rule.action, rule.user_message, rule.is_active = action, user_message, True
     rule.place, rule.created_at = time_ordered_id(), now_ms()
     return rule.insert()
+
+
+def count(app: str) -> int:
+    """The app's rules."""
+    return RuleRow.count_of(app)

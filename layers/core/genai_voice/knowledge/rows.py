@@ -18,3 +18,7 @@ class DocumentRow(Item, discriminator="document"):
     def of(cls, app: str, title: str) -> Self:
         """An upsert by title needs no look-up: the title is the key."""
         return cls(key("APP", app, "KNOWLEDGE"), key("DOC", digest(app, title)))
+
+    @classmethod
+    def count_of(cls, app: str) -> int:
+        return cls.count(key("APP", app, "KNOWLEDGE"), cls.sk.startswith("DOC#"))

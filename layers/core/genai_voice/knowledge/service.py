@@ -1,4 +1,4 @@
-"""Documents are put into an app's knowledge."""
+"""Documents are put into an app's knowledge, and counted."""
 
 from genai_voice.foundation.clock import now_ms
 from genai_voice.knowledge.rows import DocumentRow
@@ -20,3 +20,8 @@ def put(app: str, title: str, *, content: str, category: str, source_type: str, 
         returning="ALL_OLD",
     )
     return before is None or before.title is None
+
+
+def count(app: str) -> int:
+    """The app's documents."""
+    return DocumentRow.count_of(app)

@@ -31,6 +31,10 @@ class PersonaRow(Presented, discriminator="persona"):
         is_active = cls.is_active == True  # noqa: E712 - a condition of the table
         return cls.query(key("APP", app), wanted, is_active, consistent_read=True)
 
+    @classmethod
+    def count_of(cls, app: str) -> int:
+        return cls.count(key("APP", app), cls.sk.startswith("PERSONA#"))
+
     @property
     def known_as(self) -> str:
         return self.persona_id

@@ -24,6 +24,11 @@ def update(app: str, change: PersonaUpdate) -> Ok:
     return {"ok": True}
 
 
+def count(app: str) -> int:
+    """The personas of the app's library."""
+    return PersonaRow.count_of(app)
+
+
 def _view(content: Mapping[str, str]) -> PersonaView:
     return {
         "systemPrompt": content.get("system_prompt"),

@@ -13,6 +13,11 @@ class EventsRow(Item, discriminator="events"):
     trace_id = UnicodeAttribute(null=True)
 
     @classmethod
+    def count_of(cls, session: str) -> int:
+        """How many batches there are in a session's partition. Reads them all, and carries none."""
+        return cls.count(session, cls.sk.startswith("EVENTS#"))
+
+    @classmethod
     def of(cls, app: str, session: str, first_ts: float, events: str, trace_id: str | None) -> Self:
         """Its key is made of its content, so that a batch that is sent again is the same row."""
         place = at(first_ts, digest(app, session, trace_id or "", events))

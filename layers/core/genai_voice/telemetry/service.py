@@ -20,6 +20,11 @@ def insert(app: str, batch: EventBatch, trace_id: str | None) -> EventsInserted:
     return {"inserted": len(batch.events)}
 
 
+def count(session: str) -> int:
+    """Stored batches in a session's partition."""
+    return EventsRow.count_of(session)
+
+
 def _items(events: list[Event]) -> list[list[Event]]:
     """The events in runs of which each fits an item."""
     if not events:

@@ -91,8 +91,20 @@ def rotate_secret(slug: str, secret: str, overlap_ms: int) -> None:
 
 def set_active(slug: str, active: bool) -> None:
     """Switch an app on or off. Raises NotFound."""
-    actions = [AppRow.is_active.set(active), AppRow.updated_at.set(now_ms())]
-    if not AppRow.of(slug).change(actions, AppRow.pk.exists()):
+    _switch(slug, AppRow.is_active.set(active))
+
+
+def revoke_tokens(slug: str) -> None:
+    """Refuse every session token that was opened until now: within 30 s everywhere, at once in this process.
+    New ones can be opened. Raises NotFound.
+
+    The moment is this machine's: with a clock that is slow, the newest tokens live on.
+    """
+    _switch(slug, AppRow.tokens_revoked_at.set(now_ms()))
+
+
+def _switch(slug: str, action: Action) -> None:
+    if not AppRow.of(slug).change([action, AppRow.updated_at.set(now_ms())], AppRow.pk.exists()):
         raise _not_found(slug)
     forget_callers(slug)
 
@@ -117,6 +129,16 @@ def show_app(slug: str) -> dict[str, Any]:
         "createdAt": row.created_at,
         "updatedAt": row.updated_at,
     }
+
+
+def check_app(slug: str) -> str:
+    """This slug, if there is such an app. Raises NotFound."""
+    return load_app(slug).slug
+
+
+def list_slugs() -> Iterator[str]:
+    """The slugs of all apps, in alphabetical order."""
+    return AppRow.all_slugs()
 
 
 def list_apps() -> Iterator[dict[str, Any]]:

@@ -3,10 +3,10 @@
     bearer ──> session token? ──> app secret for the slug? ──> refused (other carriers are not tried any more)
     no bearer ──> token in query or body? ──(no)──> slug and secret in query or body? ──> refused
 
-A positive answer is kept in the process for 30 s: a warm request authenticates without I/O, and disabling or
-rotating works everywhere after 30 s, at once in the process that does it. Wrong secrets are slowed per (app,
-source address), so that nobody can lock others out: an address has ten guesses a minute, and those it has in
-flight at once.
+A positive answer is kept in the process for 30 s: a warm request authenticates without I/O, and disabling,
+rotating or revoking works everywhere after 30 s, at once in the process that does it. Wrong secrets are
+slowed per (app, source address), so that nobody can lock others out: an address has ten guesses a minute, and
+those it has in flight at once.
 """
 
 import hmac
@@ -67,7 +67,7 @@ def by_token(token: str | None) -> Caller | None:
     if session is None or session.expires_ms < now_ms():
         return None
     app = AppRow.load(session.app)
-    if app is None or not app.is_active:
+    if app is None or not app.is_active or (session.created_at or 0) <= (app.tokens_revoked_at or -1):
         return None
     caller = Caller(_app(app), "session", _RUNTIME if app.browser_scope == "runtime" else _FULL)
     return _remember(caller, session.expires_ms, "token", hashed)

@@ -144,6 +144,7 @@ class AppRow(Presented, discriminator="app"):
     handoff_expiration_seconds = NumberAttribute(null=True)
     knowledge_threshold = NumberAttribute(null=True)
     browser_scope = UnicodeAttribute(null=True)
+    tokens_revoked_at = NumberAttribute(null=True)  # epoch ms: tokens opened until then count no more
     updated_at = NumberAttribute()
 
     @classmethod

@@ -1,13 +1,13 @@
-"""A session is opened: the app secret is traded for a token that a browser may hold."""
+"""A session is opened: the app secret is traded for a token that a browser may hold. It can be revoked."""
 
 import secrets
 
 from genai_voice.foundation.clock import now_ms
-from genai_voice.foundation.errors import Unauthorized
+from genai_voice.foundation.errors import NotFound, Unauthorized
 from genai_voice.foundation.http import Carriers
 from genai_voice.tenancy.hashing import token_hash
 from genai_voice.tenancy.model import TOKEN_PREFIX, SessionOpened, SessionRequest
-from genai_voice.tenancy.resolver import by_secret
+from genai_voice.tenancy.resolver import by_secret, forget_callers
 from genai_voice.tenancy.rows import SessionRow
 
 
@@ -23,3 +23,22 @@ def open_session(request: SessionRequest, carriers: Carriers) -> SessionOpened:
     row.expires_at = row.expires_ms // 1000 + 1
     row.insert()
     return {"sessionToken": token, "expiresAt": row.expires_ms}
+
+
+def app_of(token: str) -> str:
+    """The slug of the app that a session token was opened for, also when it has expired. Raises NotFound."""
+    session = SessionRow.of(token_hash(token)).stored()
+    if session is None:
+        raise NotFound("No such session token: it was never opened, or has expired and is gone")
+    return session.app
+
+
+def revoke(token: str) -> None:
+    """Refuse this session token from now on: within 30 s everywhere, at once in this process. Again does no
+    harm. Raises NotFound.
+    """
+    ended = [SessionRow.expires_ms.set(0)]
+    revoked = SessionRow.of(token_hash(token)).exchange(ended, SessionRow.pk.exists(), returning="ALL_NEW")
+    if revoked is None:
+        raise NotFound("No such session token: it was never opened, or has expired and is gone")
+    forget_callers(revoked.app)

@@ -27,7 +27,7 @@ from genai_voice.foundation.table import Change, Item, write_together
 from genai_voice.tenancy.model import App
 from genai_voice.tools.model import ExecuteRequest, ExecutionPage, ExecutionView, ToolResult
 from genai_voice.tools.rate import WINDOW_MS, recent
-from genai_voice.tools.rows import ExecutionRow, RateRow, ToolRow
+from genai_voice.tools.rows import MAX_MS, ExecutionRow, RateRow, ToolRow
 from genai_voice.tools.validation import first_fault
 
 PAGE = 100
@@ -65,6 +65,11 @@ def find(app: str, query: Listing) -> ExecutionPage:
     if last is not None:
         page["cursor"] = sealed_cursor([last.sk], *scope)
     return page
+
+
+def count(app: str, since_ms: int = 0, until_ms: int = MAX_MS) -> int:
+    """Executions that began from `since_ms` until before `until_ms` (epoch ms), whatever came of them."""
+    return ExecutionRow.count_of(app, since_ms, until_ms)
 
 
 @dataclass

@@ -23,6 +23,11 @@ def find_all(app: str, query: Listing) -> ToolPage:
     return {"tools": page[0], "cursor": page[1]} if page[1] else {"tools": page[0]}
 
 
+def count(app: str) -> int:
+    """The app's tools, switched off ones included."""
+    return ToolRow.count_of(app)
+
+
 def put(
     app: str,
     name: str,

@@ -15,6 +15,9 @@ from genai_voice.foundation.table import (
     UnicodeAttribute,
 )
 
+MAX_MS = 10**13 - 1
+"""The latest moment that a time-ordered id can hold."""
+
 
 class ToolRow(Item, discriminator="tool"):
     name = UnicodeAttribute()
@@ -29,6 +32,10 @@ class ToolRow(Item, discriminator="tool"):
     @classmethod
     def of(cls, app: str, name: str) -> Self:
         return cls(key("APP", app), key("TOOL", name))
+
+    @classmethod
+    def count_of(cls, app: str) -> int:
+        return cls.count(key("APP", app), cls.sk.startswith("TOOL#"))
 
     @classmethod
     def of_app(cls, app: str) -> list[Self]:
@@ -64,6 +71,12 @@ class ExecutionRow(Item, discriminator="execution"):
         return cls.query(
             key("APP", app, "EXECUTION"), wanted, consistent_read=True, scan_index_forward=False, limit=limit
         )
+
+    @classmethod
+    def count_of(cls, app: str, since_ms: int, until_ms: int) -> int:
+        """How many began from `since_ms` until before `until_ms`. Reads them all, and carries none."""
+        moment = [key("ID", f"{ms * 1000:016d}").removesuffix("#") for ms in (since_ms, until_ms)]
+        return cls.count(key("APP", app, "EXECUTION"), cls.sk.between(*moment))
 
 
 class RateRow(Item, discriminator="rate"):

@@ -1,0 +1,31 @@
+"""How the changes that operators make are recorded."""
+
+from collections.abc import Iterator
+from typing import Self
+
+from genai_voice.foundation.clock import now_ms, time_ordered_id
+from genai_voice.foundation.keys import key
+from genai_voice.foundation.table import CompressedText, Item, NumberAttribute, UnicodeAttribute
+
+
+class AuditRow(Item, discriminator="audit"):
+    command = UnicodeAttribute()
+    arguments = CompressedText()  # JSON
+    actor = UnicodeAttribute()
+    outcome = UnicodeAttribute()
+    result = CompressedText(null=True)  # JSON
+    finished_at = NumberAttribute(null=True)  # epoch ms
+
+    @classmethod
+    def new(cls, app: str) -> Self:
+        return cls(key("APP", app, "AUDIT"), key("ID", time_ordered_id()), created_at=now_ms())
+
+    @classmethod
+    def newest(cls, app: str, limit: int) -> Iterator[Self]:
+        return cls.query(
+            key("APP", app, "AUDIT"),
+            cls.sk.startswith("ID#"),
+            consistent_read=True,
+            scan_index_forward=False,
+            limit=limit,
+        )

@@ -1,0 +1,65 @@
+"""The options that set the fields of an app, made from their declaration."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from genai_voice.tenancy.fields import AppFields
+from pydantic import ValidationError
+
+
+def flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _kinds() -> dict[str, str]:
+    """Of each field the JSON type: string, number, integer or boolean."""
+    properties = AppFields.model_json_schema(by_alias=False)["properties"]
+    return {
+        name: next(each.get("type", "number") for each in shape["anyOf"])
+        for name, shape in properties.items()
+    }
+
+
+def app_fields(command: Callable[..., None]) -> Callable[..., None]:
+    """An option for every field of an app, made from its declaration."""
+    for name, kind in reversed(_kinds().items()):
+        text = AppFields.model_fields[name].description
+        flags = f"{flag(name)}/{flag('no_' + name)}" if kind == "boolean" else flag(name)
+        metavar = {"boolean": None, "string": "TEXT"}.get(kind, "NUMBER")
+        command = click.option(flags, name, default=None, metavar=metavar, help=text)(command)
+    return command
+
+
+def given_fields(model: type[AppFields], options: dict[str, Any]) -> Any:
+    """The given options as the model says. Raises UsageError that names the first wrong one."""
+    kinds = _kinds()
+    given = {name: _value(kinds[name], value) for name, value in options.items() if value is not None}
+    try:
+        return model.model_validate(given, by_name=True)
+    except ValidationError as wrong:
+        fault = wrong.errors()[0]
+        reason = "is needed" if fault["type"] == "missing" else f"is refused: {fault['msg']}"
+        raise click.UsageError(f"{flag(_python_name(str(fault['loc'][0])))} {reason}") from None
+
+
+def _python_name(wire: str) -> str:
+    return next((name for name, field in AppFields.model_fields.items() if field.alias == wire), wire)
+
+
+def _value(kind: str, given: Any) -> Any:
+    """Numbers are numbers; `@file` stands for the text in that file."""
+    if kind in ("number", "integer"):
+        try:
+            number = json.loads(given)
+        except ValueError:
+            return given
+        return given if number is None else number
+    if isinstance(given, str) and given.startswith("@"):
+        try:
+            return Path(given[1:]).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as reason:
+            raise click.UsageError(f"{given[1:]} cannot be read: {reason}") from None
+    return given

@@ -1,0 +1,137 @@
+"""What every command does: it connects, prints its answers as text or JSON, says in a sentence what went
+wrong, and is declared to be reading or changing. A change is audited.
+"""
+
+import getpass
+import json
+import os
+import re
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing
+from functools import cache, wraps
+from typing import Any, NamedTuple
+
+import click
+from click.core import ParameterSource
+from genai_voice.audit.service import recorded
+from genai_voice.foundation.errors import Refused
+from genai_voice.foundation.settings import SettingsError, settings
+
+from local.cli.progress import stopped_at
+from local.connection import connect
+from local.errors import LocalError
+
+_INTERRUPTED = 130  # as a shell counts Ctrl-C
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what callers say must not steer a terminal
+
+
+class Line(NamedTuple):
+    """One answer of a command, on standard output."""
+
+    data: Any
+    """With --json."""
+    text: str
+    """Without."""
+
+    def shown(self) -> str:
+        """The text for a terminal."""
+        return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", self.text)
+
+
+Command = Callable[..., Iterator[Line]]
+Result = dict[str, Any]
+"""What a change fills in for the audit, counts mostly."""
+
+
+class Audit:
+    """With `audit(app) as result:` a command announces what it changes next, of this app."""
+
+    def __init__(self, context: click.Context) -> None:
+        self._command = context.command_path.partition(" ")[2]
+        self._arguments = {
+            name: value
+            for name, value in context.params.items()
+            if context.get_parameter_source(name) is ParameterSource.COMMANDLINE and name != "as_json"
+        }
+
+    def __call__(self, app: str) -> AbstractContextManager[Result]:
+        return recorded(app, _actor(), self._command, self._arguments)
+
+
+def reading(command: Command) -> Callable[..., None]:
+    """Declares a command that changes nothing."""
+
+    @wraps(command)
+    def body(audit: Audit, **options: Any) -> Iterator[Line]:
+        return command(**options)
+
+    return _declared(body, "reads")
+
+
+def changing(command: Command) -> Callable[..., None]:
+    """Declares a command that changes something, within `with audit(app)`: a contract test plays them all."""
+    return _declared(command, "changes")
+
+
+def _declared(body: Command, effect: str) -> Callable[..., None]:
+    @click.option("--json", "as_json", is_flag=True, help="print one JSON object per line")
+    @click.pass_context
+    @wraps(body)
+    def run(context: click.Context, /, *, as_json: bool, **options: Any) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+        from pynamodb.exceptions import PynamoDBException
+
+        try:
+            connect()
+            with closing(body(audit=Audit(context), **options)) as lines:  # type: ignore[type-var]
+                for line in lines:
+                    click.echo(json.dumps(line.data) if as_json else line.shown())
+        except (Refused, LocalError, SettingsError, ValueError) as wrong:
+            raise click.ClickException(str(wrong)) from None
+        except (PynamoDBException, BotoCoreError, ClientError) as wrong:
+            raise click.ClickException(f"The table cannot be used: {wrong}") from None
+        except KeyboardInterrupt:
+            click.echo(_stopped(effect), err=True)
+            context.exit(_INTERRUPTED)
+
+    run.effect = effect  # type: ignore[attr-defined]
+    return run
+
+
+def _stopped(effect: str) -> str:
+    where = stopped_at()
+    text = f"Stopped{f' at {where}' if where else ''}."
+    return f"{text} What was done stays done: run it again to go on." if effect == "changes" else text
+
+
+@cache
+def _actor() -> str:
+    """Who makes a change: the AWS identity, where the table is AWS's and it can be had, and the user of this
+    machine, who is not proven.
+
+    Nobody is kept from revoking tokens because the identity service does not answer.
+    """
+    here = f"{_user()}@{socket.gethostname()}"
+    identity = None if settings().dynamodb_endpoint else _aws_identity()
+    return f"{identity} ({here})" if identity else here
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have a number and no name
+        return str(os.getuid())
+
+
+def _aws_identity() -> str | None:
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    quickly = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 2})
+    try:
+        identity = boto3.client("sts", region_name=settings().region, config=quickly).get_caller_identity()
+    except (BotoCoreError, ClientError):
+        return None
+    return str(identity["Arn"])
