@@ -31,7 +31,7 @@ TOLERANT = {"POST /api/auth/session", "POST /api/scenario-state/reset"}
 LARGER_BODIES = {"POST /api/conversations": 5 * MEGABYTE}
 """Contract, section 7, row 30; every other body has at most 1 MB."""
 
-MANAGING = {"PATCH /api/persona"}
+MANAGING = {"DELETE /api/tools", "PATCH /api/persona", "PATCH /api/tools", "POST /api/tools"}
 """Section 7, row 40: what changes what agents say and do."""
 
 
@@ -117,5 +117,5 @@ def _reads(asked: dict[str, Any]) -> list[dict[str, Any]]:
         return [] if "IndexName" in asked else [asked]
     if "RequestItems" in asked:
         return [each for each in asked["RequestItems"].values() if "Keys" in each]
-    is_get = "Key" in asked and not {"UpdateExpression", "ReturnValues"} & set(asked)
+    is_get = "Key" in asked and not {"ConditionExpression", "UpdateExpression", "ReturnValues"} & set(asked)
     return [asked] if is_get else []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from genai_voice.seeding.service import seed_demos
+from genai_voice.tools import registry
 
 from tests.support.service import ROOT, endpoints, function, groups, handle, template
 
@@ -40,6 +41,7 @@ def test_the_edge_function_answers_what_no_route_does() -> None:
 @pytest.fixture(scope="module")
 def demos(engine: None) -> None:
     list(seed_demos(SAMPLE_SECRET))
+    registry.put("demo-dentist", "open_door", description="is removed by an event", parameters_schema="{}")
 
 
 @pytest.mark.parametrize("file", EVENTS, ids=lambda file: file.stem)

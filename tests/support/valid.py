@@ -4,13 +4,23 @@ from collections.abc import Callable
 from typing import Any
 
 from genai_voice.foundation.http import Endpoint
+from genai_voice.tools import registry
 
 from tests.support.minimal import body_of, query_of
 from tests.support.service import Client
 
 Fields = dict[str, Any]
 
-REFERRED: dict[str, Callable[[Client], Fields]] = {}
+
+def _tool(app: Client) -> Fields:
+    registry.put(app.slug, "a-tool", description="a tool", parameters_schema="{}")
+    return {"name": "a-tool"}
+
+
+REFERRED: dict[str, Callable[[Client], Fields]] = {
+    "DELETE /api/tools": _tool,
+    "PATCH /api/tools": _tool,
+}
 """Of an endpoint that answers 404 to an unknown id: makes such a row, answers the fields that name it."""
 
 

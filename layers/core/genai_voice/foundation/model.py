@@ -47,6 +47,10 @@ class Ok(TypedDict):
     ok: bool
 
 
+class Created(TypedDict):
+    id: str
+
+
 def refuse(message: str) -> PydanticCustomError:
     """What a validator raises to have exactly this text answered."""
     return PydanticCustomError("refused", "{text}", {"text": message})
