@@ -14,7 +14,7 @@ from genai_voice.knowledge import service as knowledge
 from genai_voice.personas import service as personas
 from genai_voice.telemetry import service as telemetry
 from genai_voice.tenancy import apps
-from genai_voice.tools import executor, registry
+from genai_voice.tools import executions, registry
 
 from local.cli.command import Audit, Line, changing, reading
 from local.cli.options import Duration, Since, dry_run, one_app, some_apps
@@ -83,7 +83,7 @@ def _counted(app: str) -> Line:
     counts = {
         "messages": messages,
         "eventBatches": batches,
-        "executions": executor.count(app),
+        "executions": executions.count(app),
         "tools": registry.count(app),
         "rules": guardrails.count(app),
         "personas": personas.count(app),

@@ -6,7 +6,7 @@ import click
 from genai_voice.conversations import operations
 from genai_voice.conversations.operations import Usage
 from genai_voice.tenancy import apps
-from genai_voice.tools import executor
+from genai_voice.tools import executions
 
 from local.cli.command import Line, reading
 from local.cli.options import Month, bounds, one_app
@@ -31,7 +31,7 @@ def usage(app: str, month: str) -> Iterator[Line]:
         for used in operations.usage(app, since, until):  # noqa: B007 - the last one is the month's
             advance()
     minutes = round(used.duration_ms / 60_000, 2)
-    calls = executor.count(app, since, until)
+    calls = executions.count(app, since, until)
     data = {
         "app": app,
         "month": month,

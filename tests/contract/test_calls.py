@@ -24,8 +24,12 @@ EXPECTED: dict[str, list[str]] = {
     "POST /api/messages": ["BatchWriteItem"],
     "GET /api/tools": ["Query"],
     "GET /api/tools/all": ["Query"],
+    "POST /api/tools": ["UpdateItem"],
+    "PATCH /api/tools": ["UpdateItem"],
+    "DELETE /api/tools": ["DeleteItem"],
     "GET /api/tools/executions": ["Query"],
     "POST /api/tools/execute": ["BatchGetItem", "PutItem"],
+    "POST /api/tools/log": ["PutItem"],
     "GET /api/scenario-state": ["GetItem"],
     "POST /api/scenario-state/reset": [],
     "GET /api/persona": ["GetItem"],
@@ -88,7 +92,16 @@ EXECUTIONS: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["BatchGetItem", "UpdateItem", "TransactWriteItems"],
     ),
     "unknown tool": ({"toolName": "unknown"}, ["BatchGetItem", "UpdateItem", "PutItem"]),
+    "reads the state, named": (
+        {"toolName": "check_availability", "toolCallId": "c"},
+        ["BatchGetItem", "UpdateItem", "TransactWriteItems"],
+    ),
+    "changes the state, named": (
+        {"toolName": "cancel_appointment", "toolCallId": "d", "parameters": {"appointmentId": "APT-10041"}},
+        ["BatchGetItem", "UpdateItem", "TransactWriteItems"],
+    ),
 }
+"""Those of endpoints are counted in tests/integration/test_tools_over_http.py, where there is a server."""
 
 
 @pytest.mark.parametrize(("request_", "expected"), EXECUTIONS.values(), ids=EXECUTIONS.keys())

@@ -39,6 +39,9 @@ LARGER_BODIES = {"POST /api/conversations": 5 * MEGABYTE}
 """Contract, section 7, row 30; every other body has at most 1 MB."""
 
 MANAGING = {
+    "DELETE /api/tools",
+    "PATCH /api/tools",
+    "POST /api/tools",
     "PATCH /api/persona",
     "POST /api/personas",
     "PATCH /api/personas",
@@ -131,5 +134,5 @@ def _reads(asked: dict[str, Any]) -> list[dict[str, Any]]:
         return [] if "IndexName" in asked else [asked]
     if "RequestItems" in asked:
         return [each for each in asked["RequestItems"].values() if "Keys" in each]
-    is_get = "Key" in asked and not {"UpdateExpression", "ReturnValues"} & set(asked)
+    is_get = "Key" in asked and not {"ConditionExpression", "UpdateExpression", "ReturnValues"} & set(asked)
     return [asked] if is_get else []

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from genai_voice.personas.rows import PersonaRow
 from genai_voice.seeding.service import seed_demos
+from genai_voice.tools import registry
 
 from tests.support.service import ROOT, endpoints, function, groups, handle, template
 
@@ -46,6 +47,7 @@ def demos(engine: None) -> None:
         row = PersonaRow.of("demo-dentist", persona_id)
         row.name, row.system_prompt, row.is_active = "Calm", "Speak slowly.", True
         row.insert()
+    registry.put("demo-dentist", "open_door", description="is removed by an event", parameters_schema="{}")
 
 
 @pytest.mark.parametrize("file", EVENTS, ids=lambda file: file.stem)

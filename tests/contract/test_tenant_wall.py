@@ -225,10 +225,10 @@ def test_no_writer_changes_another_tenants_rows(endpoint: Endpoint) -> None:
     body: dict[str, Any] = body_of(endpoint)
     if "sessionId" in body:
         body["sessionId"] = SESSION
-    body |= referred(endpoint, mine)
     token = mine.token()
     for headers in (mine.headers, {"authorization": f"Bearer {token}", "x-app-slug": theirs.slug}):
-        reply = call(endpoint.method, endpoint.path, body=body | {"appSlug": theirs.slug}, headers=headers)
+        fields = body | referred(endpoint, mine) | {"appSlug": theirs.slug}
+        reply = call(endpoint.method, endpoint.path, body=fields, headers=headers)
         assert reply.status == endpoint.status
     assert rows(theirs.slug, SESSION) == before
 

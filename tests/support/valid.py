@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from genai_voice.foundation.http import Endpoint
+from genai_voice.tools import registry
 
 from tests.support.minimal import body_of, query_of
 from tests.support.service import Client
@@ -15,11 +16,18 @@ def _persona(app: Client) -> Fields:
     return {"personaId": app.post("/api/personas", {"name": "x", "systemPrompt": "x"}).json["id"]}
 
 
+def _tool(app: Client) -> Fields:
+    registry.put(app.slug, "a-tool", description="a tool", parameters_schema="{}")
+    return {"name": "a-tool"}
+
+
 REFERRED: dict[str, Callable[[Client], Fields]] = {
     "PATCH /api/personas": _persona,
     "DELETE /api/personas": _persona,
     "PATCH /api/personas/assign": lambda app: _persona(app) | {"targetAppSlug": app.slug},
     "POST /api/personas/rollback": _persona,
+    "DELETE /api/tools": _tool,
+    "PATCH /api/tools": _tool,
 }
 """Of an endpoint that answers 404 to an unknown id: makes such a row, answers the fields that name it."""
 

@@ -4,17 +4,21 @@ import random
 import secrets
 import time
 
+_LAST_MOMENT = 10**16 - 1  # epoch microseconds of 16 digits, in the year 2286
+
 
 def now_ms() -> int:
     """Epoch milliseconds."""
     return time.time_ns() // 1_000_000
 
 
-def time_ordered_id() -> str:
-    """An identifier that sorts by the moment it was made (16 digits of epoch microseconds), unique by 40
-    random bits.
+def time_ordered_id(moment_ms: float | None = None, tie: str | None = None) -> str:
+    """An identifier that sorts by a moment (16 digits of epoch microseconds), now if none is given.
+
+    It is unique by 40 random bits, or where there is a `tie` the same for each who says the same.
     """
-    return f"{time.time_ns() // 1000:016d}-{secrets.token_hex(5)}"
+    moment = time.time_ns() // 1000 if moment_ms is None else int(min(moment_ms * 1000, _LAST_MOMENT))
+    return f"{moment:016d}-{tie or secrets.token_hex(5)}"
 
 
 def back_off(attempt: int) -> None:

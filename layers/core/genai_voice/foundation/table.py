@@ -20,7 +20,7 @@ from pynamodb.attributes import (
 )
 from pynamodb.connection import TableConnection
 from pynamodb.constants import BINARY
-from pynamodb.exceptions import GetError, PutError, TransactWriteError, UpdateError
+from pynamodb.exceptions import DeleteError, GetError, PutError, TransactWriteError, UpdateError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
@@ -146,6 +146,14 @@ class Item(Model):
         try:
             self.save(condition=type(self).pk.does_not_exist())
         except PutError as refused:
+            return _unless_condition_failed(refused)
+        return True
+
+    def remove(self) -> bool:
+        """Delete the item. Answers whether it was there."""
+        try:
+            self.delete(condition=type(self).pk.exists())
+        except DeleteError as refused:
             return _unless_condition_failed(refused)
         return True
 
@@ -308,7 +316,7 @@ def _retry_after_conflict(response: Any, attempts: int, **_: object) -> float | 
     return random.uniform(0.01, min(0.2, 0.025 * 2**attempts)) if conflict else None  # noqa: S311 - spreads retries
 
 
-def _unless_condition_failed(refused: PutError | UpdateError | GetError) -> bool:
+def _unless_condition_failed(refused: PutError | UpdateError | GetError | DeleteError) -> bool:
     """False for a failed condition; any other error goes on its way."""
     if refused.cause_response_code != "ConditionalCheckFailedException":
         raise refused

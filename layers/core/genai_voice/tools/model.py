@@ -1,14 +1,34 @@
 """Tools and their executions: what is asked and what is answered."""
 
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError, to_json
 from typing_extensions import TypedDict
 
-from genai_voice.foundation.model import Label, Name, OrDefault, Request, finite
+from genai_voice.foundation.model import (
+    EnumOrDefault,
+    JsonObjectText,
+    Label,
+    LongText,
+    Name,
+    OrDefault,
+    Request,
+    Text,
+    Time,
+    at_most,
+    finite,
+    json_object,
+    refuse,
+)
 
 MAX_PARAMETERS_BYTES = 128 * 1024
+"""Of a call, as JSON; also of a result that is logged. Two such texts, or one and an answer of 256 KB, fit a
+row of 400 KB however little they compress.
+"""
+MASK = "********"
+"""What is shown for the value of a stored header, whatever it is."""
+NO_ENDPOINT = "Active tools must have an endpoint"
 
 
 class ToolSummary(TypedDict):
@@ -32,6 +52,10 @@ class ToolView(ToolSummary):
     _creationTime: float
     appSlug: str
     isActive: bool
+    endpoint: NotRequired[str]
+    httpMethod: NotRequired[str]
+    headers: NotRequired[str]
+    """JSON text of an object, every value of which is the mask."""
     createdAt: float
     updatedAt: float
 
@@ -49,7 +73,7 @@ class ExecutionView(TypedDict):
     toolName: str
     parameters: str
     """JSON text."""
-    result: str
+    result: NotRequired[str]
     """JSON text."""
     status: str
     executedAt: float
@@ -64,6 +88,81 @@ class ExecutionPage(TypedDict):
     cursor: NotRequired[str]
 
 
+def _required_of_active(value: object) -> object:
+    if value in (None, ""):
+        raise refuse(NO_ENDPOINT)
+    return value
+
+
+def _http(value: object) -> object:
+    if value == "livekit_data":
+        raise refuse("Invalid field: transport (livekit_data needs rooms, which do not exist yet: only http)")
+    return value
+
+
+def _header_texts(text: str) -> str:
+    """Values are texts, and none is the mask: sent back it would replace what it stands for."""
+    if not all(isinstance(value, str) and value != MASK for value in json_object(text).values()):
+        raise ValueError("must be texts, and not the mask of a stored one")
+    return text
+
+
+Description = Annotated[LongText, Field(min_length=1)]
+HeadersText = Annotated[JsonObjectText, AfterValidator(_header_texts)]
+"""JSON text of an object of texts."""
+Transport = Annotated[EnumOrDefault[Literal["http"]], BeforeValidator(_http)]
+HttpMethod = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+"""No HEAD: it is answered without the JSON that a tool's result is made of."""
+
+
+class ToolRegistration(Request):
+    """A whole tool: what is absent is what the contract says, not what was there before."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "open_door",
+                    "description": "Opens the door of a room.",
+                    "parametersSchema": '{"type": "object", "required": ["room"]}',
+                    "endpoint": "https://tools.example.com/doors",
+                }
+            ]
+        }
+    )
+
+    name: Name
+    description: Description
+    parameters_schema: JsonObjectText
+    transport: Transport = "http"
+    endpoint: Annotated[str, BeforeValidator(_required_of_active), Field(validate_default=True)] = ""
+    """https address; checked against the policy once the caller is known, as that may ask the DNS."""
+    headers: HeadersText | None = None
+    http_method: EnumOrDefault[HttpMethod] = "POST"
+    requires_confirmation: OrDefault[bool] = False
+    requires_auth: OrDefault[bool] = False
+
+
+class ToolUpdate(Request):
+    """What is absent is left alone."""
+
+    name: Name
+    description: Description | None = None
+    parameters_schema: JsonObjectText | None = None
+    transport: Transport = "http"
+    endpoint: Text | None = None
+    headers: HeadersText | None = None
+    """`{}` removes the stored ones."""
+    http_method: HttpMethod | None = None
+    requires_confirmation: bool | None = None
+    requires_auth: bool | None = None
+    is_active: bool | None = None
+
+
+class ToolRemoval(Request):
+    name: Name
+
+
 def _auditable(parameters: dict[str, Any]) -> dict[str, Any]:
     if len(to_json(parameters)) > MAX_PARAMETERS_BYTES:
         raise PydanticCustomError("limit", "over {limit} bytes", {"limit": f"{MAX_PARAMETERS_BYTES:,}"})
@@ -76,6 +175,24 @@ class ExecuteRequest(Request):
     parameters: OrDefault[Annotated[dict[str, Any], AfterValidator(_auditable)]] = Field(default_factory=dict)
     trace_id: Label | None = None
     span_id: Label | None = None
+    tool_call_id: Name | None = None
+    """Sent again within 24 h, in this session, the call has the result it had before."""
+
+
+class LogRequest(Request):
+    """What an agent did itself."""
+
+    session_id: Name
+    tool_name: Name
+    status: Name
+    """Known: success, timeout, error."""
+    parameters: OrDefault[Annotated[str, at_most(MAX_PARAMETERS_BYTES)]] = "{}"
+    result: Annotated[str, at_most(MAX_PARAMETERS_BYTES)] | None = None
+    duration_ms: OrDefault[Time] = 0
+    executed_at: Time | None = None
+    trace_id: Label | None = None
+    span_id: Label | None = None
+    source: OrDefault[Label] = "agent_datachannel"
 
 
 class ToolResult(TypedDict):

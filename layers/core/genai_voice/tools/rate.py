@@ -6,5 +6,10 @@ WINDOW_MS = 60_000
 
 
 def recent(hits: Sequence[str], now: int) -> list[str]:
-    """The hits (`<epoch ms>-<execution>`) of the last 60 s."""
+    """The hits (`<epoch ms>-<call>`) of the last 60 s."""
     return [hit for hit in hits if int(hit.partition("-")[0]) > now - WINDOW_MS]
+
+
+def has(hits: Sequence[str], call: str) -> bool:
+    """Whether this call is among the hits."""
+    return any(hit.partition("-")[2] == call for hit in hits)

@@ -1,11 +1,11 @@
-"""How tools, their executions and the rate windows of sessions are stored."""
+"""How tools, their executions, the calls that may be repeated and the rate windows of sessions are stored."""
 
 from collections.abc import Iterator
 from typing import Any, Self
 
-from genai_voice.foundation.clock import time_ordered_id
 from genai_voice.foundation.keys import digest, key
 from genai_voice.foundation.table import (
+    BinaryAttribute,
     BooleanAttribute,
     CompressedText,
     Condition,
@@ -26,6 +26,10 @@ class ToolRow(Item, discriminator="tool"):
     requires_confirmation = BooleanAttribute()
     requires_auth = BooleanAttribute()
     is_active = BooleanAttribute()
+    endpoint = UnicodeAttribute(null=True)
+    http_method = UnicodeAttribute(null=True)
+    sealed_headers = BinaryAttribute(null=True, legacy_encoding=False)  # JSON text, for (app, name)
+    shown_headers = UnicodeAttribute(null=True)  # the same with masked values: a list needs no key
     place = UnicodeAttribute()  # sorts by creation
     updated_at = NumberAttribute()
 
@@ -49,7 +53,7 @@ class ExecutionRow(Item, discriminator="execution"):
     session_id = UnicodeAttribute()
     tool_name = UnicodeAttribute()
     parameters = CompressedText()  # JSON
-    result = CompressedText()  # JSON
+    result = CompressedText(null=True)  # JSON
     status = UnicodeAttribute()
     duration_ms = NumberAttribute()
     source = UnicodeAttribute()
@@ -57,12 +61,21 @@ class ExecutionRow(Item, discriminator="execution"):
     span_id = UnicodeAttribute(null=True)
 
     @classmethod
-    def new(cls, app: str, session: str) -> Self:
-        execution_id = time_ordered_id()
-        row = cls(key("APP", app, "EXECUTION"), key("ID", execution_id))
-        row.execution_id, row.session_id = execution_id, session
+    def of(cls, app: str, execution_id: str) -> Self:
+        return cls(key("APP", app, "EXECUTION"), key("ID", execution_id), execution_id=execution_id)
+
+    @classmethod
+    def new(cls, app: str, session: str, execution_id: str) -> Self:
+        row = cls.of(app, execution_id)
+        row.session_id = session
         row.gsi1pk, row.gsi1sk = key("APP", app, "SESSION", session, "EXECUTIONS"), row.sk
         return row
+
+    def belongs_to(self, app: str, trace_id: str | None, span_id: str | None) -> None:
+        """Which trace it is found by, and which span of it this is."""
+        self.trace_id, self.span_id = trace_id or None, span_id
+        if self.trace_id:
+            self.put_in_trace(app, self.trace_id)
 
     @classmethod
     def newest(cls, app: str, before: str | None, limit: int) -> Iterator[Self]:
@@ -77,6 +90,31 @@ class ExecutionRow(Item, discriminator="execution"):
         """How many began from `since_ms` until before `until_ms`. Reads them all, and carries none."""
         moment = [key("ID", f"{ms * 1000:016d}").removesuffix("#") for ms in (since_ms, until_ms)]
         return cls.count(key("APP", app, "EXECUTION"), cls.sk.between(*moment))
+
+
+class CallRow(Item, discriminator="tool_call"):
+    """A tool call that the client has named, and the execution that carries it out."""
+
+    fingerprint = UnicodeAttribute()  # of tool and parameters
+    execution_id = UnicodeAttribute()
+    leased_until = NumberAttribute(null=True)  # epoch ms, until it is done; later its process has died
+
+    @classmethod
+    def of(cls, app: str, session: str, call_id: str) -> Self:
+        return cls(key("APP", app, "SESSION", session), key("CALL", call_id))
+
+    def is_over(self, now: int) -> bool:
+        """Whether another may carry it out: its process has died, or it has expired."""
+        died = self.leased_until is not None and self.leased_until < now
+        return died or (self.expires_at or 0) < now // 1000
+
+    @classmethod
+    def open_to(cls, execution_id: str, now: int) -> Condition:
+        """That this execution may carry it out: it has begun itself, nobody has, or who has is over."""
+        begun = (cls.execution_id == execution_id) & cls.leased_until.exists()
+        is_over = (cls.leased_until < now) | (cls.expires_at < now // 1000)
+        is_open: Condition = cls.pk.does_not_exist() | is_over | begun
+        return is_open
 
 
 class RateRow(Item, discriminator="rate"):

@@ -1,0 +1,45 @@
+"""Texts that the table keeps but cannot read: AES-256-GCM under a key of the deployment secret."""
+
+import os
+
+from pydantic_core import to_json
+
+from genai_voice.foundation.secret import key_of, keys_for
+
+_PURPOSE = "seal"
+_NONCE_BYTES = 12
+
+
+class Unreadable(Exception):
+    """A sealed text does not open: it was changed, moved to another place, or its key is gone."""
+
+
+def seal(text: str, *context: str) -> bytes:
+    """The text, readable only together with the deployment secret and the same context: the app and whatever
+    says where the text belongs, so that one that is moved elsewhere does not open.
+
+    The bytes: one that counts those of the key's id, the id, a nonce of 96 random bits, the ciphertext with
+    its tag.
+    """
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    key = keys_for(_PURPOSE)[0]
+    key_id, nonce = key.id.encode(), os.urandom(_NONCE_BYTES)
+    head = bytes([len(key_id)]) + key_id + nonce
+    return head + AESGCM(key.bytes).encrypt(nonce, text.encode(), to_json(context))
+
+
+def opened(sealed: bytes, *context: str) -> str:
+    """What was sealed with this context. Raises Unreadable."""
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    end = 1 + int.from_bytes(sealed[:1])
+    key = key_of(_PURPOSE, sealed[1:end].decode(errors="replace"))
+    if key is None:
+        raise Unreadable
+    nonce, ciphertext = sealed[end : end + _NONCE_BYTES], sealed[end + _NONCE_BYTES :]
+    try:
+        return AESGCM(key).decrypt(nonce, ciphertext, to_json(context)).decode()
+    except (InvalidTag, ValueError):  # changed, or cut short
+        raise Unreadable from None

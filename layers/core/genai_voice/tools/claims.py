@@ -1,0 +1,82 @@
+"""A tool call that the client has named (`toolCallId`) is carried out once, however often it is sent.
+
+    nobody has begun ──> leased to one process for 30 s ──> done: the execution that came of it, for 24 h
+            │                        └── it died ──> leased to the next that asks
+            └── the tool changes nothing but our table ──────^
+
+What changes our own table is done in the write that says so: exactly once. An endpoint is called between the
+two: at least once, where the process that called it died before it could say so. It sees the same
+`Idempotency-Key` then.
+"""
+
+import json
+import time
+
+from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.errors import Busy, Conflict
+from genai_voice.foundation.keys import digest
+from genai_voice.foundation.table import Action, Change
+from genai_voice.tools.model import ExecuteRequest, ToolResult
+from genai_voice.tools.rows import CallRow, ExecutionRow
+
+_LEASE_MS = 30_000  # no process outlives it: a function has 29 s
+_KEPT_S = 24 * 3600
+_PATIENCE_MS = 13_000  # for a call of 10 s; then there is time for one of our own
+_POLL_S = (0.05, 0.1, 0.2, 0.4, 0.8)  # the last again and again
+
+
+class Claim:
+    """The claim of one execution to a call."""
+
+    def __init__(self, app: str, request: ExecuteRequest, call_id: str, execution_id: str) -> None:
+        self.key = digest(app, request.session_id, call_id)
+        """Stands for this call among those of all apps and sessions: what an endpoint is told."""
+        self.row = CallRow.of(app, request.session_id, call_id)
+        self._app, self._execution_id = app, execution_id
+        self._fingerprint = digest(request.tool_name, json.dumps(request.parameters, sort_keys=True))
+
+    def first_result(self, stored: CallRow | None) -> ToolResult | None:
+        """What the call has answered before, waiting for it where it is in flight. None: it is to be carried
+        out.
+
+        Raises Conflict when it was another call, Busy when it takes too long.
+        """
+        deadline, attempt = now_ms() + _PATIENCE_MS, 0
+        while stored is not None and not stored.is_over(now_ms()):
+            if stored.fingerprint != self._fingerprint:
+                raise Conflict("toolCallId belongs to another call: the tool or its parameters differ")
+            if stored.leased_until is None:
+                return _result_of(self._app, stored.execution_id)
+            if stored.execution_id == self._execution_id:  # the table did not take what came of it
+                return None
+            if now_ms() > deadline:
+                raise Busy("This tool call is still running: try again")
+            time.sleep(_POLL_S[min(attempt, len(_POLL_S) - 1)])
+            attempt += 1
+            stored = self.row.stored()
+        return None
+
+    def lease(self) -> bool:
+        """Take the call before its tool is called. Answers False when another has it or is done."""
+        write = self._write(CallRow.leased_until.set(now_ms() + _LEASE_MS))
+        return self.row.change(write.actions, write.condition)
+
+    def done(self) -> Change:
+        """To be written together with the execution; refused when another has the call or is done."""
+        return self._write(CallRow.leased_until.remove())
+
+    def _write(self, lease: Action) -> Change:
+        named = [
+            CallRow.fingerprint.set(self._fingerprint),
+            CallRow.execution_id.set(self._execution_id),
+            CallRow.expires_at.set(now_ms() // 1000 + _KEPT_S),
+        ]
+        return Change(self.row, [*named, lease], CallRow.open_to(self._execution_id, now_ms()))
+
+
+def _result_of(app: str, execution_id: str) -> ToolResult:
+    execution = ExecutionRow.of(app, execution_id).stored()
+    if execution is None or execution.result is None:
+        raise Conflict("This tool call was carried out, and its result is no longer kept")
+    result: ToolResult = json.loads(execution.result)
+    return result
