@@ -30,6 +30,15 @@ EXPECTED: dict[str, list[str]] = {
     "POST /api/scenario-state/reset": [],
     "GET /api/persona": ["GetItem"],
     "PATCH /api/persona": ["UpdateItem"],
+    "GET /api/annotations": ["Query"],
+    "POST /api/annotations": ["UpdateItem"],
+    "GET /api/traces": ["Query"] * 3,
+    "POST /api/agents/session": ["PutItem"],
+    "GET /api/agents/session": ["GetItem"],
+    "POST /api/agents/prompt": ["GetItem"],
+    "POST /api/agents/session/run": ["TransactWriteItems"],
+    "GET /api/agents/session/runs": ["Query", "BatchGetItem"],
+    "GET /api/agents/runtimes": [],
 }
 
 

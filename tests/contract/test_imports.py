@@ -19,7 +19,14 @@ CORE = ROOT / "layers" / "core"
 HANDLERS = {path.parent.name: path for path in sorted((ROOT / "functions").glob("*/app.py"))}
 
 USE_CASES = {
-    *("conversations.messages", "tenancy.apps", "tenancy.sessions", "tools.executor", "tools.registry"),
+    *(
+        "conversations.annotations",
+        "conversations.messages",
+        "tenancy.apps",
+        "tenancy.sessions",
+        "tools.executor",
+        "tools.registry",
+    ),
 }
 """What functions call, beside every `service`."""
 
@@ -121,7 +128,7 @@ PURE = [module for module in MODULES if _is_pure(module)]
 @pytest.mark.parametrize("group", HANDLERS)
 def test_a_function_imports_only_use_cases_models_and_what_binds_them(group: str) -> None:
     allowed = {"typing_extensions", "genai_voice", "genai_voice.tenancy"}
-    allowed |= {"genai_voice.foundation.http", "genai_voice.foundation.model"}
+    allowed |= {f"genai_voice.foundation.{face}" for face in ("errors", "http", "model")}
     allowed |= {f"genai_voice.{use_case}" for use_case in USE_CASES}
     feature_face = re.compile(r"genai_voice\.(?!foundation\b)\w+\.(model|service)")
     names = {name for name, _ in imports(HANDLERS[group])} - allowed

@@ -10,8 +10,26 @@ from tests.support.service import Client
 
 Fields = dict[str, Any]
 
-REFERRED: dict[str, Callable[[Client], Fields]] = {}
-"""Of an endpoint that answers 404 to an unknown id: makes such a row, answers the fields that name it."""
+AGENT_RUN: Fields = {"runId": "a-run", "provider": "google", "model": "a-model", "status": "success"}
+
+
+def _agent_session(app: Client) -> Fields:
+    return {"sessionId": app.post("/api/agents/session", {"runtime": "pi"}).json["sessionId"]}
+
+
+def _agent_run(app: Client) -> Fields:
+    session = _agent_session(app)
+    assert app.post("/api/agents/session/run", session | {"run": AGENT_RUN}).status == 200
+    return session
+
+
+REFERRED: dict[str, Callable[[Client], Fields]] = {
+    "GET /api/agents/session": _agent_session,
+    "GET /api/agents/session/runs": _agent_run,
+    "POST /api/agents/prompt": _agent_session,
+    "POST /api/agents/session/run": _agent_session,
+}
+"""Of an endpoint that asks for something by an id: makes such a row, answers the fields that name it."""
 
 
 def name(endpoint: Endpoint) -> str:

@@ -2,11 +2,10 @@
 
 from typing import Annotated, Any, NotRequired
 
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError, to_json
+from pydantic import Field
 from typing_extensions import TypedDict
 
-from genai_voice.foundation.model import Label, Name, OrDefault, Request, finite
+from genai_voice.foundation.model import Label, Name, OrDefault, Request, json_at_most
 
 MAX_PARAMETERS_BYTES = 128 * 1024
 
@@ -64,16 +63,12 @@ class ExecutionPage(TypedDict):
     cursor: NotRequired[str]
 
 
-def _auditable(parameters: dict[str, Any]) -> dict[str, Any]:
-    if len(to_json(parameters)) > MAX_PARAMETERS_BYTES:
-        raise PydanticCustomError("limit", "over {limit} bytes", {"limit": f"{MAX_PARAMETERS_BYTES:,}"})
-    return finite(parameters)
-
-
 class ExecuteRequest(Request):
     session_id: Name
     tool_name: Name
-    parameters: OrDefault[Annotated[dict[str, Any], AfterValidator(_auditable)]] = Field(default_factory=dict)
+    parameters: OrDefault[Annotated[dict[str, Any], json_at_most(MAX_PARAMETERS_BYTES)]] = Field(
+        default_factory=dict
+    )
     trace_id: Label | None = None
     span_id: Label | None = None
 
