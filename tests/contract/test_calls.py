@@ -41,6 +41,15 @@ EXPECTED: dict[str, list[str]] = {
     "PATCH /api/personas/assign": ["GetItem", "TransactWriteItems"],
     "GET /api/personas/versions": ["GetItem", "Query"],
     "POST /api/personas/rollback": ["GetItem", "BatchGetItem"],
+    "GET /api/annotations": ["Query"],
+    "POST /api/annotations": ["UpdateItem"],
+    "GET /api/traces": ["Query"] * 3,
+    "POST /api/agents/session": ["PutItem"],
+    "GET /api/agents/session": ["GetItem"],
+    "POST /api/agents/prompt": ["GetItem"],
+    "POST /api/agents/session/run": ["TransactWriteItems"],
+    "GET /api/agents/session/runs": ["Query", "BatchGetItem"],
+    "GET /api/agents/runtimes": [],
 }
 
 

@@ -19,9 +19,9 @@ CORE = ROOT / "layers" / "core"
 HANDLERS = {path.parent.name: path for path in sorted((ROOT / "functions").glob("*/app.py"))}
 
 USE_CASES = {
-    *("personas.library", "personas.versions", "conversations.operations"),
-    *("conversations.messages", "tenancy.apps", "tenancy.sessions", "tools.executions"),
-    *("tools.executor", "tools.registry"),
+    *("conversations.annotations", "conversations.messages", "conversations.operations"),
+    *("personas.library", "personas.versions", "tenancy.apps", "tenancy.sessions"),
+    *("tools.executions", "tools.executor", "tools.registry"),
 }
 """What functions call, beside every `service`."""
 

@@ -14,6 +14,10 @@ from tests.support.wire import answers
 WITH_CALLER = [endpoint for endpoint in endpoints() if "caller" in endpoint.wants]
 
 CREDENTIALS_FIRST = {
+    "GET /api/agents/runtimes",
+    "GET /api/agents/session",
+    "GET /api/agents/session/runs",
+    "GET /api/annotations",
     "GET /api/conversations",
     "GET /api/persona",
     "GET /api/personas",
@@ -22,12 +26,16 @@ CREDENTIALS_FIRST = {
     "GET /api/tools",
     "GET /api/tools/all",
     "GET /api/tools/executions",
+    "GET /api/traces",
     "PATCH /api/persona",
     "POST /api/personas",
     "PATCH /api/personas",
     "DELETE /api/personas",
     "PATCH /api/personas/assign",
     "POST /api/personas/rollback",
+    "POST /api/agents/prompt",
+    "POST /api/agents/session",
+    "POST /api/agents/session/run",
     "POST /api/scenario-state/reset",
 }
 """Contract 2.4; every other endpoint looks at the input first."""
@@ -81,12 +89,13 @@ def test_an_unreadable_body_is_told_before_credentials_are_looked_at(endpoint: E
     assert (reply.status, reply.json) == (400, {"error": "Invalid JSON body"})
 
 
-@pytest.mark.parametrize("endpoint", [each for each in WITH_CALLER if each.method == "GET"], ids=name)
+@pytest.mark.parametrize("endpoint", [each for each in WITH_CALLER if "query" in each.wants], ids=name)
 def test_an_empty_app_slug_in_a_query_is_absent(endpoint: Endpoint) -> None:
     app = new_app()
     for each in WITH_CALLER:
         if each.method != "GET":
-            call(each.method, each.path, body=body_for(each, app), headers=app.headers)
+            headers = app.headers | {"x-trace-id": "x"}
+            call(each.method, each.path, body=body_for(each, app), headers=headers)
     registry.put(app.slug, "tool", description="", parameters_schema="{}")
     asked = query_for(endpoint, app) | {"all": "true"}
     own = app.get(endpoint.path, **asked)
@@ -118,8 +127,8 @@ def test_what_was_just_written_is_read(endpoint: Endpoint) -> None:
     app = new_app()
     registry.put(app.slug, "x", description="", parameters_schema="{}")
     for headers in (app.headers, {"authorization": f"Bearer {app.token()}"}):
-        forget_callers()
         body, query = body_for(endpoint, app), query_for(endpoint, app)
+        forget_callers()
         with answers() as sent:
             reply = call(endpoint.method, endpoint.path, body=body, query=query, headers=headers)
         assert reply.status == endpoint.status

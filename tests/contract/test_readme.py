@@ -5,10 +5,13 @@ import shlex
 
 import click
 import pytest
-from genai_voice.conversations.model import MAX_CONTENT_BYTES, MAX_MESSAGES
+from genai_voice.agents.model import MAX_METADATA_BYTES
+from genai_voice.conversations.model import MAX_CONTENT_BYTES, MAX_FAILURE_MODES, MAX_MESSAGES
+from genai_voice.foundation.model import MAX_LISTED
 from genai_voice.foundation.settings import Settings
 from genai_voice.telemetry.model import MAX_DATA_BYTES, MAX_EVENTS
 from genai_voice.tools.model import MAX_PARAMETERS_BYTES
+from genai_voice.traces.model import MAX_ROWS
 
 from local.cli import cli
 from tests.support.operator import commands
@@ -51,7 +54,11 @@ def test_every_operator_command_is_listed() -> None:
 
 
 @pytest.mark.parametrize(
-    "limit", [MAX_MESSAGES, MAX_CONTENT_BYTES, MAX_EVENTS, MAX_DATA_BYTES, MAX_PARAMETERS_BYTES]
+    "limit",
+    [
+        *(MAX_MESSAGES, MAX_CONTENT_BYTES, MAX_EVENTS, MAX_DATA_BYTES, MAX_PARAMETERS_BYTES),
+        *(MAX_FAILURE_MODES, MAX_METADATA_BYTES, MAX_LISTED, MAX_ROWS),
+    ],
 )
 def test_every_limit_is_stated(limit: int) -> None:
     assert re.search(rf"\| {limit:,}( bytes)? \|", README)

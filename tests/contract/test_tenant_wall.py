@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from genai_voice.agents.rows import AgentSessionRow
 from genai_voice.demos.rows import StateRow
 from genai_voice.foundation.http import Endpoint
 from genai_voice.tenancy import apps
@@ -17,15 +18,16 @@ from genai_voice.tools import registry
 
 from tests.support.minimal import body_of, query_of, required_of
 from tests.support.service import Client, Reply, call, endpoints, new_app, recorded_calls, rows
-from tests.support.valid import REFERRED, name, referred
+from tests.support.valid import AGENT_RUN, name, referred
 
 WALLED = [
     endpoint for endpoint in endpoints() if "caller" in endpoint.wants or endpoint.path == "/api/auth/session"
 ]
 WITH_CALLER = [endpoint for endpoint in endpoints() if "caller" in endpoint.wants]
-READING = [endpoint for endpoint in WITH_CALLER if endpoint.method == "GET"]
+READING = [endpoint for endpoint in WITH_CALLER if "query" in endpoint.wants]
 WRITING = [endpoint for endpoint in WITH_CALLER if endpoint.method != "GET"]
 SESSION = "the-same-session"
+TRACE = "x"  # what the smallest valid queries ask for
 
 
 def ask(
@@ -177,6 +179,8 @@ def test_every_carrier_opens_every_endpoint(endpoint: Endpoint) -> None:
 
 def fill(app: Client, marker: str) -> None:
     """One row of every kind that a reading endpoint shows, with the marker in it."""
+    session = {"runtime": "pi", "status": "active", "run_count": 0, "cwd": marker}
+    AgentSessionRow.of(app.slug, SESSION, session_id=SESSION, created_at=1, **session).save()
     said = {"role": "user", "content": marker, "ts": 1}
     message = {"sessionId": SESSION, "participantIdentity": "user", "isFinal": True, "createdAt": 1}
     for path, body in [
@@ -184,8 +188,10 @@ def fill(app: Client, marker: str) -> None:
         ("/api/messages", {"messages": [message | {"role": "user", "content": marker}]}),
         ("/api/events", {"sessionId": SESSION, "events": [{"eventType": "e", "ts": 1, "data": marker}]}),
         ("/api/tools/execute", {"sessionId": SESSION, "toolName": "unknown", "parameters": {"said": marker}}),
+        ("/api/annotations", {"sessionId": SESSION, "qualityRating": "bad", "notes": marker}),
+        ("/api/agents/session/run", {"sessionId": SESSION, "run": AGENT_RUN | {"errorMessage": marker}}),
     ]:
-        assert app.post(path, body).status == 200
+        assert app.post(path, body, **{"x-trace-id": TRACE}).status == 200
     assert app.patch("/api/persona", {"personaGreeting": marker}).status == 200
     assert app.post("/api/personas", {"name": marker, "systemPrompt": "x"}).status == 200
     registry.put(app.slug, "a_tool", description=marker, parameters_schema="{}")
@@ -201,8 +207,8 @@ def test_no_reader_sees_another_tenants_rows(endpoint: Endpoint) -> None:
     mine, theirs = new_app(), new_app()
     fill(mine, "said-by-mine")
     fill(theirs, "said-by-theirs")
-    asked = query_of(endpoint) | ({"sessionId": SESSION} if "sessionId" in query_of(endpoint) else {})
-    asked |= referred(endpoint, mine)
+    asked = query_of(endpoint) | referred(endpoint, mine)
+    asked |= {"sessionId": SESSION} if "sessionId" in asked else {}
     for widened in ({}, {"all": "true"}, {"appSlug": mine.slug}, {"all": "true", "appSlug": mine.slug}):
         reply = mine.get(endpoint.path, **asked, **widened)
         assert "said-by-mine" in reply.text, f"{widened}: fill() does not fill this endpoint"
@@ -233,7 +239,7 @@ def test_no_writer_changes_another_tenants_rows(endpoint: Endpoint) -> None:
     assert rows(theirs.slug, SESSION) == before
 
 
-@pytest.mark.parametrize("endpoint", [each for each in WITH_CALLER if name(each) in REFERRED], ids=name)
+@pytest.mark.parametrize("endpoint", [each for each in WITH_CALLER if 404 in each.refusals], ids=name)
 def test_an_id_of_another_tenant_is_no_id(endpoint: Endpoint) -> None:
     mine, theirs = new_app(), new_app()
     fields = referred(endpoint, theirs)

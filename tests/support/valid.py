@@ -11,6 +11,18 @@ from tests.support.service import Client
 
 Fields = dict[str, Any]
 
+AGENT_RUN: Fields = {"runId": "a-run", "provider": "google", "model": "a-model", "status": "success"}
+
+
+def _agent_session(app: Client) -> Fields:
+    return {"sessionId": app.post("/api/agents/session", {"runtime": "pi"}).json["sessionId"]}
+
+
+def _agent_run(app: Client) -> Fields:
+    session = _agent_session(app)
+    assert app.post("/api/agents/session/run", session | {"run": AGENT_RUN}).status == 200
+    return session
+
 
 def _persona(app: Client) -> Fields:
     return {"personaId": app.post("/api/personas", {"name": "x", "systemPrompt": "x"}).json["id"]}
@@ -22,6 +34,10 @@ def _tool(app: Client) -> Fields:
 
 
 REFERRED: dict[str, Callable[[Client], Fields]] = {
+    "GET /api/agents/session": _agent_session,
+    "GET /api/agents/session/runs": _agent_run,
+    "POST /api/agents/prompt": _agent_session,
+    "POST /api/agents/session/run": _agent_session,
     "PATCH /api/personas": _persona,
     "DELETE /api/personas": _persona,
     "PATCH /api/personas/assign": lambda app: _persona(app) | {"targetAppSlug": app.slug},
@@ -29,7 +45,7 @@ REFERRED: dict[str, Callable[[Client], Fields]] = {
     "DELETE /api/tools": _tool,
     "PATCH /api/tools": _tool,
 }
-"""Of an endpoint that answers 404 to an unknown id: makes such a row, answers the fields that name it."""
+"""Of an endpoint that asks for something by an id: makes such a row, answers the fields that name it."""
 
 
 def name(endpoint: Endpoint) -> str:

@@ -10,6 +10,7 @@ from genai_voice.foundation.model import (
     Name,
     Number,
     OrDefault,
+    PageSize,
     Request,
     Time,
     at_most,
@@ -102,3 +103,34 @@ ACCEPTED: dict[str, tuple[dict[str, Any], str, Any]] = {
 def test_a_right_request_is_read(data: dict[str, Any], field: str, value: object) -> None:
     read = getattr(parse(Sample, data), field)
     assert (read, type(read)) == (value, type(value))
+
+
+class Listed(Request):
+    limit: PageSize = 200
+
+
+LIMITS: dict[str, tuple[object, int]] = {
+    "a number": ("7", 7),
+    "the least": ("1", 1),
+    "the most": ("500", 500),
+    "more": ("501", 500),
+    "far more": ("9" * 5_000, 500),
+    "more than a float holds": ("1e999", 500),
+    "a whole number with a point": ("7.0", 7),
+    "a fraction": ("7.5", 200),
+    "zero": ("0", 200),
+    "negative": ("-1", 200),
+    "far below": ("-1e999", 200),
+    "less than one": ("0.5", 200),
+    "no number": ("x", 200),
+    "empty": ("", 200),
+    "blank": (" ", 200),
+    "not a number": ("NaN", 200),
+    "null": (None, 200),
+}
+
+
+@pytest.mark.parametrize(("sent", "limit"), LIMITS.values(), ids=LIMITS.keys())
+def test_a_limit_is_a_whole_number_from_1_to_500_or_the_default(sent: object, limit: int) -> None:
+    assert parse(Listed, {"limit": sent}).limit == limit
+    assert parse(Listed, {}).limit == 200

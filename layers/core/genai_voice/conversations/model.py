@@ -1,6 +1,6 @@
-"""Conversations and messages: what is asked and what is answered."""
+"""Conversations, messages and annotations: what is asked and what is answered."""
 
-from typing import Annotated, ClassVar, NotRequired
+from typing import Annotated, ClassVar, Literal, NotRequired, get_args
 
 from pydantic import BeforeValidator, Field
 from pydantic.types import FailFast
@@ -11,7 +11,10 @@ from genai_voice.foundation.model import (
     EnumOrDefault,
     Label,
     Listing,
+    LongText,
     Name,
+    OrDefault,
+    PageSize,
     Request,
     Text,
     Time,
@@ -22,6 +25,9 @@ from genai_voice.foundation.model import (
 
 MAX_MESSAGES = 500
 MAX_CONTENT_BYTES = 10 * 1024
+MAX_FAILURE_MODES = 50
+
+Quality = Literal["good", "bad", "mixed"]
 
 
 class TranscriptItem(TypedDict):
@@ -146,4 +152,61 @@ class Recordings(TypedDict):
 class MessagePage(TypedDict):
     messages: list[MessageView]
     recordings: Recordings
+    cursor: NotRequired[str]
+
+
+def _known_quality(value: object) -> object:
+    if isinstance(value, str) and value not in get_args(Quality):
+        raise refuse("qualityRating must be one of: good, bad, mixed")
+    return value
+
+
+class AnnotationSave(Request):
+    """What a person thinks of a conversation. What is absent goes back to its default."""
+
+    missing: ClassVar[str] = "Missing required fields: sessionId, qualityRating"
+
+    session_id: Name
+    quality_rating: Annotated[Quality, BeforeValidator(_known_quality)]
+    conversation_id: Label | None = None
+    """Only the first save decides."""
+    failure_modes: OrDefault[Annotated[list[Label], FailFast(), at_most_items(MAX_FAILURE_MODES)]] = Field(
+        default_factory=list
+    )
+    notes: OrDefault[LongText] = ""
+    annotated_by: OrDefault[Label] = "dashboard-user"
+
+
+class AnnotationSaved(TypedDict):
+    ok: bool
+    id: str
+
+
+class AnnotationQuery(Listing):
+    session_id: str | None = None
+    """Asks for the annotation of this session alone."""
+    quality: str | None = None
+    limit: PageSize = 200
+
+
+class AnnotationView(TypedDict):
+    _id: str
+    _creationTime: float
+    appSlug: str
+    sessionId: str
+    conversationId: NotRequired[str]
+    qualityRating: str
+    failureModes: list[str]
+    notes: str
+    annotatedBy: str
+    createdAt: float
+    updatedAt: float
+
+
+class AnnotationFound(TypedDict):
+    annotation: AnnotationView | None
+
+
+class AnnotationPage(TypedDict):
+    annotations: list[AnnotationView]
     cursor: NotRequired[str]

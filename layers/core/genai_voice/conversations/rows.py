@@ -1,14 +1,15 @@
-"""How conversations, the parts of long transcripts and messages are stored."""
+"""How conversations, the parts of long transcripts, messages and annotations are stored."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Self
+from typing import Any, Self
 
 from genai_voice.foundation.keys import at, digest, key
 from genai_voice.foundation.table import (
     BinaryAttribute,
     BooleanAttribute,
     Item,
+    ListAttribute,
     NumberAttribute,
     UnicodeAttribute,
 )
@@ -153,3 +154,36 @@ class MessageRow(Item, discriminator="message"):
         pk = session_pk(app, session)
         wanted = cls.sk.startswith("MESSAGE#") if after is None else cls.sk.between(after + "!", "MESSAGE#~")
         return cls.query(pk, wanted, consistent_read=True)
+
+
+class AnnotationRow(Item, discriminator="annotation"):
+    session_id = UnicodeAttribute()
+    conversation_id = UnicodeAttribute()  # of the first save; "" where that had none, so that it stays so
+    quality_rating = UnicodeAttribute()
+    failure_modes: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute)
+    notes = UnicodeAttribute()
+    annotated_by = UnicodeAttribute()
+    updated_at = NumberAttribute()
+
+    @classmethod
+    def of(cls, app: str, session: str) -> Self:
+        return cls(session_pk(app, session), key("ANNOTATION"))
+
+    @staticmethod
+    def list_key(app: str, quality: str | None = None) -> str:
+        """Partition of the list of an app's annotations, all or of one quality."""
+        return key("APP", app, "ANNOTATIONS", quality) if quality else key("APP", app, "ANNOTATIONS")
+
+    @classmethod
+    def newest(cls, app: str, quality: str | None, before: str | None, limit: int) -> list[Self]:
+        """What the index knows of them, newest created first, beginning after position `before`."""
+        place = cls.gsi2sk if quality else cls.gsi1sk
+        return list(
+            cls.query(
+                cls.list_key(app, quality),
+                range_key_condition=(place < before) if before else None,
+                index_name="gsi2" if quality else "gsi1",
+                scan_index_forward=False,
+                limit=limit,
+            )
+        )

@@ -68,8 +68,7 @@ def find(app: str, query: ConversationQuery) -> ConversationPage:
     before = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else None
     listed = ConversationRow.newest(app, query.status or None, before, PAGE + 1)
     fitting = _fitting(listed)
-    rows = Item.find_all((each.pk, each.sk) for each in fitting)
-    found = [rows[each.pk, each.sk] for each in fitting if (each.pk, each.sk) in rows]
+    found = list(ConversationRow.whole(fitting))
     parts = Item.find_all(key for each in found if _shown(each) for key in each.part_keys())
     views, last = fill(found, partial(_view, app, parts))
     if last is None and len(fitting) < len(listed):

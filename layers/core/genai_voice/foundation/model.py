@@ -20,6 +20,7 @@ M = TypeVar("M", bound="Request")
 
 _LARGEST = 10**15  # numbers below it are exact in JSON, JavaScript and DynamoDB alike
 _SMALLEST = 1e-100  # DynamoDB underflows below 1e-130
+MAX_LISTED = 500
 
 
 class Request(BaseModel):
@@ -32,15 +33,20 @@ class Request(BaseModel):
     missing: ClassVar[str] = "Missing required fields"
 
 
-class Listing(Request):
-    """The query of a list. `all` widens nothing: a credential sees its own app (contract 1.9)."""
+class Scoped(Request):
+    """A query that may name an app. `all` widens nothing: a credential sees its own app (contract 1.9)."""
 
     app_slug: str | None = None
-    cursor: str | None = None
 
     def covers(self, app: str) -> bool:
         """Whether the apps asked for include this one. If not the answer is that of an app without data."""
         return self.app_slug in (None, "", app)
+
+
+class Listing(Scoped):
+    """The query of a list."""
+
+    cursor: str | None = None
 
 
 class Ok(TypedDict):
@@ -104,12 +110,38 @@ def at_most(limit: int, unit: str = "bytes") -> AfterValidator:
     return AfterValidator(check)
 
 
+def _page_size(value: object) -> object:
+    """Contract 1.8: what is no whole number from 1 on is absent, more than 500 is 500."""
+    try:
+        wanted = min(float(str(value)), MAX_LISTED)
+    except ValueError:
+        raise PydanticUseDefault from None
+    if not (wanted >= 1 and wanted.is_integer()):  # nan is neither
+        raise PydanticUseDefault
+    return int(wanted)
+
+
+PageSize = Annotated[int, BeforeValidator(_page_size)]
+"""The `limit` of a list: `limit: PageSize = 200` takes any text, and the default where it is no limit."""
+
+
 def finite(value: T) -> T:
     """JSON data that can be written as JSON again. Raises ValueError: 1e999 is read as infinity."""
     text = to_json(value)
     if b"Infinity" in text:
         from_json(text, allow_inf_nan=False)
     return value
+
+
+def json_at_most(limit: int) -> AfterValidator:
+    """JSON data whose text has at most `limit` bytes, with finite numbers."""
+
+    def check(value: T) -> T:
+        if len(to_json(value)) > limit:
+            raise PydanticCustomError("limit", "over {limit} bytes", {"limit": f"{limit:,}"})
+        return finite(value)
+
+    return AfterValidator(check)
 
 
 def json_object(text: str) -> dict[str, Any]:

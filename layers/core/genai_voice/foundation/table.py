@@ -4,8 +4,9 @@ import random
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Self, cast
 
 from pynamodb.attributes import (
@@ -48,6 +49,7 @@ __all__ = [
 ]
 
 _BATCH = 25  # items of one BatchWriteItem, DynamoDB's limit
+_READ = 100  # items of one BatchGetItem, the same
 _CONFLICT_RETRIES = 5
 _PASSING = (
     "ProvisionedThroughputExceededException",
@@ -133,13 +135,29 @@ class Item(Model):
         """
         return {(item.pk, item.sk): item for item in cls.batch_get(list(keys), consistent_read=True)}
 
+    @classmethod
+    def whole(cls, listed: Iterable[Self]) -> Iterator[Self]:
+        """The items of which an index knows only some attributes, as they are now, in the same order; those
+        that are gone are left out. One call per 100, made when it is their turn.
+        """
+        waiting = iter(listed)
+        while batch := [(each.pk, each.sk) for each in islice(waiting, _READ)]:
+            found = cls.find_all(batch)
+            yield from (found[place] for place in batch if place in found)
+
+    @classmethod
+    def in_trace(cls, app: str, trace_id: str, prefix: str) -> Iterator[Self]:
+        """The items of a kind that were put in a trace, by their sort keys, which begin with `prefix`."""
+        trace = _trace_key(app, trace_id)
+        return cls.whole(cls.query(trace, cls.gsi2sk.startswith(prefix), index_name="gsi2"))
+
     def stored(self) -> Self | None:
         """This item as it is now, or None: `StateRow.of(app).stored()`."""
         return self.find(self.pk, self.sk)
 
     def put_in_trace(self, app: str, trace_id: str) -> None:
         """Have the item found by the trace it belongs to."""
-        self.gsi2pk, self.gsi2sk = key("APP", app, "TRACE", trace_id), self.sk
+        self.gsi2pk, self.gsi2sk = _trace_key(app, trace_id), self.sk
 
     def insert(self) -> bool:
         """Store the item unless its key is taken. Answers whether it was stored."""
@@ -189,6 +207,10 @@ class Item(Model):
         return cast(TableConnection, Item._connection)
 
 
+def _trace_key(app: str, trace_id: str) -> str:
+    return key("APP", app, "TRACE", trace_id)
+
+
 def _open() -> None:
     meta = cast(Any, Item.Meta)
     meta.table_name, meta.region, meta.host = (
@@ -222,8 +244,10 @@ class Change:
     condition: Condition | None = None
 
 
-def write_together(changes: Sequence[Change], puts: Sequence[Item] = ()) -> bool:
-    """All or nothing (TransactWriteItems, at double cost).
+def write_together(
+    changes: Sequence[Change], puts: Sequence[Item] = (), inserts: Sequence[Item] = ()
+) -> bool:
+    """All or nothing (TransactWriteItems, at double cost). What is inserted must be new.
 
     Answers False when a condition does not hold, or other writers win every time: read again, then decide.
     """
@@ -243,7 +267,10 @@ def write_together(changes: Sequence[Change], puts: Sequence[Item] = ()) -> bool
         Item._get_connection().connection.transact_write_items(
             condition_check_items=checks,
             delete_items=[],
-            put_items=[row.get_save_kwargs_from_instance() for row in puts],
+            put_items=[
+                *(row.get_save_kwargs_from_instance() for row in puts),
+                *(row.get_save_kwargs_from_instance(type(row).pk.does_not_exist()) for row in inserts),
+            ],
             update_items=updates,
         )
     except TransactWriteError as refused:

@@ -3,7 +3,6 @@
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
-from pydantic_core import PydanticCustomError, to_json
 from typing_extensions import TypedDict
 
 from genai_voice.foundation.model import (
@@ -17,7 +16,7 @@ from genai_voice.foundation.model import (
     Text,
     Time,
     at_most,
-    finite,
+    json_at_most,
     json_object,
     refuse,
 )
@@ -163,16 +162,12 @@ class ToolRemoval(Request):
     name: Name
 
 
-def _auditable(parameters: dict[str, Any]) -> dict[str, Any]:
-    if len(to_json(parameters)) > MAX_PARAMETERS_BYTES:
-        raise PydanticCustomError("limit", "over {limit} bytes", {"limit": f"{MAX_PARAMETERS_BYTES:,}"})
-    return finite(parameters)
-
-
 class ExecuteRequest(Request):
     session_id: Name
     tool_name: Name
-    parameters: OrDefault[Annotated[dict[str, Any], AfterValidator(_auditable)]] = Field(default_factory=dict)
+    parameters: OrDefault[Annotated[dict[str, Any], json_at_most(MAX_PARAMETERS_BYTES)]] = Field(
+        default_factory=dict
+    )
     trace_id: Label | None = None
     span_id: Label | None = None
     tool_call_id: Name | None = None

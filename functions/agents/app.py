@@ -1,0 +1,53 @@
+"""Agent sessions: opened, prompted and read, and told of each run."""
+
+from genai_voice.agents import service
+from genai_voice.agents.model import (
+    PromptQueued,
+    PromptRequest,
+    RunPage,
+    RunQuery,
+    RunRecorded,
+    RunRequest,
+    Runtimes,
+    SessionCreated,
+    SessionQuery,
+    SessionRequest,
+    SessionView,
+)
+from genai_voice.foundation.errors import NotFound
+from genai_voice.tenancy import Api, Caller
+
+api = Api()
+
+
+@api.post("/api/agents/session", caller_first=True, status=201)
+def create(caller: Caller, body: SessionRequest) -> SessionCreated:
+    return service.create(caller.app.slug, body)
+
+
+@api.get("/api/agents/session", raises=(NotFound,))
+def read(caller: Caller, query: SessionQuery) -> SessionView:
+    return service.read(caller.app.slug, query)
+
+
+@api.post("/api/agents/prompt", caller_first=True, raises=(NotFound,))
+def prompt(caller: Caller, body: PromptRequest) -> PromptQueued:
+    return service.prompt(caller.app.slug, body)
+
+
+@api.post("/api/agents/session/run", caller_first=True, raises=(NotFound,))
+def record(caller: Caller, body: RunRequest) -> RunRecorded:
+    return service.record(caller.app.slug, body)
+
+
+@api.get("/api/agents/session/runs")
+def find_runs(caller: Caller, query: RunQuery) -> RunPage:
+    return service.find_runs(caller.app.slug, query)
+
+
+@api.get("/api/agents/runtimes")
+def runtimes(caller: Caller) -> Runtimes:
+    return service.RUNTIMES
+
+
+handler = api.handler

@@ -1,0 +1,26 @@
+"""Annotations: what people think of a conversation, saved by session, listed newest first."""
+
+from genai_voice.conversations import annotations
+from genai_voice.conversations.model import (
+    AnnotationFound,
+    AnnotationPage,
+    AnnotationQuery,
+    AnnotationSave,
+    AnnotationSaved,
+)
+from genai_voice.tenancy import Api, Caller
+
+api = Api()
+
+
+@api.get("/api/annotations")
+def find(caller: Caller, query: AnnotationQuery) -> AnnotationFound | AnnotationPage:
+    return annotations.find(caller.app.slug, query)
+
+
+@api.post("/api/annotations")
+def save(caller: Caller, body: AnnotationSave) -> AnnotationSaved:
+    return annotations.save(caller.app.slug, body)
+
+
+handler = api.handler

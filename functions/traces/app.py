@@ -1,0 +1,15 @@
+"""Traces: everything that happened under one trace id, in the order of time."""
+
+from genai_voice.tenancy import Api, Caller
+from genai_voice.traces import service
+from genai_voice.traces.model import TimelinePage, TraceQuery
+
+api = Api()
+
+
+@api.get("/api/traces")
+def find(caller: Caller, query: TraceQuery) -> TimelinePage:
+    return service.find(caller.app.slug, query)
+
+
+handler = api.handler

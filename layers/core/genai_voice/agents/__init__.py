@@ -1,0 +1,1 @@
+"""Sessions of coding agents and the runs they report."""

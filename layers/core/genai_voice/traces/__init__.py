@@ -1,0 +1,1 @@
+"""What happened under one trace id, in the order of time."""

@@ -1,0 +1,60 @@
+"""Timelines: what is asked and what is answered."""
+
+from typing import Any, ClassVar, NotRequired
+
+from typing_extensions import TypedDict
+
+from genai_voice.foundation.model import Listing, Name
+
+MAX_ROWS = 10_000
+
+
+class TraceQuery(Listing):
+    missing: ClassVar[str] = "Missing required parameter: traceId"
+
+    trace_id: Name
+    session_id: str | None = None
+    """For what belongs to no trace but to a session."""
+
+
+class EventData(TypedDict):
+    id: str
+    eventType: str
+    sessionId: str
+    data: Any
+
+
+class MessageData(TypedDict):
+    id: str
+    role: str
+    content: str
+    participantIdentity: str
+    language: NotRequired[str]
+
+
+class ToolExecutionData(TypedDict):
+    id: str
+    toolName: str
+    parameters: Any
+    result: Any
+    status: str
+    durationMs: float
+    spanId: NotRequired[str]
+
+
+TimelineData = EventData | MessageData | ToolExecutionData
+
+
+class TimelineEntry(TypedDict):
+    type: str
+    timestamp: float
+    """Epoch ms."""
+    data: TimelineData
+
+
+class TimelinePage(TypedDict):
+    traceId: str
+    timeline: list[TimelineEntry]
+    cursor: NotRequired[str]
+    truncated: NotRequired[bool]
+    """True where a source has more rows than are looked at."""

@@ -1,0 +1,270 @@
+"""Traces: everything that happened under one trace id, in the order of time (contract 3.16)."""
+
+import json
+from typing import Any
+
+import pytest
+import time_machine
+from genai_voice.tools import registry
+from genai_voice.tools.rows import ExecutionRow
+
+from tests.support.service import Client, new_app, pages, recorded_calls
+
+MEGABYTE = 1024 * 1024
+TRACE = "trace-1"
+
+
+def happened(ts: float, kind: str = "e", **fields: Any) -> dict[str, Any]:
+    return {"eventType": kind, "ts": ts, **fields}
+
+
+def send(app: Client, *events: dict[str, Any], session: str = "s", trace: str = TRACE) -> None:
+    reply = app.post("/api/events", {"sessionId": session, "events": list(events)}, **{"x-trace-id": trace})
+    assert reply.json == {"inserted": len(events)}
+
+
+def say(app: Client, content: str, created_at: float, trace: str = TRACE, **fields: Any) -> None:
+    message = {
+        "sessionId": "s",
+        "participantIdentity": "caller",
+        "role": "user",
+        "content": content,
+        "isFinal": True,
+        "createdAt": created_at,
+        **fields,
+    }
+    assert app.post("/api/messages", {"messages": [message]}, **{"x-trace-id": trace}).status == 200
+
+
+def act(app: Client, tool: str = "unknown", **fields: Any) -> None:
+    body = {"sessionId": "s", "toolName": tool, "traceId": TRACE, **fields}
+    assert app.post("/api/tools/execute", body).status == 200
+
+
+def read(app: Client, trace: str = TRACE, **query: str) -> list[dict[str, Any]]:
+    reply = app.get("/api/traces", traceId=trace, **query).json
+    assert reply["traceId"] == trace
+    return list(reply["timeline"])
+
+
+def order(timeline: list[dict[str, Any]]) -> list[tuple[str, float]]:
+    return [(entry["type"], entry["timestamp"]) for entry in timeline]
+
+
+# -- what is shown -----------------------------------------------------------------------------------------
+
+
+def test_a_timeline_shows_each_type_with_its_own_keys() -> None:
+    app = new_app("demo-dentist")
+    registry.put(app.slug, "check_availability", description="", parameters_schema="{}")
+    with time_machine.travel(1_800_000_002, tick=False):
+        act(app, "check_availability", parameters={"startDate": "2026-04-07"}, spanId="span-1")
+    say(app, "When?", 1_800_000_001_000.5, language="en")
+    send(app, happened(1_800_000_000_000, "state_changed", data='{"state":"listening"}'))
+    event, message, execution = read(app)
+    assert event.pop("data").pop("id")
+    assert event == {"type": "event", "timestamp": 1_800_000_000_000}
+    assert message["data"].pop("id")
+    assert message == {
+        "type": "message",
+        "timestamp": 1_800_000_001_000.5,
+        "data": {"role": "user", "content": "When?", "participantIdentity": "caller", "language": "en"},
+    }
+    assert execution["data"].pop("id")
+    assert execution["data"].pop("durationMs") >= 0
+    assert execution["data"]["result"].pop("data")
+    assert execution == {
+        "type": "tool_execution",
+        "timestamp": 1_800_000_002_000,
+        "data": {
+            "toolName": "check_availability",
+            "parameters": {"startDate": "2026-04-07"},
+            "result": {"success": True},
+            "status": "success",
+            "spanId": "span-1",
+        },
+    }
+
+
+def test_what_is_absent_is_left_out_and_data_alone_is_null() -> None:
+    app = new_app()
+    send(app, happened(1))
+    say(app, "hi", 2)
+    act(app)
+    event, message, execution = (entry["data"] for entry in read(app))
+    assert sorted(event) == ["data", "eventType", "id", "sessionId"]
+    assert event["data"] is None
+    assert sorted(message) == ["content", "id", "participantIdentity", "role"]
+    assert sorted(execution) == ["durationMs", "id", "parameters", "result", "status", "toolName"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [('{"a":1}', {"a": 1}), ("null", None), (None, None), ("{oops", "{oops"), ("", ""), ("NaN", "NaN")],
+)
+def test_the_data_of_an_event_is_parsed_or_passed_on(text: str | None, shown: Any) -> None:
+    app = new_app()
+    send(app, happened(1, data=text))
+    assert read(app)[0]["data"]["data"] == shown
+
+
+def test_the_parameters_and_the_result_of_a_tool_that_cannot_be_parsed_are_passed_on() -> None:
+    app = new_app()
+    act(app)
+    (row,) = ExecutionRow.newest(app.slug, None, 1)
+    row.change([ExecutionRow.parameters.set("{oops"), ExecutionRow.result.set("timed out")])
+    data = read(app)[0]["data"]
+    assert (data["parameters"], data["result"]) == ("{oops", "timed out")
+
+
+def test_only_final_messages_are_shown() -> None:
+    app = new_app()
+    say(app, "hel", 1, isFinal=False)
+    say(app, "hello", 2)
+    assert [entry["data"]["content"] for entry in read(app)] == ["hello"]
+
+
+def test_it_is_ascending_by_time_and_at_the_same_moment_by_type() -> None:
+    app = new_app()
+    with time_machine.travel(0.005, tick=False):
+        act(app)
+    say(app, "a", 5)
+    say(app, "b", 4.5)
+    send(app, happened(9), happened(5), happened(1))
+    send(app, happened(4), happened(8))
+    expected = [
+        *(("event", 1), ("event", 4), ("message", 4.5)),
+        *(("event", 5), ("message", 5), ("tool_execution", 5)),
+        *(("event", 8), ("event", 9)),
+    ]
+    assert order(read(app)) == expected
+
+
+def test_the_same_moment_has_the_same_order_every_time() -> None:
+    app = new_app()
+    send(app, *(happened(1, f"e{number}") for number in range(20)))
+    first = read(app)
+    send(app, *(happened(1, f"e{number}") for number in reversed(range(20))))
+    assert read(app) == first
+    assert first == sorted(first, key=lambda entry: str(entry["data"]["id"]))
+
+
+# -- what comes twice --------------------------------------------------------------------------------------
+
+
+def test_a_batch_that_is_sent_again_and_has_grown_shows_no_event_twice() -> None:
+    app = new_app()
+    events = [happened(number, data=f'{{"n":{number}}}') for number in range(30)]
+    for start, end in [(0, 10), (0, 20), (5, 30), (0, 10), (29, 30)]:
+        send(app, *events[start:end])
+    assert [entry["timestamp"] for entry in read(app)] == list(range(30))
+
+
+def test_an_event_twice_in_one_batch_is_one() -> None:
+    app = new_app()
+    send(app, happened(1), happened(1), happened(1.0))
+    assert len(read(app)) == 1
+
+
+DIFFERENT: dict[str, dict[str, Any]] = {
+    "its time": {"ts": 1.0001},
+    "its type": {"eventType": "f"},
+    "its data": {"data": "y"},
+    "no data": {"data": None},
+    "empty data": {"data": ""},
+    "data that means the same": {"data": " x"},
+}
+
+
+@pytest.mark.parametrize("other", DIFFERENT.values(), ids=DIFFERENT.keys())
+def test_an_event_is_known_by_its_time_type_and_data(other: dict[str, Any]) -> None:
+    app = new_app()
+    event = happened(1, data="x")
+    send(app, event, event | other)
+    entries = read(app)
+    assert len(entries) == 2
+    assert len({entry["data"]["id"] for entry in entries}) == 2
+
+
+def test_the_same_event_under_two_sessions_is_two() -> None:
+    app = new_app()
+    for session in ("a", "b", "a"):
+        send(app, happened(1), session=session)
+    assert sorted(entry["data"]["sessionId"] for entry in read(app)) == ["a", "b"]
+
+
+# -- whose it is -------------------------------------------------------------------------------------------
+
+
+def test_the_same_trace_of_another_app_is_another_trace() -> None:
+    mine, theirs = new_app(), new_app()
+    for app in (mine, theirs):
+        send(app, happened(1, data=f'"{app.slug}"'))
+        say(app, app.slug, 2)
+        act(app, parameters={"said": app.slug})
+    for app, other in ((mine, theirs), (theirs, mine)):
+        timeline = read(app)
+        assert [entry["type"] for entry in timeline] == ["event", "message", "tool_execution"]
+        assert other.slug not in json.dumps(timeline)
+    assert read(mine, appSlug=theirs.slug) == read(mine, appSlug=theirs.slug, all="true") == []
+    assert len(read(mine, appSlug=mine.slug, all="true")) == 3
+
+
+def test_ids_that_would_climb_into_other_traces_do_not() -> None:
+    app = new_app()
+    traces = ["t", "t#EVENTS#", "t#", "t%23", "T", "t/b", "é", "t" * 1000, "t" * 999]
+    for trace in traces:
+        send(app, happened(1, data=json.dumps(trace)), trace=trace)
+    for trace in traces:
+        assert [entry["data"]["data"] for entry in read(app, trace)] == [trace]
+
+
+@pytest.mark.parametrize("query", [{}, {"traceId": ""}, {"sessionId": "s"}], ids=str)
+def test_a_trace_id_is_needed(query: dict[str, str]) -> None:
+    reply = new_app().get("/api/traces", **query)
+    assert (reply.status, reply.json) == (400, {"error": "Missing required parameter: traceId"})
+
+
+def test_an_unknown_trace_is_empty_also_with_a_session() -> None:
+    app = new_app()
+    send(app, happened(1))
+    reply = app.get("/api/traces", traceId="unknown", sessionId="s")
+    assert (reply.status, reply.json) == (200, {"traceId": "unknown", "timeline": []})
+
+
+# -- how much ----------------------------------------------------------------------------------------------
+
+
+def test_a_trace_of_10_000_events_is_answered_in_few_calls() -> None:
+    app = new_app()
+    for start in range(0, 10_000, 100):
+        send(app, *(happened(start + number) for number in range(100)))
+    with recorded_calls() as calls:
+        timeline = read(app)
+    assert [entry["timestamp"] for entry in timeline] == list(range(10_000))
+    assert calls.operations == ["Query", "BatchGetItem", "Query", "Query"]
+
+
+def test_a_long_trace_is_read_page_by_page_and_none_exceeds_what_lambda_takes() -> None:
+    app = new_app()
+    for start in range(0, 120, 6):
+        batch = [happened(start + number, data=json.dumps('"\\' * 20_000)) for number in range(6)]
+        send(app, *batch)
+        send(app, *batch[3:], happened(start + 0.5))
+    found = list(pages(app, "/api/traces", "timeline", traceId=TRACE))
+    assert len(found) > 2
+    times = [entry["timestamp"] for page in found for entry in page]
+    assert times == sorted([*range(120), *(start + 0.5 for start in range(0, 120, 6))])
+    for page in found:
+        reply = {"traceId": TRACE, "timeline": page, "cursor": "x" * 500}
+        assert len(json.dumps({"body": json.dumps(reply)})) < 6 * MEGABYTE
+
+
+def test_a_cursor_of_one_trace_opens_no_other() -> None:
+    app = new_app()
+    for start in range(0, 60, 5):
+        send(app, *(happened(start + number, data="x" * 190_000) for number in range(5)))
+    cursor = app.get("/api/traces", traceId=TRACE).json["cursor"]
+    assert app.get("/api/traces", traceId=TRACE, cursor=cursor).status == 200
+    assert app.get("/api/traces", traceId="another", cursor=cursor).status == 400
+    assert new_app().get("/api/traces", traceId=TRACE, cursor=cursor).status == 400
