@@ -10,11 +10,13 @@ api = Api()
 
 @api.get("/api/persona")
 def read(caller: Caller, query: Listing) -> PersonaView:
+    """How the app's agent presents itself."""
     return service.read(caller.app.slug, query)
 
 
 @api.patch("/api/persona", caller_first=True, scope="manage")
 def update(caller: Caller, body: PersonaUpdate) -> Ok:
+    """Change the app's own persona fields."""
     return service.update(caller.app.slug, body)
 
 
