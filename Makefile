@@ -26,7 +26,7 @@ test-strict: .venv/ready ## Run the integration tests on dynoxide, which refuses
 e2e: .venv/ready ## Test the served API over HTTP: start, restart, kill, reload
 	@$(PYTHON) -m pytest tests/e2e
 
-fuzz: .venv/ready ## Send the served API what its OpenAPI document allows and forbids, for two minutes (SEED)
+fuzz: .venv/ready ## Send the served API what its OpenAPI document allows and forbids, for about two minutes (SEED)
 	@$(PYTHON) -m tests.fuzz
 
 lint: .venv/ready ## Check style, types, the rules of dependence and the template

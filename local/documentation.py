@@ -63,18 +63,19 @@ class Documentation:
 
     def find(self, method: str, path: str) -> HttpReply | None:
         """The page or file of this path. None where there is none, and where the project has no document."""
-        if method != "GET" or not self._openapi.is_file():
+        if method != "GET" or not (path == "/openapi.json" or f"{path}/".startswith("/docs/")):
             return None
-        name = path.removeprefix("/docs/")
-        if name in _ASSETS:
-            return _page(_ASSETS[name], (self._assets / name).read_bytes())
-        match path:
+        if not self._openapi.is_file():
+            return None
+        match path.removeprefix("/docs/"):
             case "/openapi.json":
                 return _page("application/json", self._openapi.read_bytes())
             case "/docs":
                 return _page("text/html;charset=utf-8", _PAGE.encode())
-            case "/docs/start.js":
+            case "start.js":
                 return _page("text/javascript", _START.encode())
+            case name if name in _ASSETS:
+                return _page(_ASSETS[name], (self._assets / name).read_bytes())
         return None
 
 

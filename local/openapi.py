@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from typing import Any, get_origin
 
 import genai_voice
 from genai_voice.foundation.errors import Refused
-from genai_voice.foundation.http import Api, Endpoint
+from genai_voice.foundation.http import MEGABYTE, Api, Endpoint
 from pydantic import TypeAdapter
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -63,7 +63,6 @@ _ERROR: Json = {
         "reason": {"type": "string", "description": "Why a caller with a valid credential may not."},
     },
 }
-_FAULT = "A fault of the service."
 
 
 def text(root: Path) -> str:
@@ -184,11 +183,12 @@ class _Operation:
         shape = shapes.get((self.id, "body"), {"$ref": _SCHEMA.format(model="Credentials")})
         schema = schemas.setdefault(_name(shape), {"type": "object"})
         if self._security():
-            schema["properties"] = {**_CREDENTIALS, **schema.get("properties", {})}
+            schema["properties"] = {**schema.get("properties", {}), **_CREDENTIALS}
         if self.endpoint.headers_as_body:
             schema["required"] = [each for each in schema["required"] if each not in _CREDENTIALS]
         bodies = {case: json.loads(event.get("body") or "{}") for case, event in self.asked.items()}
         return {
+            "description": f"At most {self.endpoint.body_limit // MEGABYTE} MB.",
             "required": not self.endpoint.lenient_body,
             "content": _json(shape, {case: {"value": body} for case, body in bodies.items()}),
         }
@@ -254,7 +254,7 @@ def _described(schema: Json, cls: type | None) -> Json:
             del field["default"]
     for name, doc in _attribute_docs(cls).items() if cls else ():
         for field in {name, to_camel(name)} & schema["properties"].keys():
-            schema["properties"][field].setdefault("description", _paragraphs(doc))
+            schema["properties"][field].setdefault("description", doc)
     return schema
 
 
@@ -264,16 +264,12 @@ def _attribute_docs(cls: type) -> dict[str, str]:
         return {}
     docs: dict[str, str] = {}
     for base in getattr(cls, "__orig_bases__", cls.__bases__):
-        docs |= _attribute_docs(base)
+        docs |= _attribute_docs(get_origin(base) or base)
     body = ast.parse(dedent(inspect.getsource(cls))).body[0].body  # type: ignore[attr-defined]  # it is a class
-    for field, text in pairwise(body):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-            doc = (
-                text.value.value
-                if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
-                else None
-            )
-            docs |= {field.target.id: inspect.cleandoc(doc)} if isinstance(doc, str) else {}
+    for statements in pairwise(body):
+        match statements:
+            case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(doc))):
+                docs[name] = _paragraphs(doc)
     return docs
 
 
@@ -314,7 +310,7 @@ def _refusals(statuses: set[int]) -> Json:
         }
         for refusal in map(_refusal, sorted(statuses))
     }
-    return found | {"Fault": {"description": _FAULT, "content": content}}
+    return found | {"Fault": {"description": "A fault of the service.", "content": content}}
 
 
 def reply_file(event: Path) -> Path:

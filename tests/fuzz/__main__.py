@@ -15,9 +15,9 @@ from pathlib import Path
 
 from local.project import Project
 from tests.e2e.served import serving
-from tests.fuzz.tenants import SECRET, fill_the_other, open_session
+from tests.fuzz.tenants import SECRET, fill, open_session
 
-SECONDS = 120
+SECONDS = 110
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -36,7 +36,7 @@ def main() -> int:
         tempfile.TemporaryDirectory(prefix="genai-voice-fuzz-") as folder,
         serving(Path(folder) / "data", DEMO_SECRET=SECRET) as service,
     ):
-        fill_the_other(service.address, document)
+        fill(service.address, document)
         return _fuzz(document, service.address, seed, Path(folder))
 
 
@@ -54,7 +54,7 @@ def _fuzz(document: Path, address: str, seed: str, folder: Path) -> int:
         *("--generation-with-security-parameters", "false", "--generation-database", "none"),
         *("--output-sanitize", "false", "--warnings", "off"),
     ]
-    run = subprocess.run(command, env=environ, cwd=folder, timeout=SECONDS + 45)  # noqa: S603 - all of it ours
+    run = subprocess.run(command, env=environ, cwd=folder, timeout=SECONDS + 40)  # noqa: S603 - all of it ours
     return run.returncode
 
 

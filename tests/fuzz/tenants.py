@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -24,55 +23,53 @@ def open_session(address: str) -> str:
     return str(reply.raise_for_status().json()["sessionToken"])
 
 
-def fill_the_other(address: str, document: Path) -> None:
-    """The document's examples are sent for the other tenant, with the marker in each of their texts in turn.
+def fill(address: str, document: Path) -> None:
+    """The document's examples are sent for both tenants: for the other one with the marker in each text in
+    turn, so that it has whatever can be stored, under the same names.
 
     Raises AssertionError where an operation that reads then shows nothing that could be recognised.
     """
     paths: Json = json.loads(document.read_text(encoding="utf-8"))["paths"]
-    headers = {"Authorization": f"Bearer {SECRET}", "X-App-Slug": OTHER}
-    with httpx.Client(base_url=address, headers=headers, trust_env=False, timeout=30) as client:
-        for method, path, operation in _operations(paths):
-            if method in ("post", "patch"):
-                for body in _bodies(operation):
-                    client.request(method, path, json=body, headers=_shown(operation, "header"))
-        for method, path, operation in _operations(paths):
-            if method == "get":
-                reply = client.get(path, params=_shown(operation, "query"))
-                assert any(word in reply.text for word in OF_THE_OTHER), f"{path} shows nothing: {reply.text}"
+    with _client(address, MINE) as mine, _client(address, OTHER) as other:
+        for method, path, operation in _operations(paths, "post", "patch"):
+            headers = _shown(operation, "header")
+            for body in _bodies(operation):
+                mine.request(method, path, json=body, headers=headers)
+                for marked in _marked(body):
+                    other.request(method, path, json=marked, headers=headers)
+        for method, path, operation in _operations(paths, "get"):
+            reply = other.request(method, path, params=_shown(operation, "query"))
+            assert any(word in reply.text for word in OF_THE_OTHER), f"{path} shows nothing: {reply.text}"
 
 
-def _operations(paths: Json) -> Iterator[tuple[str, str, Json]]:
+def _client(address: str, slug: str) -> httpx.Client:
+    headers = {"Authorization": f"Bearer {SECRET}", "X-App-Slug": slug}
+    return httpx.Client(base_url=address, headers=headers, trust_env=False, timeout=30)
+
+
+def _operations(paths: Json, *methods: str) -> Iterator[tuple[str, str, Json]]:
     """Those with a caller."""
-    for path, methods in paths.items():
-        for method, operation in methods.items():
-            if {"sessionToken": []} in operation["security"]:
-                yield method, path, operation
+    for path, operations in paths.items():
+        for method in methods:
+            if {"sessionToken": []} in operations.get(method, {}).get("security", ()):
+                yield method, path, operations[method]
 
 
 def _bodies(operation: Json) -> Iterator[Json]:
-    for example in operation["requestBody"]["content"]["application/json"].get("examples", {}).values():
-        body = example["value"]
-        for steps in _texts(body):
-            yield _with_marker(body, steps)
+    content = operation["requestBody"]["content"]["application/json"]
+    yield from (example["value"] for example in content.get("examples", {}).values())
 
 
-def _texts(value: Any) -> Iterator[list[Any]]:
-    """The steps to each text in it."""
+def _marked(value: Any) -> Iterator[Any]:
+    """Copies, each with the marker instead of another one of its texts."""
     if isinstance(value, str):
-        yield []
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for step, each in items:
-        yield from ([step, *steps] for steps in _texts(each))
-
-
-def _with_marker(body: Json, steps: list[Any]) -> Json:
-    marked: Any = deepcopy(body)
-    here = marked
-    for step in steps[:-1]:
-        here = here[step]
-    here[steps[-1]] = MARKER
-    return dict(marked)
+        yield MARKER
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from ([*value[:index], marked, *value[index + 1 :]] for marked in _marked(each))
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            yield from ({**value, name: marked} for marked in _marked(each))
 
 
 def _shown(operation: Json, place: str) -> dict[str, str]:

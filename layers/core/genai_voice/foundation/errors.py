@@ -37,7 +37,9 @@ class BadRequest(Refused):
 
 
 class Unauthorized(Refused):
-    """Always the contract's word, for whoever guesses. A caller that has proven who it is may be told why."""
+    """Any credential problem. Always the contract's word, for whoever guesses. A caller that has proven who
+    it is may be told why.
+    """
 
     status = 401
 

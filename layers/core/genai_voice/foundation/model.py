@@ -36,7 +36,9 @@ class Listing(Request):
     """The query of a list. `all` widens nothing: a credential sees its own app (contract 1.9)."""
 
     app_slug: str | None = None
+    """Only what is this app's: of another than the caller's that is nothing."""
     cursor: str | None = None
+    """Where the page before ended: what its reply gave."""
 
     def covers(self, app: str) -> bool:
         """Whether the apps asked for include this one. If not the answer is that of an app without data."""
