@@ -44,6 +44,7 @@ def _fuzz(document: Path, address: str, seed: str, folder: Path) -> int:
     """In a folder of its own, since schemathesis looks for settings where it is and leaves files there."""
     environ = {
         **os.environ,
+        "NO_PROXY": "127.0.0.1",
         "PYTHONPATH": str(Path.cwd()),
         "SCHEMATHESIS_HOOKS": "tests.fuzz.hooks",
         "SESSION_TOKEN": open_session(address),
