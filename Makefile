@@ -3,7 +3,7 @@
 # environment: `make run PORT=4000`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-strict e2e lint format build bench lock
+.PHONY: help run demo test test-strict e2e fuzz lint format openapi build bench lock
 .DELETE_ON_ERROR:
 
 PYTHON := .venv/bin/python
@@ -26,6 +26,9 @@ test-strict: .venv/ready ## Run the integration tests on dynoxide, which refuses
 e2e: .venv/ready ## Test the served API over HTTP: start, restart, kill, reload
 	@$(PYTHON) -m pytest tests/e2e
 
+fuzz: .venv/ready ## Send the served API what its OpenAPI document allows and forbids, for about two minutes (SEED)
+	@$(PYTHON) -m tests.fuzz
+
 lint: .venv/ready ## Check style, types, the rules of dependence and the template
 	@.venv/bin/ruff check -q
 	@.venv/bin/ruff format -q --check
@@ -36,6 +39,10 @@ lint: .venv/ready ## Check style, types, the rules of dependence and the templat
 format: .venv/ready ## Put the code into its style
 	@.venv/bin/ruff check -q --fix
 	@.venv/bin/ruff format -q
+
+openapi: .venv/ready ## Write docs/openapi.json anew from the declarations and the payloads of events/
+	@RECORD=1 $(PYTHON) -m pytest tests/contract/test_routes.py -k event_file
+	@$(PYTHON) -m local.openapi
 
 build: .venv/ready .venv-sam/ready ## Build what is deployed, into .aws-sam/build (needs Python 3.13)
 	@$(PYTHON) -m local.build

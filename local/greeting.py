@@ -16,6 +16,7 @@ def greeting(address: str, secret: str, log: Path, engine_note: str) -> str:
     return f"""
 The service answers at {address}
 
+  docs        {address}/docs
   apps        {", ".join(DEMO_APPS)}
   app secret  {secret}
   data        {engine_note}

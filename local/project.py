@@ -38,6 +38,10 @@ class Project:
         return self.root / "template.yaml"
 
     @property
+    def openapi(self) -> Path:
+        return self.root / "docs" / "openapi.json"
+
+    @property
     def engines(self) -> Path:
         """Where a downloaded engine is kept, for all data folders of the project."""
         return self.root / ".local" / "engines"

@@ -74,7 +74,8 @@ class Run:
         )
         self._opened.callback(connection.forget, project.data)
         table.write(project.data)
-        self._server = _server(workers, [*lines, greeting(table.address, secret, project.log, engine.note)])
+        told = greeting(table.address, secret, project.log, engine.note)
+        self._server = _server(project, workers, [*lines, told])
         for work in (
             _follow(project, workers, self._environ),
             _sweep(client, template),
@@ -141,10 +142,12 @@ class Run:
                 loop.add_signal_handler(each, stop)
 
 
-def _server(workers: "Workers", lines: list[str]) -> "Server":
+def _server(project: Project, workers: "Workers", lines: list[str]) -> "Server":
+    from local.documentation import Documentation
     from local.server import Gateway, Server
 
-    return Server(Gateway(workers), lambda: print(*lines, sep="\n", flush=True))
+    gateway = Gateway(workers, Documentation(project.openapi))
+    return Server(gateway, lambda: print(*lines, sep="\n", flush=True))
 
 
 async def _follow(project: Project, workers: "Workers", environ: Mapping[str, str]) -> None:

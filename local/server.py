@@ -11,6 +11,7 @@ from uuid import uuid4
 import uvicorn
 
 from local import refusals
+from local.documentation import Documentation
 from local.gateway import Headers, HttpReply, HttpRequest, InvalidReply, event_for, reply_from
 from local.workers import HandlerFailed, WorkerLost, Workers
 
@@ -30,8 +31,9 @@ class ClientGone(Exception):
 class Gateway:
     """The ASGI application."""
 
-    def __init__(self, workers: Workers) -> None:
+    def __init__(self, workers: Workers, documentation: Documentation) -> None:
         self._workers = workers
+        self._documentation = documentation
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -47,6 +49,9 @@ class Gateway:
         await _write(send, reply, request_id)
 
     async def _answer(self, request: HttpRequest, request_id: str) -> HttpReply:
+        page = self._documentation.find(request.method, request.path)
+        if page is not None:
+            return page
         found = self._workers.template.find(request.method, request.path)
         if found is None:
             return refusals.not_found()

@@ -102,7 +102,7 @@ def _load(order: FunctionOrder, root: Path) -> Handler:
     if not file.is_file():
         raise NotImported(f"{order['id']}: {_shown(file, root)} does not exist.")
     try:
-        module = _module(f"{order['id']}_{file.stem}", file)
+        module = load_module(f"{order['id']}_{file.stem}", file)
     except BaseException as reason:
         traceback.print_exc()
         raise NotImported(_sentence(reason, root)) from None
@@ -112,7 +112,7 @@ def _load(order: FunctionOrder, root: Path) -> Handler:
     return handler  # type: ignore[no-any-return]
 
 
-def _module(name: str, file: Path) -> ModuleType:
+def load_module(name: str, file: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise ImportError(f"{file} is no Python file")

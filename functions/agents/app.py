@@ -22,31 +22,37 @@ api = Api()
 
 @api.post("/api/agents/session", caller_first=True, status=201)
 def create(caller: Caller, body: SessionRequest) -> SessionCreated:
+    """Open an agent session."""
     return service.create(caller.app.slug, body)
 
 
 @api.get("/api/agents/session", raises=(NotFound,))
 def read(caller: Caller, query: SessionQuery) -> SessionView:
+    """The session, with what its last run told."""
     return service.read(caller.app.slug, query)
 
 
 @api.post("/api/agents/prompt", caller_first=True, raises=(NotFound,))
 def prompt(caller: Caller, body: PromptRequest) -> PromptQueued:
+    """Acknowledge a prompt. Nothing is executed or stored."""
     return service.prompt(caller.app.slug, body)
 
 
 @api.post("/api/agents/session/run", caller_first=True, raises=(NotFound,))
 def record(caller: Caller, body: RunRequest) -> RunRecorded:
+    """Tell of a run. A `runId` told again counts once."""
     return service.record(caller.app.slug, body)
 
 
 @api.get("/api/agents/session/runs")
 def find_runs(caller: Caller, query: RunQuery) -> RunPage:
+    """The runs of a session, latest start first."""
     return service.find_runs(caller.app.slug, query)
 
 
 @api.get("/api/agents/runtimes")
 def runtimes(caller: Caller) -> Runtimes:
+    """Which coding agents may open sessions."""
     return service.RUNTIMES
 
 

@@ -15,11 +15,13 @@ api = Api()
 
 @api.get("/api/annotations")
 def find(caller: Caller, query: AnnotationQuery) -> AnnotationFound | AnnotationPage:
+    """The annotation of `sessionId`, or all of them, newest first."""
     return annotations.find(caller.app.slug, query)
 
 
 @api.post("/api/annotations")
 def save(caller: Caller, body: AnnotationSave) -> AnnotationSaved:
+    """Say what a person thinks of a session. Saved again, it is revised."""
     return annotations.save(caller.app.slug, body)
 
 

@@ -9,7 +9,10 @@ api = Api()
 
 @api.post("/api/auth/session", lenient_body=True, headers_as_body=True)
 def open_session(body: SessionRequest, carriers: Carriers) -> SessionOpened:
-    """Raises Unauthorized for an unknown or inactive app and a wrong secret."""
+    """Trade the app secret for a token that a browser may hold.
+
+    Raises Unauthorized for an unknown or inactive app and a wrong secret.
+    """
     return sessions.open_session(body, carriers)
 
 

@@ -11,11 +11,16 @@ api = Api()
 
 @api.get("/api/conversations")
 def find(caller: Caller, query: ConversationQuery) -> ConversationPage:
+    """The conversations of the app, newest first."""
     return service.find(caller.app.slug, query)
 
 
 @api.post("/api/conversations", body_limit=5 * MEGABYTE)
 def save(caller: Caller, body: ConversationSave) -> Ok:
+    """Save the conversation so far.
+
+    What is absent is left as it is stored; a status that may not follow the stored one is kept silently.
+    """
     return service.save(caller.app, body)
 
 

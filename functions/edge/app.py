@@ -14,6 +14,7 @@ class Health(TypedDict):
 
 @api.get("/api/health")
 def health() -> Health:
+    """Whether the service is up, and which version."""
     return {"ok": True, "version": genai_voice.__version__}
 
 

@@ -9,6 +9,7 @@ api = Api()
 
 @api.post("/api/events")
 def insert(caller: Caller, body: EventBatch, trace_id: str | None) -> EventsInserted:
+    """Report what happened in a session, by the batch."""
     return service.insert(caller.app.slug, body, trace_id)
 
 

@@ -23,46 +23,55 @@ api = Api()
 
 @api.get("/api/persona")
 def read(caller: Caller, query: Listing) -> PersonaView:
+    """How the app's agent presents itself."""
     return service.read(caller.app.slug, query)
 
 
 @api.patch("/api/persona", caller_first=True, scope="manage")
 def update(caller: Caller, body: PersonaUpdate) -> Ok:
+    """Change the app's own persona fields."""
     return service.update(caller.app.slug, body)
 
 
 @api.get("/api/personas")
 def find(caller: Caller, query: Listing) -> Library:
+    """The library's active personas, oldest first."""
     return library.find(caller.app.slug, query)
 
 
 @api.post("/api/personas", caller_first=True, scope="manage")
 def create(caller: Caller, body: NewPersona) -> Created:
+    """Add a persona to the library. Names need not be unique."""
     return library.create(caller.app.slug, body)
 
 
 @api.patch("/api/personas", caller_first=True, scope="manage", raises=(NotFound,))
 def change(caller: Caller, body: PersonaChange) -> Ok:
+    """Change what is given of a persona; what it was is kept as a version."""
     return library.update(caller.app.slug, body)
 
 
 @api.delete("/api/personas", caller_first=True, scope="manage", raises=(NotFound,))
 def delete(caller: Caller, body: PersonaNamed) -> Ok:
+    """Delete a persona. An app that links it falls back on its own fields."""
     return library.delete(caller.app.slug, body)
 
 
 @api.patch("/api/personas/assign", caller_first=True, scope="manage", raises=(NotFound,))
 def assign(caller: Caller, body: Assignment) -> Ok:
+    """Link a persona of the library to the app, or none."""
     return library.assign(caller.app.slug, body)
 
 
 @api.get("/api/personas/versions", raises=(NotFound,))
 def find_versions(caller: Caller, query: VersionQuery) -> VersionPage:
+    """The versions of a persona, or of the app's own fields, newest first."""
     return versions.find(caller.app.slug, query)
 
 
 @api.post("/api/personas/rollback", caller_first=True, scope="manage", raises=(NotFound,))
 def rollback(caller: Caller, body: Rollback) -> RolledBack:
+    """Make a new version that says what an earlier one did."""
     return versions.rollback(caller.app.slug, body)
 
 

@@ -10,11 +10,13 @@ api = Api()
 
 @api.get("/api/scenario-state")
 def read(caller: Caller, query: Listing) -> ScenarioStateView:
+    """The state that the demo tools change."""
     return service.read(caller.app.slug, query)
 
 
 @api.post("/api/scenario-state/reset", caller_first=True, lenient_body=True)
 def reset(caller: Caller) -> ScenarioReset:
+    """Put the state back to its beginning."""
     return service.reset(caller.app.slug)
 
 

@@ -9,6 +9,7 @@ api = Api()
 
 @api.get("/api/traces")
 def find(caller: Caller, query: TraceQuery) -> TimelinePage:
+    """What happened under a trace id, ascending by time."""
     return service.find(caller.app.slug, query)
 
 

@@ -3,6 +3,7 @@ served.
 """
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,15 @@ from genai_voice.personas.rows import PersonaRow
 from genai_voice.seeding.service import seed_demos
 from genai_voice.tools import registry
 
+from tests.support.replies import record
 from tests.support.service import ROOT, endpoints, function, groups, handle, template
 
 SAMPLE_SECRET = "only-a-sample"
 SAMPLE_PERSONAS = ("1767225600000000-0000000000", "1767225600000001-0000000000")
-EVENTS = sorted((ROOT / "events").glob("*.json"))
+EVENTS = sorted(
+    (ROOT / "events").glob("*.json"),
+    key=lambda file: ('"method": "GET"' in file.read_text(), file.stem),  # lists show what was written
+)
 
 
 def test_the_template_routes_each_endpoint_to_the_function_that_declares_it() -> None:
@@ -64,6 +69,8 @@ def test_every_event_file_is_answered(demos: None, file: Path) -> None:
     else:  # a sample may name a row that only a real app has
         expected = [endpoint.status, *(each for each in endpoint.refusals if each == 404)]
     assert reply.status in expected, reply.text
+    if "RECORD" in os.environ and reply.status in (200, 201):
+        record(file, reply)
 
 
 def test_every_endpoint_has_an_event_file() -> None:

@@ -43,6 +43,9 @@ def _known_status(value: object) -> object:
     return value
 
 
+Status = Annotated[str, BeforeValidator(_known_status), Field(json_schema_extra={"enum": list(STATUSES)})]
+
+
 class ConversationSave(Request):
     """A save of the whole conversation so far. What is absent is left as it is stored."""
 
@@ -50,7 +53,7 @@ class ConversationSave(Request):
     started_at: Time | None = None
     """Epoch ms; 0 and absent mean now. Only the first save decides."""
     messages: Annotated[list[TranscriptItem] | None, FailFast()] = None
-    status: EnumOrDefault[Annotated[str, BeforeValidator(_known_status)] | None] = None
+    status: EnumOrDefault[Status | None] = None
     channel: Label | None = None
     resolution: Label | None = None
     agent_modes: Label | None = None

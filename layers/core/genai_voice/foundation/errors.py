@@ -1,13 +1,13 @@
 """The errors a caller can be told about.
 
     Refused(status, message)
-    ├── BadRequest        400   the input is wrong; the message names the field
-    ├── Unauthorized      401   any credential problem
-    ├── NotFound          404   no such row in this app
-    ├── Conflict          409   another writer won a race that only one may win
-    ├── TooLarge          413   over a stated size limit
-    ├── TooManyRequests   429   slow down
-    └── Busy              503   too many writers at once; trying again helps
+    ├── BadRequest        400
+    ├── Unauthorized      401
+    ├── NotFound          404
+    ├── Conflict          409
+    ├── TooLarge          413
+    ├── TooManyRequests   429
+    └── Busy              503
 
 Raised where the reason is known, turned into `{"error": message}` in one place (`foundation.http`). Anything
 else that escapes is a bug: the caller sees 500 `Internal server error`, the log sees the rest.
@@ -31,11 +31,15 @@ class Refused(Exception):
 
 
 class BadRequest(Refused):
+    """The input is wrong; the message names the field."""
+
     status = 400
 
 
 class Unauthorized(Refused):
-    """Always the contract's word, for whoever guesses. A caller that has proven who it is may be told why."""
+    """Any credential problem. Always the contract's word, for whoever guesses. A caller that has proven who
+    it is may be told why.
+    """
 
     status = 401
 
@@ -48,20 +52,30 @@ class Unauthorized(Refused):
 
 
 class NotFound(Refused):
+    """No such row in this app."""
+
     status = 404
 
 
 class Conflict(Refused):
+    """Another writer won a race that only one may win."""
+
     status = 409
 
 
 class TooLarge(Refused):
+    """Over a stated size limit."""
+
     status = 413
 
 
 class TooManyRequests(Refused):
+    """Slow down."""
+
     status = 429
 
 
 class Busy(Refused):
+    """Too many writers at once; trying again helps."""
+
     status = 503

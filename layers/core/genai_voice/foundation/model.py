@@ -37,6 +37,7 @@ class Scoped(Request):
     """A query that may name an app. `all` widens nothing: a credential sees its own app (contract 1.9)."""
 
     app_slug: str | None = None
+    """Only what is this app's: of another than the caller's that is nothing."""
 
     def covers(self, app: str) -> bool:
         """Whether the apps asked for include this one. If not the answer is that of an app without data."""
@@ -47,6 +48,7 @@ class Listing(Scoped):
     """The query of a list."""
 
     cursor: str | None = None
+    """Where the page before ended: what its reply gave."""
 
 
 class Ok(TypedDict):
