@@ -10,7 +10,7 @@ import sys
 import tomllib
 from collections.abc import Mapping
 
-from local.build import ROOT, SAM, build
+from local.build import ARCHITECTURE, ROOT, SAM, build
 from local.errors import LocalError
 from local.template import given_parameters
 
@@ -19,7 +19,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     try:
         stage, parameters = plan(environ)
         _check_credentials()
-        build(parameters["Architecture"])
+        build(parameters.get("Architecture", ARCHITECTURE))
     except LocalError as reason:
         print(reason, file=sys.stderr)
         return 1
@@ -35,10 +35,10 @@ def plan(environ: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     stage = environ.get("STAGE", "")
     if stage not in stages:
         raise LocalError(f"Say which stage of samconfig.toml: make deploy STAGE={'|'.join(stages)}")
-    declared = config[stage]["deploy"]["parameters"]["parameter_overrides"]
+    declared = config[stage]["deploy"]["parameters"].get("parameter_overrides", ())
     parameters = dict(each.split("=", 1) for each in declared)
     parameters |= given_parameters(ROOT / "template.yaml", environ)
-    if parameters["Stage"] == "prod" and not parameters.get("AllowedOrigins"):
+    if parameters.get("Stage") == "prod" and not parameters.get("AllowedOrigins"):
         raise LocalError(
             "Stage prod needs the origins whose browsers may read replies: "
             "make deploy STAGE=prod ALLOWED_ORIGINS=https://app.example.com"
