@@ -27,7 +27,7 @@ def docker_runs() -> bool:
 
 pytestmark = [
     pytest.mark.skipif(not docker_runs(), reason="sam local needs Docker, and none is running here"),
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
 ]
 
 
