@@ -3,7 +3,7 @@
 # environment: `make run PORT=4000`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-strict e2e fuzz lint format openapi build bench lock
+.PHONY: help run demo test test-strict e2e fuzz lint format openapi build sam deploy smoke bench lock
 .DELETE_ON_ERROR:
 
 PYTHON := .venv/bin/python
@@ -46,6 +46,15 @@ openapi: .venv/ready ## Write docs/openapi.json anew from the declarations and t
 
 build: .venv/ready .venv-sam/ready ## Build what is deployed, into .aws-sam/build (needs Python 3.13)
 	@$(PYTHON) -m local.build
+
+sam: .venv/ready .venv-sam/ready ## Build, and serve it by sam local (needs Docker; PORT, DATA_DIR, DEMO_SECRET)
+	@$(PYTHON) -m local.sam
+
+deploy: .venv/ready .venv-sam/ready ## Build and deploy a stage of samconfig.toml: make deploy STAGE=dev
+	@$(PYTHON) -m local.deploy
+
+smoke: .venv/ready ## Play a short conversation with a deployed service: make smoke URL=https://... SLUG=my-app
+	@$(PYTHON) -m local.smoke
 
 bench: .venv/ready ## Measure, and print the figures
 	@$(PYTHON) -m bench

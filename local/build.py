@@ -12,26 +12,48 @@ from pathlib import Path
 
 from local.errors import LocalError
 
-_ROOT = Path(__file__).resolve().parent.parent
-_SAM = _ROOT / ".venv-sam" / "bin" / "sam"
-_BUILT = _ROOT / ".aws-sam" / "build"
+ROOT = Path(__file__).resolve().parent.parent
+SAM = ROOT / ".venv-sam" / "bin" / "sam"
+BUILT = ROOT / ".aws-sam" / "build"
+_TEMPLATE = ROOT / ".aws-sam" / "template.yaml"
+ARCHITECTURE = "x86_64"
 _VERSION = "3.13"
 _PYTHON = f"python{_VERSION}"
 _PROBE = "import sys, pip; print('%d.%d' % sys.version_info[:2], sys.executable)"
+_LOAD_ALL = """
+import sys
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+
+class Deployed(SourceFileLoader):
+    def path_stats(self, path):
+        return {**super().path_stats(path), "mtime": 315532800}  # 1980
+    def source_to_code(self, *_, **__):
+        sys.exit(self.path + " would be compiled again at every start.")
+
+for file in Path(sys.argv[1]).rglob("*.py"):
+    Deployed(file.stem, str(file)).get_code(file.stem)
+"""
 _LIMIT_MB = 250  # of a function together with its layers, unzipped
 _MB = 1024 * 1024
 
 
 def main() -> None:
     try:
-        python = _lambda_python()
-        print(f"Building with {python} …", flush=True)
-        _sam_build(python)
-        for folder in _folders():
-            _compile(folder, python)
-        print(_sizes())
+        build(os.environ.get("ARCHITECTURE") or ARCHITECTURE)
     except LocalError as wrong:
         sys.exit(str(wrong))
+
+
+def build(architecture: str = ARCHITECTURE) -> None:
+    """Into `BUILT`, for x86_64 or arm64. Raises LocalError when that is not possible."""
+    python = _lambda_python()
+    print(f"Building for {architecture} with {python} …", flush=True)
+    _sam_build(python, architecture)
+    for folder in _folders():
+        _compile(folder, python)
+    _check_bytecode(python)
+    print(_sizes(), flush=True)
 
 
 def _lambda_python() -> Path:
@@ -64,18 +86,43 @@ def _behind(candidate: Path) -> Path | None:
     return Path(executable) if version == _VERSION else None
 
 
-def _sam_build(python: Path) -> None:
+def _sam_build(python: Path, architecture: str) -> None:
     """SAM takes its Python from PATH. It says much, which is worth reading only when it fails."""
     environ = {
         **os.environ,
         "PATH": os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)]),
         "SAM_CLI_TELEMETRY": "0",
     }
+    _TEMPLATE.parent.mkdir(exist_ok=True)
+    _TEMPLATE.write_text(_template_for(architecture), encoding="utf-8")
     built = subprocess.run(
-        [_SAM, "build"], cwd=_ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [SAM, "build", "--template", _TEMPLATE, "--base-dir", ROOT],
+        cwd=ROOT,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     if built.returncode:
         raise LocalError(f"{built.stdout}\nsam build failed; what it said is above.")
+
+
+def _template_for(architecture: str) -> str:
+    """The template with what must be the same when it is built and when it is deployed: SAM builds a layer
+    for the architecture that stands there, and CloudFormation refuses any other for what was built.
+    """
+    text = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    for declared, fixed in (
+        ("BuildArchitecture: x86_64", f"BuildArchitecture: {architecture}"),
+        (
+            "Default: x86_64\n    AllowedValues: [x86_64, arm64]",
+            f"Default: {architecture}\n    AllowedValues: [{architecture}]",
+        ),
+    ):
+        if text.count(declared) != 1:
+            raise LocalError(f"template.yaml must say {declared!r} once.")
+        text = text.replace(declared, fixed)
+    return text
 
 
 def _compile(folder: Path, python: Path) -> None:
@@ -86,8 +133,17 @@ def _compile(folder: Path, python: Path) -> None:
         raise LocalError(f"{folder} holds files that Python {_VERSION} cannot compile.")
 
 
+def _check_bytecode(python: Path) -> None:
+    """Has the import system choose for each module, dated as it is in Lambda, between source and bytecode.
+    Nothing is executed: what is built for Lambda's machine need not run on this one.
+    """
+    loaded = subprocess.run([python, "-I", "-B", "-c", _LOAD_ALL, BUILT], capture_output=True, text=True)
+    if loaded.returncode:
+        raise LocalError(f"The bytecode is not what would run: {loaded.stderr.strip()}")
+
+
 def _folders() -> list[Path]:
-    return sorted(path for path in _BUILT.iterdir() if path.is_dir())
+    return sorted(path for path in BUILT.iterdir() if path.is_dir())
 
 
 def _is_layer(folder: Path) -> bool:
@@ -105,7 +161,7 @@ def _sizes() -> str:
     text = f"unzipped, the layer takes {layer:.1f} MB, the largest function {function:.2f} MB"
     if layer + function > _LIMIT_MB:
         raise LocalError(f"Too large: {text}, and Lambda allows {_LIMIT_MB} MB for both.")
-    return f"{_BUILT.relative_to(_ROOT)}: {text} (Lambda allows {_LIMIT_MB} MB for both)."
+    return f"{BUILT.relative_to(ROOT)}: {text} (Lambda allows {_LIMIT_MB} MB for both)."
 
 
 if __name__ == "__main__":

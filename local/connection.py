@@ -13,8 +13,8 @@ from local.secret_files import write_private
 
 _FILE = "connection.json"
 # Nobody checks these, but the SDK wants some; real ones must not be sent to a local engine.
-_NO_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
-_REAL_CREDENTIALS = (
+NO_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+REAL_CREDENTIALS = (
     "AWS_SESSION_TOKEN",
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
@@ -43,13 +43,13 @@ class Connection:
             "DYNAMODB_ENDPOINT": self.endpoint,
             "DEPLOYMENT_SECRET_FILE": self.deployment_secret_file,
             "AWS_EC2_METADATA_DISABLED": "true",
-            **_NO_CREDENTIALS,
+            **NO_CREDENTIALS,
         }
 
     def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
         """`environ` with the variables of this connection, and without real credentials."""
         return {
-            name: value for name, value in environ.items() if name not in _REAL_CREDENTIALS
+            name: value for name, value in environ.items() if name not in REAL_CREDENTIALS
         } | self.variables()
 
     def write(self, data: Path) -> None:
@@ -65,7 +65,7 @@ def connect(environ: MutableMapping[str, str] = os.environ) -> None:
     if environ.get("TABLE_NAME"):
         return
     connection = running(Project.read(environ).data)
-    for name in _REAL_CREDENTIALS:
+    for name in REAL_CREDENTIALS:
         environ.pop(name, None)
     environ.update(connection.variables())
 

@@ -68,26 +68,33 @@ class Engine:
             await stop(self.process)
 
 
-async def choose(project: Project, environ: Mapping[str, str]) -> Engine:
-    """The engine this machine can run, installed, not started. Raises LocalError when there is none."""
+async def choose(project: Project, environ: Mapping[str, str], host: str = "127.0.0.1") -> Engine:
+    """The engine this machine can run, installed, not started; it will listen on `host` alone. Raises
+    LocalError when there is none.
+    """
     given = environ.get("DYNAMODB_ENDPOINT")
     if given:
         return _given(given)
     reason, program = await _dynoxide(project)
-    address = f"http://127.0.0.1:{_free_port()}"
-    port = address.rsplit(":", 1)[1]
+    port = free_port(host)
+    address = f"http://{host}:{port}"
     if program is not None:
         file = project.data / "dynamodb.sqlite"
-        command = [str(program), "serve", "--host", "127.0.0.1", "--port", port, "--db-path", str(file)]
+        command = [str(program), "serve", "--host", host, "--port", port, "--db-path", str(file)]
         return Engine("dynoxide", address, f"in {project.data}", command=command)
     if find_spec("moto") and find_spec("flask"):
         note = f"in memory, and ends with this run: the engine is moto, since {reason}"
-        command = [sys.executable, "-P", "-m", "moto.server", "-H", "127.0.0.1", "-p", port]
-        return Engine("moto", address, note, command=command)
+        return moto(host, port, note)
     raise LocalError(
         f"There is no DynamoDB to run: {reason}, and moto is not installed. "
         "Set DYNAMODB_ENDPOINT to one that runs."
     )
+
+
+def moto(host: str, port: str, note: str) -> Engine:
+    """Stands in for all of AWS, in memory."""
+    command = [sys.executable, "-P", "-m", "moto.server", "-H", host, "-p", port]
+    return Engine("moto", f"http://{host}:{port}", note, command=command)
 
 
 def _given(endpoint: str) -> Engine:
@@ -145,7 +152,7 @@ async def _install(npm: str, package: str, folder: Path) -> bool:
     return folder.is_dir()
 
 
-def _free_port() -> int:
+def free_port(host: str) -> str:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        probe.bind((host, 0))
+        return str(probe.getsockname()[1])

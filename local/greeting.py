@@ -8,8 +8,8 @@ from pathlib import Path
 DEMO_APPS = ("demo-dentist", "demo-earnings", "demo-ecommerce")
 
 
-def greeting(address: str, secret: str, log: Path, engine_note: str) -> str:
-    """The start message."""
+def greeting(address: str, secret: str, log: Path, engine_note: str, *, code: str) -> str:
+    """The start message. `code` says what becomes of edited code."""
     slug = DEMO_APPS[0]
     bearer = shlex.quote(f"Authorization: Bearer {secret}")
     body = shlex.quote(json.dumps({"appSlug": slug, "appSecret": secret}))
@@ -32,7 +32,7 @@ or as a browser does, with a session token:
     -d {body} | sed 's/.*"sessionToken":"\\([^"]*\\)".*/\\1/')
   curl -s {address}/api/tools -H "Authorization: Bearer $TOKEN"
 
-Edited code is live at once. Ctrl-C to stop."""
+{code} Ctrl-C to stop."""
 
 
 def _short(path: Path) -> str:

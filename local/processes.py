@@ -48,13 +48,13 @@ async def start_python(
     )
 
 
-async def stop(process: Process) -> None:
+async def stop(process: Process, patience_s: float = _PATIENCE_S) -> None:
     """Ask it to end, then make it."""
     if process.returncode is not None:
         return
     process.terminate()
     try:
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             await process.wait()
     except TimeoutError:
         process.kill()

@@ -74,8 +74,8 @@ class Run:
         )
         self._opened.callback(connection.forget, project.data)
         table.write(project.data)
-        told = greeting(table.address, secret, project.log, engine.note)
-        self._server = _server(project, workers, [*lines, told])
+        words = greeting(table.address, secret, project.log, engine.note, code="Edited code is live at once.")
+        self._server = _server(project, workers, [*lines, words])
         for work in (
             _follow(project, workers, self._environ),
             _sweep(client, template),
@@ -88,7 +88,7 @@ class Run:
         from local.workers import Workers
 
         def environment(template: Template) -> dict[str, str]:
-            return self._environment(template, table)
+            return functions_environment(template, table, self._environ)
 
         workers = Workers(self._project.root, self._project.log, environment, template, self._time_limit_s)
         self._opened.push_async_callback(workers.close)
@@ -104,19 +104,11 @@ class Run:
             engine.start(self._project.log, table.environment(self._environ), self._lock),
         )
         created = await asyncio.to_thread(tables.prepare, client, template.tables)
-        environment = self._environment(template, table)
+        environment = functions_environment(template, table, self._environ)
         lines = await first_run.seed(
             secret, self._project.data, self._project.root, environment, new_table=created
         )
         return client, lines
-
-    def _environment(self, template: Template, table: Connection) -> dict[str, str]:
-        """What the functions see: the template's variables, over them the caller's, over them ours."""
-        code = [*template.layers, Path(__file__).resolve().parent.parent, self._environ.get("PYTHONPATH", "")]
-        return table.environment({**template.variables, **self._environ}) | {
-            "PYTHONPATH": os.pathsep.join(str(each) for each in code if str(each)),
-            "PYTHONUNBUFFERED": "1",
-        }
 
     async def _attend(self, engine: engines.Engine) -> None:
         if engine.process is not None and self._server is not None:
@@ -140,6 +132,17 @@ class Run:
         for each in _STOPS:
             if each is not signal.SIGHUP or signal.getsignal(each) is not signal.SIG_IGN:  # nohup stays nohup
                 loop.add_signal_handler(each, stop)
+
+
+def functions_environment(
+    template: Template, table: Connection, environ: Mapping[str, str]
+) -> dict[str, str]:
+    """What the functions see: the template's variables, over them the caller's, over them ours."""
+    code = [*template.layers, Path(__file__).resolve().parent.parent, environ.get("PYTHONPATH", "")]
+    return table.environment({**template.variables, **environ}) | {
+        "PYTHONPATH": os.pathsep.join(str(each) for each in code if str(each)),
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 def _server(project: Project, workers: "Workers", lines: list[str]) -> "Server":

@@ -17,6 +17,11 @@ Client: TypeAlias = Any  # boto3 makes its clients at run time
 
 def open_client(connection: "Connection") -> Client:
     """Takes a second to import: call it beside other work."""
+    return aws_client("dynamodb", connection.endpoint, connection.region)
+
+
+def aws_client(service: str, endpoint: str, region: str) -> Client:
+    """Of a service on this machine."""
     from botocore.config import Config
     from botocore.session import Session
 
@@ -25,9 +30,9 @@ def open_client(connection: "Connection") -> Client:
         session_vars={"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
     )
     return own.create_client(
-        "dynamodb",
-        region_name=connection.region,
-        endpoint_url=connection.endpoint,
+        service,
+        region_name=region,
+        endpoint_url=endpoint,
         aws_access_key_id="local",
         aws_secret_access_key="local",  # noqa: S106 - nobody checks it
         config=Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 2}),

@@ -102,7 +102,14 @@ class Template:
         return {(route.method, route.path): route.function for route in self.routes}
 
 
-class _Loader(yaml.SafeLoader):
+def given_parameters(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """The parameters of the template for which there is a variable, as ALLOWED_ORIGINS for AllowedOrigins."""
+    declared = yaml.load(path.read_text(encoding="utf-8"), CloudFormationLoader)["Parameters"]  # noqa: S506 - a SafeLoader
+    given = {name: environ.get(_variable(name), "") for name in declared}
+    return {name: value for name, value in given.items() if value}
+
+
+class CloudFormationLoader(yaml.SafeLoader):
     """YAML with CloudFormation's tags, as the long form: `!Ref X` reads {"Ref": "X"}."""
 
 
@@ -119,7 +126,7 @@ def _tagged(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, 
     return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
 
 
-_Loader.add_multi_constructor("!", _tagged)
+CloudFormationLoader.add_multi_constructor("!", _tagged)
 
 
 class _Reader:
@@ -133,7 +140,11 @@ class _Reader:
         self.globals = self._optional(self._optional(document, "Globals"), "Function", "Globals")
         self.table_name = environ.get("TABLE_NAME") or "genai-voice"
         self.intrinsics = Intrinsics(
-            values=self._parameters(self._optional(document, "Parameters"), environ) | self._tables_by_id(),
+            values={
+                **self._parameters(self._optional(document, "Parameters"), environ),
+                **self._tables_by_id(),
+                "AWS::StackName": "genai-voice",
+            },
             names=frozenset(self.resources),
             conditions=self._optional(document, "Conditions"),
         )
@@ -162,7 +173,7 @@ class _Reader:
 
     def _document(self, path: Path) -> Any:
         try:
-            return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+            return yaml.load(path.read_text(encoding="utf-8"), CloudFormationLoader)  # noqa: S506 - a SafeLoader
         except OSError as reason:
             raise TemplateError(f"{self.name} cannot be read: {reason.strerror}.") from None
         except UnicodeDecodeError:

@@ -25,7 +25,7 @@ _OPERATOR = "from local.cli import main; main()"
 _CODE = os.pathsep.join([str(ROOT / "layers" / "core"), str(ROOT)])
 
 
-class _Checkout(Project):
+class Checkout(Project):
     def __init__(self, data: Path) -> None:  # writes no small project: there is a real one
         self.root = self.data = data
 
@@ -36,7 +36,7 @@ class Served(Service):
     def __init__(self, data: Path, **variables: str) -> None:
         self.data = data
         own = {"GENAI_VOICE_ROOT": str(ROOT), "DATA_DIR": str(data), "DEMO_SECRET": SECRET}
-        super().__init__(_Checkout(data), **own | variables)
+        super().__init__(Checkout(data), **own | variables)
 
     def client(self, slug: str = "demo-dentist", secret: str = SECRET) -> "Client":
         return Client(self.address, slug, secret)
@@ -123,6 +123,10 @@ def demo(**variables: str) -> Ended:
     return _run("-m", "local.demo", **variables)
 
 
+def smoke(**variables: str) -> Ended:
+    return _run("-m", "local.smoke", **variables)
+
+
 def _environment(**variables: str) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return {**kept, "PYTHONPATH": _CODE, **variables}
@@ -135,7 +139,7 @@ def _run(*arguments: str, **variables: str) -> Ended:
         env=_environment(**variables),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,  # `sam local` takes a second for each request
         check=False,
     )
 

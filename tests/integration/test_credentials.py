@@ -15,7 +15,18 @@ from genai_voice.tenancy.hashing import token_hash
 from genai_voice.tenancy.resolver import forget_callers
 from genai_voice.tenancy.rows import AppRow
 
-from tests.support.service import Client, Reply, call, new_app, partition, plain, recorded_calls, rows
+from tests.support.service import (
+    Client,
+    Reply,
+    call,
+    event,
+    handle,
+    new_app,
+    partition,
+    plain,
+    recorded_calls,
+    rows,
+)
 
 WRONG = "a wrong guess"
 DAY_MS = 24 * 3_600_000
@@ -372,3 +383,11 @@ def test_a_browser_token_of_an_app_with_runtime_scope_holds_conversations_but_ma
 def test_without_the_switch_a_token_may_do_what_the_secret_may() -> None:
     token = {"authorization": f"Bearer {new_app().token()}"}
     assert call("PATCH", "/api/persona", body={"personaTone": "x"}, headers=token).status == 200
+
+
+def test_the_names_of_headers_are_read_in_any_case() -> None:
+    """API Gateway makes them lower case, `sam local` leaves them as they were sent."""
+    app = new_app()
+    asked = event("GET", "/api/tools")
+    asked["headers"] = {"Authorization": f"Bearer {app.secret}", "X-App-Slug": app.slug}
+    assert handle(asked).status == 200

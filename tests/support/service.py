@@ -25,6 +25,7 @@ from pydantic import TypeAdapter
 
 from local.gateway import HttpRequest, event_for
 from local.template import Template
+from tests.support.policies import running
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = "203.0.113.7"
@@ -96,7 +97,8 @@ def handle(event: Event) -> Reply:
     found = template().find(event["requestContext"]["http"]["method"], event["rawPath"])
     assert found
     group = template().functions[found[1]].folder.name
-    answer = function(group).handler(event, None)
+    with running(found[1]):
+        answer = function(group).handler(event, None)
     json.dumps(answer)  # Lambda sends it as JSON
     reply = Reply(answer["statusCode"], answer["headers"], answer["body"])
     endpoint = function(group).api.endpoints.get(

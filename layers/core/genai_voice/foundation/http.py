@@ -242,7 +242,10 @@ class _Exchange:
         self.started = perf_counter()
         self.meter: Meter = start_metering()
         self.event = event
-        self.headers: Mapping[str, str] = event.get("headers") or {}
+        given: Mapping[str, str] = event.get("headers") or {}
+        self.headers = {
+            name.lower(): value for name, value in given.items()
+        }  # `sam local` leaves them as sent
         http = event.get("requestContext", {}).get("http", {})
         self.method: str = http.get("method", "")
         self.path: str = event.get("rawPath", "")
@@ -258,7 +261,7 @@ class _Exchange:
         self.carriers = self._carriers()
 
     def header(self, name: str) -> str | None:
-        """A header by its lower-case name, as API Gateway sends them; empty is absent."""
+        """A header by its lower-case name; empty is absent."""
         return self.headers.get(name) or None
 
     def checked_trace_id(self) -> str | None:

@@ -1,0 +1,180 @@
+"""`make sam`: the API by `sam local start-api`, as close to AWS as one machine comes: what `make build` makes
+runs in Lambda's containers.
+
+The table is the local engine's, where containers reach it; the deployment secret is kept by moto, which
+stands in for Secrets Manager. Told by PORT, DATA_DIR and DEMO_SECRET as `make run` is, and by SAM_LOCAL_FLAGS
+(more options for `sam local`) and SAM_LOCAL_HOST_ADDRESS (this machine, as containers see it).
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from asyncio.subprocess import Process
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from local import connection, data_folder, engines, first_run, tables
+from local.build import BUILT, SAM, build
+from local.connection import NO_CREDENTIALS, REAL_CREDENTIALS, Connection
+from local.errors import LocalError
+from local.greeting import greeting
+from local.processes import start_leashed, stop
+from local.project import Project
+from local.run import functions_environment
+from local.secret_files import demo_secret, deployment_secret
+from local.template import CloudFormationLoader, Template
+
+TEMPLATE = BUILT / "local.json"
+"""What was built, with the variables of this machine: `sam local` passes no others on."""
+_START_S = 180
+_STOP_S = 30.0  # SAM removes its containers first
+
+
+class _Host(NamedTuple):
+    """Where engines listen for containers, and how containers call that."""
+
+    listen: str
+    reach: str
+
+
+def main(environ: Mapping[str, str] = os.environ) -> int:
+    try:
+        project = Project.read(environ)
+        host = _host(environ)
+        build()
+        asyncio.run(_serve(project, host, environ, data_folder.claim(project.data)))
+    except LocalError as reason:
+        print(reason, file=sys.stderr, flush=True)
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def _host(environ: Mapping[str, str]) -> _Host:
+    """Raises LocalError where no Docker runs."""
+    asked = ["docker", "network", "inspect", "bridge", "-f", "{{(index .IPAM.Config 0).Gateway}}"]
+    try:
+        bridge = subprocess.run(asked, env=dict(environ), capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        raise LocalError("make sam needs Docker, and none is running here: start it.") from None
+    if address := environ.get("SAM_LOCAL_HOST_ADDRESS"):
+        return _Host(address, address)
+    if sys.platform.startswith("linux"):
+        return _Host(bridge.stdout.strip(), bridge.stdout.strip())
+    return _Host("127.0.0.1", "host.docker.internal")
+
+
+async def _serve(project: Project, host: _Host, environ: Mapping[str, str], lock: int) -> None:
+    """Until SAM ends, or a signal comes."""
+    task = asyncio.current_task()
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(each, task.cancel if task else lambda: None)
+    with contextlib.suppress(asyncio.CancelledError):
+        async with AsyncExitStack() as opened:
+            sam, words = await _start(project, host, environ, lock, opened)
+            print(words, flush=True)
+            raise LocalError(f"sam local has ended with exit code {await sam.wait()}.")
+
+
+async def _start(
+    project: Project, host: _Host, environ: Mapping[str, str], lock: int, opened: AsyncExitStack
+) -> tuple[Process, str]:
+    """`sam local start-api` that answers, and the start message."""
+    template = Template.read(project.template, environ)
+    port = project.port or int(engines.free_port("127.0.0.1"))
+    engine = await engines.choose(project, environ, host.listen)
+    aws = engines.moto(host.listen, engines.free_port(host.listen), "")
+    table = Connection(
+        endpoint=engine.endpoint,
+        table=project.table,
+        region=project.region,
+        deployment_secret_file=str(deployment_secret(project.data)),
+        address=f"http://127.0.0.1:{port}",
+    )
+    secret = demo_secret(project.data, environ)
+    data_folder.start_log(project.log)
+    for each in (engine, aws):
+        opened.push_async_callback(each.stop)
+        await each.start(project.log, table.environment(environ), lock)
+    client = await asyncio.to_thread(tables.open_client, table)
+    created = await asyncio.to_thread(tables.prepare, client, template.tables)
+    seeding = functions_environment(template, table, environ)
+    lines = await first_run.seed(secret, project.data, project.root, seeding, new_table=created)
+    arn = await asyncio.to_thread(_keep_secret, aws, table)
+    _write_template(
+        {
+            "TABLE_NAME": table.table,
+            "DYNAMODB_ENDPOINT": engine.endpoint.replace(host.listen, host.reach),
+            "DEPLOYMENT_SECRET_ARN": arn,
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER": aws.endpoint.replace(host.listen, host.reach),
+        }
+    )
+    served = ["--port", str(port), "--warm-containers", "LAZY", "--no-watch"]
+    sam = await start_leashed(command("start-api", *served), environment(environ), sys.stdout.buffer)
+    opened.push_async_callback(stop, sam, _STOP_S)
+    await _answers(sam, port)
+    table.write(project.data)
+    opened.callback(connection.forget, project.data)
+    words = greeting(table.address, secret, project.log, engine.note, code="Edited code needs another start.")
+    return sam, "\n".join([*lines, words])
+
+
+def command(*arguments: str, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """`sam local` on what was built and written by `make sam`."""
+    more = shlex.split(environ.get("SAM_LOCAL_FLAGS", ""))
+    return [str(SAM), "local", *arguments, "--template", str(TEMPLATE), *more]
+
+
+def environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """For `sam local`, which would put variables that are set here in the place of the template's."""
+    ours = {"TABLE_NAME", "DYNAMODB_ENDPOINT", "DEPLOYMENT_SECRET_ARN"}
+    kept = {name: value for name, value in environ.items() if name not in ours | {*REAL_CREDENTIALS}}
+    nobody = {"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}  # it asks who we are
+    return {**kept, **NO_CREDENTIALS, **nobody, "SAM_CLI_TELEMETRY": "0"}
+
+
+def _write_template(variables: Mapping[str, str]) -> None:
+    """`sam local` gives a function only the variables that the template declares."""
+    built = yaml.load((BUILT / "template.yaml").read_text(), CloudFormationLoader)  # noqa: S506 - a SafeLoader
+    built["Globals"]["Function"]["Environment"]["Variables"].update(variables)
+    TEMPLATE.write_text(json.dumps(built), encoding="utf-8")
+
+
+def _keep_secret(aws: engines.Engine, table: Connection) -> str:
+    """Puts the deployment secret where functions look for it in AWS. Answers its ARN."""
+    client = tables.aws_client("secretsmanager", aws.endpoint, table.region)
+    document = Path(table.deployment_secret_file).read_text(encoding="utf-8")
+    return str(client.create_secret(Name="deployment-secret", SecretString=document)["ARN"])
+
+
+async def _answers(sam: Process, port: int) -> None:
+    """Raises LocalError when it ends, or is not healthy within three minutes: it answers its first request
+    when it has made an image of the layer.
+    """
+    try:
+        async with asyncio.timeout(_START_S):
+            while sam.returncode is None:
+                with contextlib.suppress(OSError):
+                    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                    writer.write(b"GET /api/health HTTP/1.0\r\n\r\n")
+                    if b" 200 " in await reader.readline():
+                        writer.close()
+                        return
+                await asyncio.sleep(0.2)
+    except TimeoutError:
+        raise LocalError(f"sam local does not answer on port {port}.") from None
+    raise LocalError(f"sam local has ended with exit code {sam.returncode} before it answered.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""`make smoke`: one short conversation with a service that runs somewhere, which shows that its parts work
+together; then its traces are removed as far as may be.
+
+URL=https://… SLUG=my-app APP_SECRET=… python -m local.smoke
+
+The secret comes from APP_SECRET, else from standard input. The conversation's id begins with `smoke-`, its
+token lasts a minute, and it ends as resolved. Its rows stay, since no endpoint deletes them, unless the table
+can be reached: the local service's at URL, or with an operator's credentials the one of TABLE_NAME.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from getpass import getpass
+from typing import Any
+from uuid import uuid4
+
+from local import connection
+from local.demo import script
+from local.demo.clients import Browser, Failed, Json, Service, VoiceAgent, event, now_ms
+from local.demo.compare import differences
+from local.errors import LocalError
+from local.greeting import DEMO_APPS
+from local.project import Project
+
+_TOKEN_MS = 60_000
+_NO_TOOL = "smoke_test"
+"""Called where no demo tool is: a real one would do something real."""
+
+
+def main(environ: Mapping[str, str] = os.environ) -> int:
+    try:
+        agent = _agent(environ)
+        try:
+            for done in _converse(agent):
+                print(f"  ok  {done}", flush=True)
+            print(_clean_up(agent, environ))
+        finally:
+            agent.service.close()
+    except (LocalError, Failed) as reason:
+        print(reason, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _agent(environ: Mapping[str, str]) -> VoiceAgent:
+    """Raises LocalError when something was not given."""
+    address, app = environ.get("URL"), environ.get("SLUG")
+    if not address or not app:
+        raise LocalError("Say which service and which app: make smoke URL=https://… SLUG=my-app")
+    secret = environ.get("APP_SECRET") or _typed_secret()
+    if not secret:
+        raise LocalError(f"Give the secret of {app}: set APP_SECRET, or write it to standard input.")
+    service = Service(address, local=address.startswith(("http://127.0.0.1", "http://localhost")))
+    return VoiceAgent(service, app, secret, f"smoke-{now_ms()}-{uuid4().hex[:8]}", f"smoke-{uuid4().hex}")
+
+
+def _typed_secret() -> str:
+    return getpass("Secret of the app: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+
+
+def _converse(agent: VoiceAgent) -> Iterator[str]:
+    """Each step, once it is done. The conversation ends as resolved, however it went. Raises Failed."""
+    yield f"version {_step('GET /api/health', agent.service.call, 'GET', '/api/health')['version']} answers"
+    token = _step("POST /api/auth/session", agent.post, "/api/auth/session", ttlMs=_TOKEN_MS)["sessionToken"]
+    yield "the secret opens a session token, for a minute"
+    try:
+        yield from _talk(agent, Browser(agent.service, token))
+    finally:
+        _save(agent, status="resolved", resolution="smoke test")
+    yield "the conversation is resolved"
+
+
+def _talk(agent: VoiceAgent, browser: Browser) -> Iterator[str]:
+    said = [
+        {"role": role, "content": f"Smoke test: the {role} speaks.", "ts": now_ms() + at}
+        for at, role in enumerate(("user", "agent"))
+    ]
+    _save(agent, status="active", channel="smoke", messages=said)
+    yield f"a conversation begins: {agent.session}"
+    sent = [
+        {"sessionId": agent.session, "participantIdentity": each["role"], "isFinal": True}
+        | {"role": each["role"], "content": each["content"], "createdAt": each["ts"]}
+        for each in said
+    ]
+    _step("POST /api/messages", agent.post, "/api/messages", messages=sent, must={"count": len(sent)})
+    started = event(agent.trace_id, "session_started", {"channel": "smoke"})
+    reported = {"sessionId": agent.session, "events": [started]}
+    _step("POST /api/events", browser.post, "/api/events", **reported, must={"inserted": 1})
+    yield "messages arrive with the secret, events with the token"
+    tool, parameters, succeeds = _tool(agent.app)
+    _step("POST /api/tools/execute", agent.execute, tool, parameters, "smoke", must={"success": succeeds})
+    yield f"a tool is called: {tool}" + ("" if succeeds else ", which no app has, and which is refused")
+    _read_back(agent, browser, said, tool)
+    yield "all of it is read back"
+
+
+def _tool(app: str) -> tuple[str, Json, bool]:
+    """A tool to call, with parameters, and whether it succeeds: of a demo app one that only looks."""
+    if app in DEMO_APPS:
+        calls = [call for turn in script.read(app).turns for call in turn.calls if not call.changes]
+        return calls[0].tool, calls[0].parameters, True
+    return _NO_TOOL, {}, False
+
+
+def _read_back(agent: VoiceAgent, browser: Browser, said: list[Json], tool: str) -> None:
+    shown = _step("GET /api/messages", browser.get, "/api/messages", sessionId=agent.session)["messages"]
+    _same("GET /api/messages", [each["content"] for each in said], [each["content"] for each in shown])
+    (kept,) = _mine(agent, "/api/conversations", "conversations")
+    _same("GET /api/conversations", said, json.loads(kept["transcript"]))
+    _same("GET /api/tools/executions", [tool], [each["toolName"] for each in _executions(agent)])
+
+
+def _executions(agent: VoiceAgent) -> list[Json]:
+    return _mine(agent, "/api/tools/executions", "executions")
+
+
+def _mine(agent: VoiceAgent, path: str, items: str) -> list[Json]:
+    """This session's items of the newest page of a list of the app."""
+    page = _step(f"GET {path}", agent.get, path)[items]
+    return [each for each in page if each["sessionId"] == agent.session]
+
+
+def _save(agent: VoiceAgent, **fields: Any) -> None:
+    _step("POST /api/conversations", agent.post, "/api/conversations", sessionId=agent.session, **fields)
+
+
+def _step(what: str, act: Any, *arguments: Any, must: Json | None = None, **fields: Any) -> Json:
+    """The answer, which has what it `must`. Raises Failed, which says at which step."""
+    try:
+        answer: Json = act(*arguments, **fields)
+    except Failed as failed:
+        raise Failed(f"{what} {failed}") from None
+    _same(what, must or {}, answer)
+    return answer
+
+
+def _same(what: str, expected: Any, got: Any) -> None:
+    if wrong := list(differences(expected, got)):
+        raise Failed(f"{what}: {'; '.join(wrong)}")
+
+
+# -- afterwards --------------------------------------------------------------------------------------------
+
+
+def _clean_up(agent: VoiceAgent, environ: Mapping[str, str]) -> str:
+    """Removes the conversation's rows where the table can be reached. Answers what became of them."""
+    if not environ.get("TABLE_NAME") and not _is_local(agent, environ):
+        return (
+            "Its rows stay, as there is no TABLE_NAME with an operator's credentials; its token has a minute."
+        )
+    from genai_voice.foundation.keys import key
+
+    connection.connect()
+    partition = key("APP", agent.app, "SESSION", agent.session)
+    audit = [(key("APP", agent.app, "EXECUTION"), key("ID", each["_id"])) for each in _executions(agent)]
+    return f"Its {_delete(partition, audit)} rows are removed; its token has a minute."
+
+
+def _is_local(agent: VoiceAgent, environ: Mapping[str, str]) -> bool:
+    try:
+        return connection.running(Project.read(environ).data).address == agent.service.address
+    except LocalError:
+        return False
+
+
+def _delete(partition: str, others: list[tuple[str, str]]) -> int:
+    import boto3
+    from boto3.dynamodb.conditions import Key
+
+    name, endpoint = os.environ["TABLE_NAME"], os.environ.get("DYNAMODB_ENDPOINT")
+    table = boto3.resource("dynamodb", endpoint_url=endpoint, region_name=os.environ["AWS_REGION"]).Table(
+        name
+    )
+    found = table.query(KeyConditionExpression=Key("pk").eq(partition), ConsistentRead=True)["Items"]
+    keys = [*((item["pk"], item["sk"]) for item in found), *others]
+    with table.batch_writer() as batch:
+        for pk, sk in keys:
+            batch.delete_item(Key={"pk": pk, "sk": sk})
+    return len(keys)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""Each function may do in AWS what it does, and nothing else. That its policy allows what it does is asserted
+in every test that calls it: see tests/support/policies.py.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import boto3
+import pytest
+from genai_voice.foundation import secret
+from genai_voice.foundation.http import Endpoint
+from genai_voice.foundation.settings import settings
+from genai_voice.tenancy.resolver import forget_callers
+
+from tests.support.policies import granted, used
+from tests.support.service import call, endpoints, new_app
+from tests.support.valid import body_for, name, query_for
+
+CREDENTIALED = [each for each in endpoints() if "caller" in each.wants or each.path == "/api/auth/session"]
+UNUSED: dict[str, str] = {}
+"""Grants that no test uses, each with its reason."""
+
+
+@pytest.fixture
+def deployed(engine: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The deployment secret is in Secrets Manager, as it is in AWS."""
+    document = Path(os.environ["DEPLOYMENT_SECRET_FILE"]).read_text()
+    arn = boto3.client("secretsmanager").create_secret(Name=f"root-{uuid4()}", SecretString=document)
+    monkeypatch.delenv("DEPLOYMENT_SECRET_FILE")
+    monkeypatch.setenv("DEPLOYMENT_SECRET_ARN", arn["ARN"])
+    settings.cache_clear()
+    yield
+    monkeypatch.undo()
+    settings.cache_clear()
+    secret._roots.cache_clear()
+
+
+def forget() -> None:
+    """As a process that has just started."""
+    forget_callers()
+    secret._roots.cache_clear()
+
+
+@pytest.mark.parametrize("endpoint", CREDENTIALED, ids=name)
+def test_a_function_may_check_every_credential_in_a_new_process(deployed: None, endpoint: Endpoint) -> None:
+    app = new_app()
+    body, query = body_for(endpoint, app), query_for(endpoint, app)
+    wrong = {**app.headers, "authorization": "Bearer wrong"}
+    expected = [(app.headers, endpoint.status), (wrong, 401)]
+    if endpoint.path != "/api/auth/session":
+        expected.append(({"authorization": f"Bearer {app.token()}"}, endpoint.status))
+    for headers, status in expected:
+        forget()
+        assert call(endpoint.method, endpoint.path, body=body, query=query, headers=headers).status == status
+
+
+def test_nothing_is_granted_that_no_test_uses() -> None:
+    """Runs last, and only where all tests of this folder and of tests/integration run."""
+    unused = {
+        f"{function}: {grant.action} on {grant.resource}"
+        for function, grants in granted().items()
+        for grant in grants - used[function]
+    }
+    assert unused == set(UNUSED)

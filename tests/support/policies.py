@@ -1,0 +1,128 @@
+"""What template.yaml allows each function to do in AWS, and what tests have seen it do: every session of
+botocore that is opened in this process tells of its calls, `running` says on whose behalf they are made.
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import botocore
+import yaml
+from botocore.session import Session
+
+from local.template import CloudFormationLoader
+
+_TEMPLATE = Path(__file__).resolve().parents[2] / "template.yaml"
+
+
+class Grant(NamedTuple):
+    """`dynamodb:Query` on `Table/index/gsi1`: resources by their names in the template."""
+
+    action: str
+    resource: str
+
+
+used: defaultdict[str, set[Grant]] = defaultdict(set)
+"""By function, since this process began."""
+
+_asked: ContextVar[set[Grant] | None] = ContextVar("asked", default=None)
+
+
+@contextmanager
+def running(function: str) -> Iterator[None]:
+    """What is asked of AWS meanwhile, this function asks: its policy must allow it."""
+    asked: set[Grant] = set()
+    outer = _asked.set(asked)
+    try:
+        yield
+    finally:
+        _asked.reset(outer)
+        used[function] |= asked
+    refused = asked - granted()[function]
+    assert not refused, f"template.yaml does not allow {function}: {sorted(refused)}"
+
+
+# -- what is allowed ---------------------------------------------------------------------------------------
+
+
+@cache
+def granted() -> dict[str, frozenset[Grant]]:
+    """By function. Raises where a policy is anything but statements that allow actions on resources."""
+    document = yaml.load(_TEMPLATE.read_text(), CloudFormationLoader)  # noqa: S506 - a SafeLoader
+    return {
+        id_: frozenset(_grants(resource["Properties"].get("Policies", ())))
+        for id_, resource in document["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
+
+
+def _grants(policies: list[dict[str, Any]]) -> Iterator[Grant]:
+    for policy in policies:
+        for statement in policy["Statement"]:
+            assert statement.keys() == {"Effect", "Action", "Resource"}, statement
+            assert statement["Effect"] == "Allow"
+            for action in _listed(statement["Action"]):
+                yield from (Grant(action, _named(each)) for each in _listed(statement["Resource"]))
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _named(resource: dict[str, Any]) -> str:
+    match resource:
+        case {"Ref": str() as name} | {"Fn::GetAtt": [str() as name, "Arn"]}:
+            return name
+        case {"Fn::Sub": str() as text}:
+            return text.replace("${", "").replace(".Arn}", "")
+    raise AssertionError(f"a policy names {resource}, which is no resource of the template")
+
+
+# -- what is asked -----------------------------------------------------------------------------------------
+
+
+def _note(**call: Any) -> None:
+    """Before each call: `model` of the operation, and its arguments as `params`."""
+    asked = _asked.get()
+    if asked is not None:
+        model, params = call["model"], call["params"]
+        service = model.service_model.service_name
+        needs = _in_dynamodb if service == "dynamodb" else _elsewhere
+        asked |= {Grant(f"{service}:{action}", resource) for action, resource in needs(model.name, params)}
+
+
+def _in_dynamodb(operation: str, params: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """A transaction needs what its parts need."""
+    match operation:
+        case "TransactWriteItems":
+            for item in params["TransactItems"]:
+                for kind, part in item.items():
+                    yield {"ConditionCheck": "ConditionCheckItem"}.get(kind, f"{kind}Item"), _table(part)
+        case "TransactGetItems":
+            yield from (("GetItem", _table(item["Get"])) for item in params["TransactItems"])
+        case "BatchGetItem" | "BatchWriteItem":
+            yield from ((operation, _table({"TableName": name})) for name in params["RequestItems"])
+        case _:
+            yield operation, _table(params)
+
+
+def _table(params: dict[str, Any]) -> str:
+    index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
+    return ("Table" if params["TableName"] == os.environ["TABLE_NAME"] else params["TableName"]) + index
+
+
+def _elsewhere(operation: str, params: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    secret = params.get("SecretId")
+    yield operation, "DeploymentSecret" if secret == os.environ.get("DEPLOYMENT_SECRET_ARN") else str(secret)
+
+
+def _listen(session: Session) -> None:
+    session.register("provide-client-params", _note)
+
+
+botocore.register_initializer(_listen)
