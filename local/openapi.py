@@ -9,7 +9,7 @@ operation is called `<group>_<function>`, a schema as its class: generated clien
 import ast
 import inspect
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from textwrap import dedent
@@ -158,14 +158,18 @@ class _Operation:
         for name, field in schema.get("properties", {}).items():
             field.pop("default", None)
             described = field.pop("description", None)
+            shape = _never_null(field)
+            is_number = shape.get("type") in ("integer", "number")
             yield {
                 "name": name,
                 "in": "query",
                 "required": name in schema.get("required", ()),
                 **({"description": described} if described else {}),
-                "schema": _never_null(field),
+                "schema": shape,
                 **_examples(
-                    {case: event.get("queryStringParameters") for case, event in self.asked.items()}, name
+                    {case: event.get("queryStringParameters") for case, event in self.asked.items()},
+                    name,
+                    json.loads if is_number else str,
                 ),
             }
 
@@ -292,8 +296,8 @@ def _json(schema: Json, examples: Json) -> Json:
     return {"application/json": {"schema": schema, **({"examples": examples} if examples else {})}}
 
 
-def _examples(cases: dict[str, Json | None], name: str) -> Json:
-    found = {case: {"value": given[name]} for case, given in cases.items() if given and name in given}
+def _examples(cases: dict[str, Json | None], name: str, read: Callable[[str], Any] = str) -> Json:
+    found = {case: {"value": read(given[name])} for case, given in cases.items() if given and name in given}
     return {"examples": found} if found else {}
 
 

@@ -2,6 +2,7 @@
 
 from genai_voice.agents import service
 from genai_voice.agents.model import (
+    NewSession,
     PromptQueued,
     PromptRequest,
     RunPage,
@@ -11,7 +12,6 @@ from genai_voice.agents.model import (
     Runtimes,
     SessionCreated,
     SessionQuery,
-    SessionRequest,
     SessionView,
 )
 from genai_voice.foundation.errors import NotFound
@@ -21,7 +21,7 @@ api = Api()
 
 
 @api.post("/api/agents/session", caller_first=True, status=201)
-def create(caller: Caller, body: SessionRequest) -> SessionCreated:
+def create(caller: Caller, body: NewSession) -> SessionCreated:
     """Open an agent session."""
     return service.create(caller.app.slug, body)
 

@@ -46,12 +46,12 @@ def forget() -> None:
 @pytest.mark.parametrize("endpoint", CREDENTIALED, ids=name)
 def test_a_function_may_check_every_credential_in_a_new_process(deployed: None, endpoint: Endpoint) -> None:
     app = new_app()
-    body, query = body_for(endpoint, app), query_for(endpoint, app)
     wrong = {**app.headers, "authorization": "Bearer wrong"}
     expected = [(app.headers, endpoint.status), (wrong, 401)]
     if endpoint.path != "/api/auth/session":
         expected.append(({"authorization": f"Bearer {app.token()}"}, endpoint.status))
     for headers, status in expected:
+        body, query = body_for(endpoint, app), query_for(endpoint, app)
         forget()
         assert call(endpoint.method, endpoint.path, body=body, query=query, headers=headers).status == status
 

@@ -34,7 +34,7 @@ def _known_runtime(value: object) -> object:
     return value
 
 
-class SessionRequest(Request):
+class NewSession(Request):
     missing: ClassVar[str] = _INVALID_RUNTIME
 
     runtime: Annotated[Literal["pi"], BeforeValidator(_known_runtime)]

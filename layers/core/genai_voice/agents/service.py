@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import to_json
 
 from genai_voice.agents.model import (
+    NewSession,
     PromptQueued,
     PromptRequest,
     RunPage,
@@ -19,7 +20,6 @@ from genai_voice.agents.model import (
     RunView,
     SessionCreated,
     SessionQuery,
-    SessionRequest,
     SessionView,
 )
 from genai_voice.agents.rows import AgentRunRow, AgentSessionRow
@@ -43,7 +43,7 @@ _ATTEMPTS = 12
 _BASE36 = string.digits + string.ascii_lowercase
 
 
-def create(app: str, request: SessionRequest) -> SessionCreated:
+def create(app: str, request: NewSession) -> SessionCreated:
     """Open a session with a new id. Raises Busy when a dozen ids running are taken."""
     for _ in range(_ATTEMPTS):
         now = now_ms()
