@@ -7,6 +7,8 @@
 .DELETE_ON_ERROR:
 
 PYTHON := .venv/bin/python
+# A worker per core, files in one piece: a table is made once per file. More than four hardly help.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,10 +20,10 @@ demo: .venv/ready ## Play one conversation per demo app against it, and show wha
 	@$(PYTHON) -m local.demo
 
 test: .venv/ready ## Run the unit, integration and contract tests
-	@$(PYTHON) -m pytest tests/unit tests/integration tests/contract
+	@$(PYTHON) -m pytest $(PARALLEL) tests/unit tests/integration tests/contract
 
 test-strict: .venv/ready ## Run the integration tests on dynoxide, which refuses what DynamoDB refuses (needs npm)
-	@ENGINE=dynoxide $(PYTHON) -m pytest tests/integration
+	@ENGINE=dynoxide $(PYTHON) -m pytest $(PARALLEL) tests/integration
 
 e2e: .venv/ready ## Test the served API over HTTP: start, restart, kill, reload
 	@$(PYTHON) -m pytest tests/e2e

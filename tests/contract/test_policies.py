@@ -1,5 +1,6 @@
 """Each function may do in AWS what it does, and nothing else. That its policy allows what it does is asserted
-in every test that calls it: see tests/support/policies.py.
+in every test that calls it (tests/support/policies.py), that it allows nothing else after a whole run
+(tests/conftest.py).
 """
 
 import os
@@ -14,13 +15,10 @@ from genai_voice.foundation.http import Endpoint
 from genai_voice.foundation.settings import settings
 from genai_voice.tenancy.resolver import forget_callers
 
-from tests.support.policies import granted, used
 from tests.support.service import call, endpoints, new_app
 from tests.support.valid import body_for, name, query_for
 
 CREDENTIALED = [each for each in endpoints() if "caller" in each.wants or each.path == "/api/auth/session"]
-UNUSED: dict[str, str] = {}
-"""Grants that no test uses, each with its reason."""
 
 
 @pytest.fixture
@@ -54,13 +52,3 @@ def test_a_function_may_check_every_credential_in_a_new_process(deployed: None, 
         body, query = body_for(endpoint, app), query_for(endpoint, app)
         forget()
         assert call(endpoint.method, endpoint.path, body=body, query=query, headers=headers).status == status
-
-
-def test_nothing_is_granted_that_no_test_uses() -> None:
-    """Runs last, and only where all tests of this folder and of tests/integration run."""
-    unused = {
-        f"{function}: {grant.action} on {grant.resource}"
-        for function, grants in granted().items()
-        for grant in grants - used[function]
-    }
-    assert unused == set(UNUSED)

@@ -202,11 +202,24 @@ def _packed(marker: str) -> bytes:
     return zlib.compress(json.dumps({"said": marker}).encode())
 
 
+@pytest.fixture(scope="module")
+def mine(engine: None) -> Client:
+    """For those who only read."""
+    app = new_app()
+    fill(app, "said-by-mine")
+    return app
+
+
+@pytest.fixture(scope="module")
+def theirs(engine: None) -> Client:
+    """Nobody may see or change it, so all tests can share it."""
+    app = new_app()
+    fill(app, "said-by-theirs")
+    return app
+
+
 @pytest.mark.parametrize("endpoint", READING, ids=name)
-def test_no_reader_sees_another_tenants_rows(endpoint: Endpoint) -> None:
-    mine, theirs = new_app(), new_app()
-    fill(mine, "said-by-mine")
-    fill(theirs, "said-by-theirs")
+def test_no_reader_sees_another_tenants_rows(mine: Client, theirs: Client, endpoint: Endpoint) -> None:
     asked = query_of(endpoint) | referred(endpoint, mine)
     asked |= {"sessionId": SESSION} if "sessionId" in asked else {}
     for widened in ({}, {"all": "true"}, {"appSlug": mine.slug}, {"all": "true", "appSlug": mine.slug}):
@@ -224,9 +237,8 @@ def test_no_reader_sees_another_tenants_rows(endpoint: Endpoint) -> None:
 
 
 @pytest.mark.parametrize("endpoint", WRITING, ids=name)
-def test_no_writer_changes_another_tenants_rows(endpoint: Endpoint) -> None:
-    mine, theirs = new_app(), new_app()
-    fill(theirs, "said-by-theirs")
+def test_no_writer_changes_another_tenants_rows(theirs: Client, endpoint: Endpoint) -> None:
+    mine = new_app()
     before = rows(theirs.slug, SESSION)
     body: dict[str, Any] = body_of(endpoint)
     if "sessionId" in body:

@@ -28,7 +28,7 @@ class Grant(NamedTuple):
 
 
 used: defaultdict[str, set[Grant]] = defaultdict(set)
-"""By function, since this process began."""
+"""By function: what tests of this process have seen, and of its workers where tests run in parallel."""
 
 _asked: ContextVar[set[Grant] | None] = ContextVar("asked", default=None)
 
@@ -81,6 +81,15 @@ def _named(resource: dict[str, Any]) -> str:
         case {"Fn::Sub": str() as text}:
             return text.replace("${", "").replace(".Arn}", "")
     raise AssertionError(f"a policy names {resource}, which is no resource of the template")
+
+
+def unused() -> list[str]:
+    """What is allowed and no test has asked for, in words."""
+    return sorted(
+        f"{function}: {grant.action} on {grant.resource}"
+        for function, grants in granted().items()
+        for grant in grants - used[function]
+    )
 
 
 # -- what is asked -----------------------------------------------------------------------------------------
