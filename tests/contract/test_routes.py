@@ -7,17 +7,13 @@ import os
 from pathlib import Path
 
 import pytest
-from genai_voice.agents.rows import AgentSessionRow
-from genai_voice.personas.rows import PersonaRow
 from genai_voice.seeding.service import seed_demos
-from genai_voice.tools import registry
 
 from tests.support.replies import record
+from tests.support.samples import store_samples
 from tests.support.service import ROOT, endpoints, function, groups, handle, template
 
 SAMPLE_SECRET = "only-a-sample"
-SAMPLE_PERSONAS = ("1767225600000000-0000000000", "1767225600000001-0000000000")
-SAMPLE_AGENT_SESSION = "pi-1767225600000-abc123"
 EVENTS = sorted(
     (ROOT / "events").glob("*.json"),
     key=lambda file: ('"method": "GET"' in file.read_text(), file.stem),  # lists show what was written
@@ -50,20 +46,7 @@ def test_the_edge_function_answers_what_no_route_does() -> None:
 @pytest.fixture(scope="module")
 def demos(engine: None) -> None:
     list(seed_demos(SAMPLE_SECRET))
-    for persona_id in SAMPLE_PERSONAS:
-        row = PersonaRow.of("demo-dentist", persona_id)
-        row.name, row.system_prompt, row.is_active = "Calm", "Speak slowly.", True
-        row.insert()
-    AgentSessionRow.of(
-        "demo-dentist",
-        SAMPLE_AGENT_SESSION,
-        session_id=SAMPLE_AGENT_SESSION,
-        runtime="pi",
-        status="active",
-        run_count=0,
-        created_at=1767225600000,
-    ).insert()
-    registry.put("demo-dentist", "open_door", description="is removed by an event", parameters_schema="{}")
+    store_samples("demo-dentist")
 
 
 @pytest.mark.parametrize("file", EVENTS, ids=lambda file: file.stem)

@@ -13,9 +13,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from local.connection import connect
 from local.project import Project
 from tests.e2e.served import serving
-from tests.fuzz.tenants import SECRET, fill, open_session
+from tests.fuzz.tenants import MINE, OTHER, SECRET, fill, open_session
+from tests.support.samples import store_samples
 
 SECONDS = 110
 CHECKS = (
@@ -36,8 +38,17 @@ def main() -> int:
         tempfile.TemporaryDirectory(prefix="genai-voice-fuzz-") as folder,
         serving(Path(folder) / "data", DEMO_SECRET=SECRET) as service,
     ):
+        _store_samples(Path(folder) / "data")
         fill(service.address, document)
         return _fuzz(document, service.address, seed, Path(folder))
+
+
+def _store_samples(data: Path) -> None:
+    """In this process's table from now on: the one of the service."""
+    os.environ["DATA_DIR"] = str(data)
+    connect()
+    for app in (MINE, OTHER):
+        store_samples(app)
 
 
 def _fuzz(document: Path, address: str, seed: str, folder: Path) -> int:
