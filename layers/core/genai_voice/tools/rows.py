@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from genai_voice.foundation.keys import digest, key
 from genai_voice.foundation.table import (
@@ -36,6 +37,19 @@ class ToolRow(Item, discriminator="tool"):
     @classmethod
     def of(cls, app: str, name: str) -> Self:
         return cls(key("APP", app), key("TOOL", name))
+
+    @classmethod
+    def gives_no_headers_to(cls, endpoint: str) -> Condition:
+        """That this address is at the host that has the stored headers already, or that there are none:
+        whoever may change where a tool is must not learn what lists mask.
+        """
+        url = urlsplit(endpoint)
+        host = f"{url.scheme}://{url.netloc}"
+        is_there = (cls.endpoint == host) | cls.endpoint.startswith(f"{host}/")
+        allowed: Condition = (
+            cls.sealed_headers.does_not_exist() | is_there | cls.endpoint.startswith(f"{host}?")
+        )
+        return allowed
 
     @classmethod
     def count_of(cls, app: str) -> int:
