@@ -312,6 +312,19 @@ def test_another_call_under_the_id_of_one_in_flight_is_refused_at_once(server: S
     assert send(app, OPEN | {"parameters": {}}).status == 409
 
 
+def test_who_looked_before_the_first_had_begun_does_not_call_as_well(
+    server: Server, clock: time_machine.Traveller
+) -> None:
+    app = with_endpoint(server)
+    with (
+        before_call("UpdateItem", lambda _: begun(app), at=(1,)),
+        before_call("GetItem", lambda _: clock.shift(7), at=(1, 2)),
+    ):
+        second = send(app, OPEN)
+    assert second.status == 503
+    assert len(server.requests) == 1
+
+
 # -- the process dies --------------------------------------------------------------------------------------
 
 
@@ -329,6 +342,21 @@ def test_a_call_whose_process_died_is_made_again_after_the_lease_under_the_same_
     assert len(server.requests) == 2
     assert len(audited(app)) == 1
     assert send(app, OPEN).json == result.json
+
+
+def test_another_call_under_the_id_of_one_that_died_is_refused_as_long_as_the_id_is_remembered(
+    server: Server, clock: time_machine.Traveller
+) -> None:
+    """The endpoint may have seen the first under the `Idempotency-Key` that this would have."""
+    app = with_endpoint(server)
+    begun(app)
+    other = OPEN | {"parameters": {"room": "2"}}
+
+    clock.shift(31)
+    assert send(app, other).status == 409
+    clock.shift(24 * 3600)
+
+    assert send(app, other).json == {"success": True, "data": 2}
 
 
 def test_who_comes_back_after_another_has_taken_over_answers_as_the_other_and_audits_nothing(
