@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 from genai_voice.foundation.outgoing import MAX_ATTEMPTS, MAX_BODY_BYTES, Answer, Failed, check_address, send
@@ -317,6 +318,19 @@ def test_a_name_is_looked_up_again_for_each_request(server: Server, names: Names
 
 def test_the_next_address_is_tried_when_one_does_not_answer(server: Server, names: Names) -> None:
     names.resolve(HOST, ["::1", "127.0.0.2", "127.0.0.1"])
+    assert send("GET", server.url(HOST)).status == 200
+
+
+def test_an_address_of_a_family_that_this_machine_lacks_is_passed_over(
+    server: Server, names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """IPv6 where the kernel was started without it."""
+
+    def look_up(*arguments: Any, **options: Any) -> list[Any]:
+        found = names.getaddrinfo(*arguments, **options)
+        return [(socket.AF_APPLETALK, *found[0][1:]), *found]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
     assert send("GET", server.url(HOST)).status == 200
 
 

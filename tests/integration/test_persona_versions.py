@@ -303,6 +303,10 @@ def test_a_conversation_says_which_version_was_in_force_when_it_began() -> None:
     assert in_force(app) == f"{persona_id}@2"
     rollback(app, persona_id, 1)
     assert in_force(app) == f"{persona_id}@3"
+    assign(app, None)
+    assert in_force(app) == "own@3"
+    assign(app, persona_id)
+    assert in_force(app) == f"{persona_id}@3"
     delete(app, persona_id)
     assert in_force(app) == "own@3"
 

@@ -73,6 +73,16 @@ def test_a_table_that_throttles_is_no_bug(app: Client, code: str) -> None:
         assert (reply.status, reply.json) == (503, {"error": "The table is busy: try again"})
 
 
+@pytest.mark.parametrize("code", ["ThrottlingError", "ProvisionedThroughputExceeded"])
+def test_a_transaction_that_is_throttled_is_no_bug(app: Client, code: str) -> None:
+    registry.put(app.slug, "cancel_appointment", description="", parameters_schema="{}")
+    call = {"sessionId": "s", "toolName": "cancel_appointment", "toolCallId": "c"}
+    with answers(None, *[cancelled(code, "None")] * 50):
+        reply = app.post("/api/tools/execute", call)
+    assert (reply.status, reply.json) == (503, {"error": "The table is busy: try again"})
+    assert app.post("/api/tools/execute", call).status == 200
+
+
 def test_a_cancelled_transaction_is_sent_again_with_the_same_token(app: Client) -> None:
     with answers(cancelled("TransactionConflict"), cancelled("TransactionConflict")) as sent:
         assert write_together([change(app)])

@@ -33,7 +33,7 @@ def rotate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable
 def test_what_was_sealed_opens(text: str) -> None:
     sealed = seal(text, "app", "tool")
     assert opened(sealed, "app", "tool") == text
-    assert not text or text.encode() not in sealed
+    assert len(text) < 10 or text.encode() not in sealed  # a few bytes are in any
 
 
 @pytest.mark.parametrize(

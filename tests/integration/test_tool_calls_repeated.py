@@ -15,7 +15,7 @@ import pytest
 import time_machine
 from genai_voice.demos.rows import StateRow
 from genai_voice.tools import registry
-from genai_voice.tools.rows import CallRow
+from genai_voice.tools.rows import CallRow, ToolRow
 
 from tests.support.https import Behaviour, Names, Server, raw, reply
 from tests.support.service import Client, Reply, new_app, recorded_calls, rows
@@ -277,10 +277,20 @@ def test_who_waits_too_long_is_told_so(server: Server, clock: time_machine.Trave
     assert audited(app) == []
 
 
-def test_a_result_that_the_table_did_not_take_is_asked_for_again_under_the_same_key(server: Server) -> None:
+@pytest.mark.parametrize("removed", [False, True], ids=["there", "removed"])
+def test_a_result_that_the_table_did_not_take_is_written_again_and_not_asked_for_again(
+    server: Server, removed: bool
+) -> None:
     """Others' transactions were in the way, six times."""
     app = with_endpoint(server)
     app.get("/api/tools")
+
+    def answer_and_remove(wire: Any) -> None:
+        if removed:
+            ToolRow.of(app.slug, "open_door").delete()
+        numbered(server)(wire)
+
+    server.act = answer_and_remove
     reasons = [{"Code": "TransactionConflict", "Message": "conflict"}, {"Code": "None"}]
     refused = {
         "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
@@ -288,12 +298,11 @@ def test_a_result_that_the_table_did_not_take_is_asked_for_again_under_the_same_
         "CancellationReasons": reasons,
     }
 
-    with answers(None, None, *[(400, refused)] * 6):
+    with answers(*[None] * (2 + removed), *[(400, refused)] * 6):
         result = send(app, OPEN)
 
-    assert result.json == {"success": True, "data": 2}
-    assert len({request.headers["idempotency-key"] for request in server.requests}) == 1
-    assert len(audited(app)) == 1
+    assert result.json == {"success": True, "data": 1}
+    assert len(server.requests) == len(audited(app)) == 1
     assert send(app, OPEN).json == result.json
 
 
@@ -301,6 +310,19 @@ def test_another_call_under_the_id_of_one_in_flight_is_refused_at_once(server: S
     app = with_endpoint(server)
     begun(app)
     assert send(app, OPEN | {"parameters": {}}).status == 409
+
+
+def test_who_looked_before_the_first_had_begun_does_not_call_as_well(
+    server: Server, clock: time_machine.Traveller
+) -> None:
+    app = with_endpoint(server)
+    with (
+        before_call("UpdateItem", lambda _: begun(app), at=(1,)),
+        before_call("GetItem", lambda _: clock.shift(7), at=(1, 2)),
+    ):
+        second = send(app, OPEN)
+    assert second.status == 503
+    assert len(server.requests) == 1
 
 
 # -- the process dies --------------------------------------------------------------------------------------
@@ -320,6 +342,21 @@ def test_a_call_whose_process_died_is_made_again_after_the_lease_under_the_same_
     assert len(server.requests) == 2
     assert len(audited(app)) == 1
     assert send(app, OPEN).json == result.json
+
+
+def test_another_call_under_the_id_of_one_that_died_is_refused_as_long_as_the_id_is_remembered(
+    server: Server, clock: time_machine.Traveller
+) -> None:
+    """The endpoint may have seen the first under the `Idempotency-Key` that this would have."""
+    app = with_endpoint(server)
+    begun(app)
+    other = OPEN | {"parameters": {"room": "2"}}
+
+    clock.shift(31)
+    assert send(app, other).status == 409
+    clock.shift(24 * 3600)
+
+    assert send(app, other).json == {"success": True, "data": 2}
 
 
 def test_who_comes_back_after_another_has_taken_over_answers_as_the_other_and_audits_nothing(

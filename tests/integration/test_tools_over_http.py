@@ -109,6 +109,13 @@ def test_stored_headers_are_sent_as_they_were_given_and_override_the_content_typ
     assert "Bearer of-a-provider" not in repr(rows(app.slug))
 
 
+def test_the_longest_headers_that_are_registered_go_out_beside_ours(server: Server) -> None:
+    server.act = reply(200, b"{}")
+    app = with_tool(server, headers=json.dumps({"X": "a" * 7_999}))
+    assert execute(app, toolCallId="c") == {"success": True, "data": {}}
+    assert len(server.requests[0].headers["x"]) == 7_999
+
+
 def test_a_tool_that_has_an_endpoint_is_no_demo_tool_any_more(server: Server) -> None:
     server.act = reply(200, b'{"value": 1}')
     app = with_tool(server, name="lookup_metric")

@@ -259,6 +259,7 @@ def test_headers_that_are_moved_to_another_tool_or_app_are_never_sent(server: Se
         pytest.param({"requiresConfirmation": True}, {"requiresConfirmation": True}, id="on"),
         pytest.param({"isActive": False}, {"isActive": False}, id="switched off"),
         pytest.param({"description": None, "headers": None, "endpoint": None}, {}, id="null is absent"),
+        pytest.param({"httpMethod": "", "transport": ""}, {}, id="an empty enumerated field is absent"),
     ],
 )
 def test_only_what_is_given_changes(fields: dict[str, Any], changed: dict[str, Any]) -> None:
@@ -280,6 +281,40 @@ def test_empty_headers_remove_the_stored_ones() -> None:
     update(app, headers="{}")
     assert "headers" not in shown(app)
     assert row(app).sealed_headers is None
+
+
+ELSEWHERE = {
+    "another host": "https://elsewhere.example/doors",
+    "a host that begins alike": DOORS.removesuffix("/doors") + ".elsewhere.example/doors",
+    "a port": DOORS.removesuffix("/doors") + ":8443/doors",
+    "a host below": DOORS.replace("https://", "https://below."),
+}
+
+
+@pytest.mark.parametrize("endpoint", ELSEWHERE.values(), ids=ELSEWHERE.keys())
+def test_stored_headers_do_not_follow_to_another_host(endpoint: str) -> None:
+    """Whoever may change an endpoint would be sent what `tools/all` masks."""
+    app = new_app()
+    register(app, headers='{"A": "x"}')
+    before = shown(app)
+
+    refused = update(app, endpoint=endpoint)
+
+    assert (refused.status, refused.json["error"].partition(".")[0]) == (400, "Invalid field: headers")
+    assert shown(app) == before
+    assert update(app, endpoint=endpoint, headers='{"B": "y"}').status == 200
+    assert (shown(app)["endpoint"], shown(app)["headers"]) == (endpoint, '{"B": "********"}')
+    assert update(app, endpoint=DOORS, headers="{}").status == 200
+    assert update(app, endpoint=endpoint).status == 200, "there are none to give away"
+
+
+@pytest.mark.parametrize("endpoint", [DOORS, DOORS + "/2", DOORS.removesuffix("/doors"), DOORS + "?a=b"])
+def test_stored_headers_stay_with_their_host(endpoint: str) -> None:
+    app = new_app()
+    register(app, headers='{"A": "x"}')
+    for each in (endpoint, DOORS):
+        assert update(app, endpoint=each).status == 200
+        assert (shown(app)["endpoint"], shown(app)["headers"]) == (each, '{"A": "********"}')
 
 
 def test_a_tool_is_switched_off_and_on() -> None:

@@ -25,7 +25,7 @@ from genai_voice.foundation.settings import settings
 
 MAX_URL_CHARACTERS = 2_000
 MAX_HEADERS_CHARACTERS = 8_000
-"""Of a request, names and values together."""
+"""Of those that are registered, names and values together: a caller may add its own."""
 MAX_BODY_BYTES = 262_144
 """Of an answer."""
 MAX_HEAD_BYTES = 65_536
@@ -98,6 +98,10 @@ def check_headers(headers: Mapping[str, str]) -> None:
     """At registration. Raises ValueError with a sentence a person can act on."""
     if sum(map(len, [*headers, *headers.values()])) > MAX_HEADERS_CHARACTERS:
         raise NotAllowed(f"The headers are longer than {MAX_HEADERS_CHARACTERS:,} characters.")
+    _check_each(headers)
+
+
+def _check_each(headers: Mapping[str, str]) -> None:
     if len({name.lower() for name in headers}) < len(headers):
         raise NotAllowed("A header may be given only once.")
     for name, value in headers.items():
@@ -121,7 +125,7 @@ def send(
     ends = monotonic() + seconds
     try:
         place = _place(url)
-        check_headers(headers or {})
+        _check_each(headers or {})
         addresses = _vetted(place, _left(ends))
         with _connected(place, addresses, ends) as wire:
             return _exchange(wire, ends, method, place, headers or {}, body)
@@ -270,18 +274,24 @@ def _connected(place: _Place, addresses: list[_Address], ends: float) -> Iterato
 def _first_reachable(addresses: list[_Address], ends: float) -> socket.socket:
     """Each address gets its share of the time that is left. Raises the OSError of the last."""
     for to_try in range(len(addresses), 0, -1):
-        address = addresses[-to_try]
-        plain = socket.socket(address.family, socket.SOCK_STREAM)
         try:
-            plain.settimeout(_left(ends) / to_try)
-            plain.connect(address.socket_address)
-            # Else a small request waits for the acknowledgement of the handshake, 40 ms.
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return plain
+            return _reached(addresses[-to_try], _left(ends) / to_try)
         except OSError as reason:
-            plain.close()
             failure = reason
     raise failure
+
+
+def _reached(address: _Address, seconds: float) -> socket.socket:
+    plain = socket.socket(address.family, socket.SOCK_STREAM)
+    try:
+        plain.settimeout(seconds)
+        plain.connect(address.socket_address)
+        # Else a small request waits for the acknowledgement of the handshake, 40 ms.
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError:
+        plain.close()
+        raise
+    return plain
 
 
 @cache

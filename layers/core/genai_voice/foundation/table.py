@@ -58,7 +58,8 @@ _PASSING = (
     "TransactionConflictException",
     "TransactionInProgressException",
 )
-_LOST_RACE = ("ConditionalCheckFailed", "TransactionConflict")
+_LOST_RACE = {"ConditionalCheckFailed", "TransactionConflict"}  # why a transaction was cancelled
+_THROTTLED = {"ProvisionedThroughputExceeded", "ThrottlingError"}  # the same
 _opening = threading.Lock()
 
 
@@ -250,6 +251,7 @@ def write_together(
     """All or nothing (TransactWriteItems, at double cost). What is inserted must be new.
 
     Answers False when a condition does not hold, or other writers win every time: read again, then decide.
+    Raises Busy when DynamoDB throttles.
     """
     updates = [
         each.row.get_update_kwargs_from_instance(
@@ -274,8 +276,11 @@ def write_together(
             update_items=updates,
         )
     except TransactWriteError as refused:
-        if any(reason and reason.code in _LOST_RACE for reason in refused.cancellation_reasons):
+        reasons = {reason.code for reason in refused.cancellation_reasons if reason}
+        if reasons & _LOST_RACE:
             return False
+        if reasons & _THROTTLED:
+            raise _busy() from None
         raise
     return True
 
@@ -300,7 +305,7 @@ def _put_batch(pending: list[Any]) -> None:
         pending = [request["PutRequest"]["Item"] for request in unprocessed]
         if not pending:
             return
-    raise Busy("The table is busy: try again")
+    raise _busy()
 
 
 # -- what botocore is told --------------------------------------------------------------------------------
@@ -320,7 +325,11 @@ def _record_capacity(parsed: Mapping[str, Any], model: Any, **_: object) -> None
 def _tell_busy(parsed: Mapping[str, Any], **_: object) -> None:
     """What outlasts the retries but goes by itself is no bug."""
     if parsed.get("Error", {}).get("Code") in _PASSING:
-        raise Busy("The table is busy: try again")
+        raise _busy()
+
+
+def _busy() -> Busy:
+    return Busy("The table is busy: try again")
 
 
 def _retry_after_conflict(response: Any, attempts: int, **_: object) -> float | None:

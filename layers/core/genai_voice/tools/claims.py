@@ -42,12 +42,13 @@ class Claim:
         Raises Conflict when it was another call, Busy when it takes too long.
         """
         deadline, attempt = now_ms() + _PATIENCE_MS, 0
-        while stored is not None and not stored.is_over(now_ms()):
+        while stored is not None and not stored.has_expired(now_ms()):
             if stored.fingerprint != self._fingerprint:
                 raise Conflict("toolCallId belongs to another call: the tool or its parameters differ")
             if stored.leased_until is None:
                 return _result_of(self._app, stored.execution_id)
-            if stored.execution_id == self._execution_id:  # the table did not take what came of it
+            is_own = stored.execution_id == self._execution_id  # the table did not take what came of it
+            if is_own or stored.leased_until < now_ms():
                 return None
             if now_ms() > deadline:
                 raise Busy("This tool call is still running: try again")

@@ -82,6 +82,8 @@ class _Call:
     trace_id: str | None
     started_ms: int = field(default_factory=now_ms)
     started: float = field(default_factory=time.perf_counter)
+    answer: ToolResult | None = None
+    """Of the endpoint, which is not asked again while the table has not taken it."""
 
     def __post_init__(self) -> None:
         slug, request = self.app.slug, self.request
@@ -143,6 +145,8 @@ def _count(call: _Call, window: RateRow | None) -> None:
 def _run(call: _Call, found: _Found) -> ToolResult:
     """Raises _Lost when others were first: all is to be looked at again."""
     name, tool = call.request.tool_name, found.tool
+    if call.answer:
+        return _record_answer(call, call.answer)
     if tool is None or not tool.is_active:
         return call.record("error", {"success": False, "error": f'Tool "{name}" not found'})
     fault = first_fault(tool.parameters_schema, call.request.parameters)
@@ -157,8 +161,12 @@ def _run_endpoint(call: _Call, tool: ToolRow) -> ToolResult:
     if call.claim and not call.claim.lease():
         raise _Lost
     idempotency_key = call.claim.key if call.claim else None
-    result = endpoint.call(call.app.slug, tool, call.request.parameters, idempotency_key)
-    return call.record("success" if result["success"] else "error", result)
+    call.answer = endpoint.call(call.app.slug, tool, call.request.parameters, idempotency_key)
+    return _record_answer(call, call.answer)
+
+
+def _record_answer(call: _Call, answer: ToolResult) -> ToolResult:
+    return call.record("success" if answer["success"] else "error", answer)
 
 
 def _run_demo(call: _Call, state: StateRow | None) -> ToolResult:

@@ -152,7 +152,7 @@ class ToolUpdate(Request):
     endpoint: Text | None = None
     headers: HeadersText | None = None
     """`{}` removes the stored ones."""
-    http_method: HttpMethod | None = None
+    http_method: EnumOrDefault[HttpMethod | None] = None
     requires_confirmation: bool | None = None
     requires_auth: bool | None = None
     is_active: bool | None = None

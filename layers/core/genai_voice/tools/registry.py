@@ -26,6 +26,9 @@ from genai_voice.tools.model import (
 from genai_voice.tools.rows import ToolRow, tool_id
 
 _NOT_FOUND = "Tool not found"
+_HEADERS_STAY = (
+    "Invalid field: headers. The stored ones do not go to another host: give them again, or {} for none."
+)
 
 
 def find_active(app: str, query: Listing) -> ToolSummaries:
@@ -81,17 +84,20 @@ def put(
 
 def update(app: str, tool: ToolUpdate) -> Ok:
     """Change what is given. Raises NotFound; BadRequest for an endpoint or headers that no call may go out
-    with, and where a tool would become active that nothing carries out.
+    with, where a tool would become active that nothing carries out, and where stored headers would go to
+    another host.
     """
     _check_outgoing(tool)
     actions = _sets(tool.model_dump(exclude={"name", "headers", "transport"}, exclude_none=True))
     if tool.headers is not None:
         actions += _headers(app, tool.name, tool.headers)
-    row, exists = ToolRow.of(app, tool.name), ToolRow.pk.exists()
-    is_carried_out = tool.endpoint or demos.has_tool(tool.name) or not tool.is_active
-    condition = exists if is_carried_out else exists & ToolRow.endpoint.exists()
+    row, condition, refusal = ToolRow.of(app, tool.name), ToolRow.pk.exists(), ""
+    if tool.endpoint and tool.headers is None:
+        condition, refusal = condition & ToolRow.gives_no_headers_to(tool.endpoint), _HEADERS_STAY
+    elif tool.is_active and not tool.endpoint and not demos.has_tool(tool.name):
+        condition, refusal = condition & ToolRow.endpoint.exists(), NO_ENDPOINT
     if not row.change([*actions, ToolRow.updated_at.set(now_ms())], condition):
-        raise BadRequest(NO_ENDPOINT) if row.stored() else NotFound(_NOT_FOUND)
+        raise BadRequest(refusal) if refusal and row.stored() else NotFound(_NOT_FOUND)
     return {"ok": True}
 
 

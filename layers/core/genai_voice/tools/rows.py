@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from genai_voice.foundation.keys import digest, key
 from genai_voice.foundation.table import (
@@ -36,6 +37,19 @@ class ToolRow(Item, discriminator="tool"):
     @classmethod
     def of(cls, app: str, name: str) -> Self:
         return cls(key("APP", app), key("TOOL", name))
+
+    @classmethod
+    def gives_no_headers_to(cls, endpoint: str) -> Condition:
+        """That this address is at the host that has the stored headers already, or that there are none:
+        whoever may change where a tool is must not learn what lists mask.
+        """
+        url = urlsplit(endpoint)
+        host = f"{url.scheme}://{url.netloc}"
+        is_there = (cls.endpoint == host) | cls.endpoint.startswith(f"{host}/")
+        allowed: Condition = (
+            cls.sealed_headers.does_not_exist() | is_there | cls.endpoint.startswith(f"{host}?")
+        )
+        return allowed
 
     @classmethod
     def count_of(cls, app: str) -> int:
@@ -103,17 +117,18 @@ class CallRow(Item, discriminator="tool_call"):
     def of(cls, app: str, session: str, call_id: str) -> Self:
         return cls(key("APP", app, "SESSION", session), key("CALL", call_id))
 
-    def is_over(self, now: int) -> bool:
-        """Whether another may carry it out: its process has died, or it has expired."""
-        died = self.leased_until is not None and self.leased_until < now
-        return died or (self.expires_at or 0) < now // 1000
+    def has_expired(self, now: int) -> bool:
+        """Whether it is forgotten: DynamoDB may take days to delete it."""
+        return (self.expires_at or 0) < now // 1000
 
     @classmethod
     def open_to(cls, execution_id: str, now: int) -> Condition:
-        """That this execution may carry it out: it has begun itself, nobody has, or who has is over."""
-        begun = (cls.execution_id == execution_id) & cls.leased_until.exists()
+        """That this execution may carry it out: nobody has begun, it has itself, who has died, or it is
+        forgotten.
+        """
+        begun = cls.pk.does_not_exist() | (cls.execution_id == execution_id)
         is_over = (cls.leased_until < now) | (cls.expires_at < now // 1000)
-        is_open: Condition = cls.pk.does_not_exist() | is_over | begun
+        is_open: Condition = begun | is_over
         return is_open
 
 
