@@ -51,13 +51,16 @@ __all__ = [
 _BATCH = 25  # items of one BatchWriteItem, DynamoDB's limit
 _READ = 100  # items of one BatchGetItem, the same
 _CONFLICT_RETRIES = 5
-_PASSING = (
+_THROTTLED = {"ProvisionedThroughputExceeded", "ThrottlingError"}  # why a transaction was cancelled
+_CONFLICT = {"TransactionConflictException", "TransactionConflict"}
+_PASSING = {
+    *_THROTTLED,
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "ThrottlingException",
     "TransactionConflictException",
     "TransactionInProgressException",
-)
+}
 _LOST_RACE = ("ConditionalCheckFailed", "TransactionConflict")
 _opening = threading.Lock()
 
@@ -319,28 +322,29 @@ def _record_capacity(parsed: Mapping[str, Any], model: Any, **_: object) -> None
 
 def _tell_busy(parsed: Mapping[str, Any], **_: object) -> None:
     """What outlasts the retries but goes by itself is no bug."""
-    if parsed.get("Error", {}).get("Code") in _PASSING:
+    codes = _codes(parsed)
+    if codes & _PASSING and "ConditionalCheckFailed" not in codes:
         raise Busy("The table is busy: try again")
 
 
 def _retry_after_conflict(response: Any, attempts: int, **_: object) -> float | None:
-    """DynamoDB answers TransactionConflict when an item is in another's transaction, and neither botocore nor
-    pynamodb retries it.
+    """DynamoDB answers TransactionConflict when an item is in another's transaction, and cancels a
+    transaction when one of its items is throttled. Neither botocore nor pynamodb retries these.
 
     Tells botocore to send the same request (the same ClientRequestToken too) again after 10-200 ms, up to 5
     times.
     """
     if response is None or attempts > _CONFLICT_RETRIES:
         return None
-    parsed = response[1]
-    codes = {parsed.get("Error", {}).get("Code")} | {
-        reason.get("Code") for reason in parsed.get("CancellationReasons", [])
-    }
-    conflict = (
-        codes & {"TransactionConflictException", "TransactionConflict"}
-        and "ConditionalCheckFailed" not in codes
-    )
-    return random.uniform(0.01, min(0.2, 0.025 * 2**attempts)) if conflict else None  # noqa: S311 - spreads retries
+    codes = _codes(response[1])
+    passes = codes & (_CONFLICT | _THROTTLED) and "ConditionalCheckFailed" not in codes
+    return random.uniform(0.01, min(0.2, 0.025 * 2**attempts)) if passes else None  # noqa: S311 - spreads retries
+
+
+def _codes(parsed: Mapping[str, Any]) -> set[str]:
+    """Of an error, and of the reasons why a transaction was cancelled."""
+    reasons = parsed.get("CancellationReasons", [])
+    return {each["Code"] for each in (parsed.get("Error", {}), *reasons) if "Code" in each}
 
 
 def _unless_condition_failed(refused: PutError | UpdateError | GetError | DeleteError) -> bool:
