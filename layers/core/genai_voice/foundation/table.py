@@ -149,6 +149,15 @@ class Item(Model):
             yield from (found[place] for place in batch if place in found)
 
     @classmethod
+    def latest(cls, index: str, partition: str, before: str | None, limit: int) -> list[Self]:
+        """What `gsi1` or `gsi2` knows of the last items of a list, last first, beginning after position
+        `before`.
+        """
+        place = {"gsi1": cls.gsi1sk, "gsi2": cls.gsi2sk}[index]
+        after = (place < before) if before else None
+        return list(cls.query(partition, after, index_name=index, scan_index_forward=False, limit=limit))
+
+    @classmethod
     def in_trace(cls, app: str, trace_id: str, prefix: str) -> Iterator[Self]:
         """The items of a kind that were put in a trace, by their sort keys, which begin with `prefix`."""
         trace = _trace_key(app, trace_id)
