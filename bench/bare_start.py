@@ -10,7 +10,6 @@ import time
 def main() -> None:
     json.load(sys.stdin)
 
-    from aws_lambda_powertools.metrics import EphemeralMetrics
     from cachetools import TTLCache
     from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
     from pydantic.alias_generators import to_camel
@@ -22,7 +21,7 @@ def main() -> None:
     client = Connection(region="us-east-1").client
     ready, busy_s = time.perf_counter(), time.process_time()
     imported = (
-        *(EphemeralMetrics, TTLCache, GlobalSecondaryIndex, Model),
+        *(TTLCache, GlobalSecondaryIndex, Model),
         *(AfterValidator, BaseModel, ConfigDict, Field, ValidationError, to_camel, FailFast),
     )
     if client is None or not all(imported):

@@ -52,6 +52,6 @@ def _turn(contestant: Contestant, calls: int) -> float:
 
 @contextmanager
 def unreported() -> Iterator[None]:
-    """The service without the log line and the metrics of a request."""
+    """The service without the log line of a request."""
     with patch.object(http, "report_request", lambda *facts, **more: None):
         yield

@@ -4,7 +4,7 @@ All contestants get the same API Gateway event, read and check its body, and ans
 stored. The event's credentials are looked at, and the caller they stand for is given.
 
     edge       the function's own endpoint (route, limits, credentials' carriers, validation, CORS, reply)
-               with its service stubbed, without its line of log and metrics
+               with its service stubbed, without its line of log
     handler    the same with it, written to nowhere
     report     the line that is both, alone
     bare       json and pydantic in the plainest handler that has the same limits on fields
@@ -63,8 +63,8 @@ def measure() -> list[Figure]:
         Figure("edge", took["edge"], "µs"),
         Figure("bare json + pydantic", took["bare"], "µs"),
         Figure("FastAPI + Mangum", took["fastapi"], "µs"),
-        Figure("whole handler: edge and line of log and metrics", took["handler"], "µs"),
-        Figure("line of log and metrics alone", took["report"], "µs"),
+        Figure("whole handler: edge and line of log", took["handler"], "µs"),
+        Figure("line of log alone", took["report"], "µs"),
         Figure("whole handler / bare", took["handler"] / took["bare"], "×"),
         Figure("FastAPI + Mangum / whole handler", took["fastapi"] / took["handler"], "×"),
     ]

@@ -26,7 +26,6 @@ ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
     "POWERTOOLS_SERVICE_NAME": "genai-voice",
-    "POWERTOOLS_METRICS_NAMESPACE": "GenaiVoice",
 }
 
 Event = dict[str, Any]

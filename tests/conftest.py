@@ -21,7 +21,6 @@ os.environ.update(
     AWS_SECRET_ACCESS_KEY="local",
     DEPLOYMENT_SECRET_FILE=str(_SECRET),
     POWERTOOLS_SERVICE_NAME="genai-voice",
-    POWERTOOLS_METRICS_NAMESPACE="GenaiVoice",
 )
 for _variable in ("ALLOWED_ORIGINS", "DYNAMODB_ENDPOINT", "DEPLOYMENT_SECRET_ARN", "OUTGOING_TEST_CA"):
     os.environ.pop(_variable, None)

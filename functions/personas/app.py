@@ -1,7 +1,7 @@
 """The persona of an app, read by its agents and edited by its people; its library of personas; versions."""
 
 from genai_voice.foundation.errors import NotFound
-from genai_voice.foundation.model import Created, Listing, Ok
+from genai_voice.foundation.model import Created, Listing, Ok, Scoped
 from genai_voice.personas import library, service, versions
 from genai_voice.personas.model import (
     Assignment,
@@ -22,7 +22,7 @@ api = Api()
 
 
 @api.get("/api/persona")
-def read(caller: Caller, query: Listing) -> PersonaView:
+def read(caller: Caller, query: Scoped) -> PersonaView:
     """How the app's agent presents itself."""
     return service.read(caller.app.slug, query)
 

@@ -2,14 +2,14 @@
 
 from genai_voice.demos import service
 from genai_voice.demos.model import ScenarioReset, ScenarioStateView
-from genai_voice.foundation.model import Listing
+from genai_voice.foundation.model import Scoped
 from genai_voice.tenancy import Api, Caller
 
 api = Api()
 
 
 @api.get("/api/scenario-state")
-def read(caller: Caller, query: Listing) -> ScenarioStateView:
+def read(caller: Caller, query: Scoped) -> ScenarioStateView:
     """The state that the demo tools change."""
     return service.read(caller.app.slug, query)
 

@@ -46,7 +46,7 @@ HOMES = {
 }
 """The modules that may import each third party beside those of EVERYWHERE: each has one face to the rest."""
 
-LOADED_AT_IMPORT = {"aws_lambda_powertools", "cachetools", "pynamodb"}
+LOADED_AT_IMPORT = {"cachetools", "pynamodb"}
 """Those of HOMES that nearly every request needs. Others are imported where they are used."""
 
 IO = {

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -12,8 +11,7 @@ import yaml
 from local.intrinsics import Intrinsics
 from local.template import CloudFormationLoader
 from tests.support.policies import granted
-from tests.support.service import ROOT, endpoints, new_app
-from tests.support.valid import name
+from tests.support.service import ROOT, new_app
 
 
 @cache
@@ -74,7 +72,8 @@ def test_stages_share_no_name() -> None:
     for id_, resource in document()["Resources"].items():
         properties = resource.get("Properties", {})
         fixed = {key: value for key, value in properties.items() if re.fullmatch(r"(\w+)?Name", key)}
-        fixed.pop("MetricName", None)
+        for what_it_looks_at in ("MetricName", "LogGroupName"):
+            fixed.pop(what_it_looks_at, None)
         assert all(value == {"Ref": "AWS::StackName"} for value in fixed.values()), (id_, fixed)
 
 
@@ -85,32 +84,37 @@ def test_every_function_logs_where_lines_are_deleted_in_time() -> None:
     assert own == []
 
 
-def _own_metrics() -> Iterator[tuple[str, frozenset[str]]]:
-    """The metrics of ours that alarms and dashboard look at, with their dimensions."""
-    for alarm in of_type("AWS::CloudWatch::Alarm").values():
-        properties = alarm["Properties"]
-        if properties.get("Namespace") == "GenaiVoice":
-            yield properties["MetricName"], frozenset(each["Name"] for each in properties["Dimensions"])
+def _written(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """The line of a save."""
+    new_app().post("/api/conversations", {"sessionId": "s"}, **{"x-trace-id": "t"})
+    return dict(json.loads(capsys.readouterr().out))
+
+
+def test_the_metric_of_saves_is_made_of_their_lines_and_watched(capsys: pytest.CaptureFixture[str]) -> None:
+    line = _written(capsys)
+    (filtered,) = [each["Properties"] for each in of_type("AWS::Logs::MetricFilter").values()]
+    (metric,) = filtered["MetricTransformations"]
+    asked = dict(re.findall(r'\$\.(\w+) = "([^"]+)"', filtered["FilterPattern"]))
+    assert filtered["LogGroupName"] == {"Ref": "Logs"}
+    assert asked == {name: line[name] for name in asked} == {"message": "request", "route": line["route"]}
+    assert line[metric["MetricValue"].removeprefix("$.")] > 0
+    alarm = document()["Resources"]["DurationAlarm"]["Properties"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == (metric["MetricNamespace"], metric["MetricName"])
+    assert "Dimensions" not in alarm
+
+
+def test_queries_ask_for_what_lines_have(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the dashboard and of docs/operations.md. What queries themselves name is no field."""
     body = document()["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
-    for dimensions, metric in re.findall(r'\{GenaiVoice,([\w,]+)\} MetricName=\\"(\w+)\\"', body):
-        yield metric, frozenset(dimensions.split(","))
-
-
-def test_alarms_and_dashboard_look_at_metrics_that_are_written(capsys: pytest.CaptureFixture[str]) -> None:
-    new_app().post("/api/conversations", {"sessionId": "s"})
-    (written,) = json.loads(capsys.readouterr().out)["_aws"]["CloudWatchMetrics"]
-    dimensions = {frozenset(each) for each in written["Dimensions"]}
-    metrics = {each["Name"] for each in written["Metrics"]}
-    looked_at = list(_own_metrics())
-    assert {metric for metric, _ in looked_at} == metrics
-    assert {each for _, each in looked_at} <= dimensions
-    assert written["Namespace"] == "GenaiVoice"
-
-
-def test_the_route_whose_duration_is_watched_exists() -> None:
-    dimensions = document()["Resources"]["DurationAlarm"]["Properties"]["Dimensions"]
-    (route,) = [each["Value"] for each in dimensions if each["Name"] == "route"]
-    assert route in {name(endpoint) for endpoint in endpoints()}
+    queries = [each["properties"].get("query", "") for each in json.loads(body)["widgets"]]
+    documented = (ROOT / "docs" / "operations.md").read_text()
+    queries += re.findall(r'^filter (?!message = "fault").*', documented, re.M)
+    assert len([each for each in queries if each]) > 1
+    words = {"SOURCE", "filter", "fields", "stats", "sort", "by", "as", "and", "asc", "desc"}
+    for query in queries:
+        named = set(re.findall(r"\bas (\w+)", query))
+        bare = re.sub(r"'[^']*'|\"[^\"]*\"|\b\w+(?=\()", "", query)
+        assert set(re.findall(r"\b[a-zA-Z]\w+", bare)) <= named | words | _written(capsys).keys(), query
 
 
 def test_errors_of_every_operation_that_a_function_may_use_are_watched() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import time_machine
 from genai_voice.conversations import operations
-from genai_voice.conversations.rows import TranscriptPart
+from genai_voice.conversations.rows import ConversationRow, TranscriptPart
 from genai_voice.foundation.clock import now_ms
 from genai_voice.tenancy.hashing import token_hash
 from genai_voice.tenancy.rows import AppRow, SessionRow
@@ -397,6 +397,15 @@ def test_a_transcript_that_is_saved_meanwhile_stays(size: int) -> None:
     parts = [row for row in rows(app.slug, "s") if row["kind"] == "transcript"]
     assert all("expires_at" in part for part in parts), "what nothing points at goes"
     assert bool(parts) is (size > 5)
+
+
+def test_a_conversation_that_is_removed_meanwhile_does_not_come_back() -> None:
+    app = new_app()
+    save(app)
+    say(app, "s", "hello")
+    with before_call("UpdateItem", lambda _: ConversationRow.of(app.slug, "s").delete(), at=(1,)):
+        assert list(operations.backfill(app.slug)) == []
+    assert {row["kind"] for row in rows(app.slug, "s")} == {"app", "message"}
 
 
 def test_a_backfill_whose_answer_is_lost_keeps_its_parts() -> None:

@@ -73,16 +73,6 @@ def test_a_table_that_throttles_is_no_bug(app: Client, code: str) -> None:
         assert (reply.status, reply.json) == (503, {"error": "The table is busy: try again"})
 
 
-@pytest.mark.parametrize("code", ["ThrottlingError", "ProvisionedThroughputExceeded"])
-def test_a_transaction_that_is_throttled_is_no_bug(app: Client, code: str) -> None:
-    registry.put(app.slug, "cancel_appointment", description="", parameters_schema="{}")
-    call = {"sessionId": "s", "toolName": "cancel_appointment", "toolCallId": "c"}
-    with answers(None, *[cancelled(code, "None")] * 50):
-        reply = app.post("/api/tools/execute", call)
-    assert (reply.status, reply.json) == (503, {"error": "The table is busy: try again"})
-    assert app.post("/api/tools/execute", call).status == 200
-
-
 def test_a_cancelled_transaction_is_sent_again_with_the_same_token(app: Client) -> None:
     with answers(cancelled("TransactionConflict"), cancelled("TransactionConflict")) as sent:
         assert write_together([change(app)])
@@ -91,6 +81,21 @@ def test_a_cancelled_transaction_is_sent_again_with_the_same_token(app: Client) 
     stored = StateRow.find(StateRow.of(app.slug).pk, StateRow.of(app.slug).sk)
     assert stored is not None
     assert stored.version == 1
+
+
+THROTTLED = [cancelled("None", "ThrottlingError"), cancelled("ProvisionedThroughputExceeded", "None")]
+
+
+@pytest.mark.parametrize("throttled", THROTTLED, ids=["throttled", "too much for a partition"])
+def test_a_transaction_that_is_throttled_is_sent_again_and_is_no_bug(
+    app: Client, throttled: tuple[int, dict[str, Any]]
+) -> None:
+    with answers(None, throttled, throttled) as sent:  # the first call reads the app
+        assert change_persona(app).status == 200
+    assert ["TransactItems" in body for body in sent] == [False, True, True, True]
+    with answers(None, *[throttled] * 50):
+        reply = app.patch("/api/persona", {"personaTone": "brisk"})
+    assert (reply.status, reply.json) == (503, {"error": "The table is busy: try again"})
 
 
 def test_a_transaction_whose_condition_failed_is_not_sent_again(app: Client) -> None:

@@ -15,8 +15,6 @@ from local.refusals import cors_headers, fault, not_found, too_large, unavailabl
 def _fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("TABLE_NAME", "t")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
-    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "test")
-    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "test")
     settings.cache_clear()
     yield
     settings.cache_clear()

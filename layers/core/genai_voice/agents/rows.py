@@ -64,16 +64,3 @@ class AgentRunRow(Item, discriminator="agent_run"):
     def list_key(app: str, session: str) -> str:
         """Partition of the list of a session's runs."""
         return key("APP", app, "SESSION", session, "AGENT_RUNS")
-
-    @classmethod
-    def latest(cls, app: str, session: str, before: str | None, limit: int) -> list[Self]:
-        """What the index knows of them, latest start first, beginning after position `before`."""
-        return list(
-            cls.query(
-                cls.list_key(app, session),
-                range_key_condition=(cls.gsi1sk < before) if before else None,
-                index_name="gsi1",
-                scan_index_forward=False,
-                limit=limit,
-            )
-        )

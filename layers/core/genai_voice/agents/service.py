@@ -113,7 +113,7 @@ def find_runs(app: str, query: RunQuery) -> RunPage:
         return page
     scope = (app, "agent runs", query.session_id)
     before = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else None
-    listed = AgentRunRow.latest(app, query.session_id, before, query.limit + 1)
+    listed = AgentRunRow.latest("gsi1", AgentRunRow.list_key(app, query.session_id), before, query.limit + 1)
     page["runs"], last = fill(AgentRunRow.whole(listed[: query.limit]), partial(_run_view, app))
     if last is None and len(listed) > query.limit:
         last = listed[query.limit - 1]

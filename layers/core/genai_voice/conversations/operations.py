@@ -156,10 +156,11 @@ def _final_messages(app: str, session: str) -> list[TranscriptItem]:
 
 
 def _fill(row: ConversationRow, items: list[TranscriptItem]) -> bool:
-    """Answers False for a conversation that has got a transcript meanwhile."""
+    """Answers False for a conversation that has got a transcript, or is gone, meanwhile."""
     size = ConversationRow.transcript_bytes
     transcript = store_transcript(row, items)
-    if row.change(transcript.actions, size.does_not_exist() | (size <= _EMPTY_BYTES)):
+    lacks_one = ConversationRow.pk.exists() & (size.does_not_exist() | (size <= _EMPTY_BYTES))
+    if row.change(transcript.actions, lacks_one):
         return True
     if transcript.revision:
         stored = row.stored()

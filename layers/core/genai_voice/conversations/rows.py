@@ -53,17 +53,7 @@ class ConversationRow(Item, discriminator="conversation"):
     @classmethod
     def newest(cls, app: str, status: str | None, before: str | None, limit: int) -> list[Self]:
         """What the index knows of them, newest created first, beginning after position `before`."""
-        index = "gsi2" if status else "gsi1"
-        place = cls.gsi2sk if status else cls.gsi1sk
-        return list(
-            cls.query(
-                cls.list_key(app, status),
-                range_key_condition=(place < before) if before else None,
-                index_name=index,
-                scan_index_forward=False,
-                limit=limit,
-            )
-        )
+        return cls.latest("gsi2" if status else "gsi1", cls.list_key(app, status), before, limit)
 
     @classmethod
     def first_saved(
@@ -177,13 +167,4 @@ class AnnotationRow(Item, discriminator="annotation"):
     @classmethod
     def newest(cls, app: str, quality: str | None, before: str | None, limit: int) -> list[Self]:
         """What the index knows of them, newest created first, beginning after position `before`."""
-        place = cls.gsi2sk if quality else cls.gsi1sk
-        return list(
-            cls.query(
-                cls.list_key(app, quality),
-                range_key_condition=(place < before) if before else None,
-                index_name="gsi2" if quality else "gsi1",
-                scan_index_forward=False,
-                limit=limit,
-            )
-        )
+        return cls.latest("gsi2" if quality else "gsi1", cls.list_key(app, quality), before, limit)

@@ -11,11 +11,11 @@ from genai_voice.demos.model import Parameters, ScenarioReset, ScenarioStateView
 from genai_voice.demos.rows import StateRow
 from genai_voice.demos.scenarios import initial_state
 from genai_voice.foundation.clock import now_ms
-from genai_voice.foundation.model import Listing
+from genai_voice.foundation.model import Scoped
 from genai_voice.foundation.table import Change
 
 
-def read(app: str, query: Listing) -> ScenarioStateView:
+def read(app: str, query: Scoped) -> ScenarioStateView:
     """The stored state; before any tool call the initial one, which is not stored by looking at it."""
     if not query.covers(app):
         return {"appSlug": query.app_slug or "", "state": None, "updatedAt": None}

@@ -51,15 +51,17 @@ __all__ = [
 _BATCH = 25  # items of one BatchWriteItem, DynamoDB's limit
 _READ = 100  # items of one BatchGetItem, the same
 _CONFLICT_RETRIES = 5
-_PASSING = (
+_THROTTLED = {"ProvisionedThroughputExceeded", "ThrottlingError"}  # why a transaction was cancelled
+_CONFLICT = {"TransactionConflictException", "TransactionConflict"}
+_PASSING = {
+    *_THROTTLED,
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "ThrottlingException",
     "TransactionConflictException",
     "TransactionInProgressException",
-)
-_LOST_RACE = {"ConditionalCheckFailed", "TransactionConflict"}  # why a transaction was cancelled
-_THROTTLED = {"ProvisionedThroughputExceeded", "ThrottlingError"}  # the same
+}
+_LOST_RACE = ("ConditionalCheckFailed", "TransactionConflict")
 _opening = threading.Lock()
 
 
@@ -145,6 +147,15 @@ class Item(Model):
         while batch := [(each.pk, each.sk) for each in islice(waiting, _READ)]:
             found = cls.find_all(batch)
             yield from (found[place] for place in batch if place in found)
+
+    @classmethod
+    def latest(cls, index: str, partition: str, before: str | None, limit: int) -> list[Self]:
+        """What `gsi1` or `gsi2` knows of the last items of a list, last first, beginning after position
+        `before`.
+        """
+        place = {"gsi1": cls.gsi1sk, "gsi2": cls.gsi2sk}[index]
+        after = (place < before) if before else None
+        return list(cls.query(partition, after, index_name=index, scan_index_forward=False, limit=limit))
 
     @classmethod
     def in_trace(cls, app: str, trace_id: str, prefix: str) -> Iterator[Self]:
@@ -276,11 +287,8 @@ def write_together(
             update_items=updates,
         )
     except TransactWriteError as refused:
-        reasons = {reason.code for reason in refused.cancellation_reasons if reason}
-        if reasons & _LOST_RACE:
+        if any(reason and reason.code in _LOST_RACE for reason in refused.cancellation_reasons):
             return False
-        if reasons & _THROTTLED:
-            raise _busy() from None
         raise
     return True
 
@@ -305,7 +313,7 @@ def _put_batch(pending: list[Any]) -> None:
         pending = [request["PutRequest"]["Item"] for request in unprocessed]
         if not pending:
             return
-    raise _busy()
+    raise Busy("The table is busy: try again")
 
 
 # -- what botocore is told --------------------------------------------------------------------------------
@@ -324,32 +332,29 @@ def _record_capacity(parsed: Mapping[str, Any], model: Any, **_: object) -> None
 
 def _tell_busy(parsed: Mapping[str, Any], **_: object) -> None:
     """What outlasts the retries but goes by itself is no bug."""
-    if parsed.get("Error", {}).get("Code") in _PASSING:
-        raise _busy()
-
-
-def _busy() -> Busy:
-    return Busy("The table is busy: try again")
+    codes = _codes(parsed)
+    if codes & _PASSING and "ConditionalCheckFailed" not in codes:
+        raise Busy("The table is busy: try again")
 
 
 def _retry_after_conflict(response: Any, attempts: int, **_: object) -> float | None:
-    """DynamoDB answers TransactionConflict when an item is in another's transaction, and neither botocore nor
-    pynamodb retries it.
+    """DynamoDB answers TransactionConflict when an item is in another's transaction, and cancels a
+    transaction when one of its items is throttled. Neither botocore nor pynamodb retries these.
 
     Tells botocore to send the same request (the same ClientRequestToken too) again after 10-200 ms, up to 5
     times.
     """
     if response is None or attempts > _CONFLICT_RETRIES:
         return None
-    parsed = response[1]
-    codes = {parsed.get("Error", {}).get("Code")} | {
-        reason.get("Code") for reason in parsed.get("CancellationReasons", [])
-    }
-    conflict = (
-        codes & {"TransactionConflictException", "TransactionConflict"}
-        and "ConditionalCheckFailed" not in codes
-    )
-    return random.uniform(0.01, min(0.2, 0.025 * 2**attempts)) if conflict else None  # noqa: S311 - spreads retries
+    codes = _codes(response[1])
+    passes = codes & (_CONFLICT | _THROTTLED) and "ConditionalCheckFailed" not in codes
+    return random.uniform(0.01, min(0.2, 0.025 * 2**attempts)) if passes else None  # noqa: S311 - spreads retries
+
+
+def _codes(parsed: Mapping[str, Any]) -> set[str]:
+    """Of an error, and of the reasons why a transaction was cancelled."""
+    reasons = parsed.get("CancellationReasons", [])
+    return {each["Code"] for each in (parsed.get("Error", {}), *reasons) if "Code" in each}
 
 
 def _unless_condition_failed(refused: PutError | UpdateError | GetError | DeleteError) -> bool:

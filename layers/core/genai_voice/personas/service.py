@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from genai_voice.foundation.model import Listing, Ok, json_object
+from genai_voice.foundation.model import Ok, Scoped, json_object
 from genai_voice.personas.model import PersonaUpdate, PersonaView
 from genai_voice.personas.rows import PersonaRow
 from genai_voice.tenancy import apps
 
 
-def read(app: str, query: Listing) -> PersonaView:
+def read(app: str, query: Scoped) -> PersonaView:
     """The linked persona of the library where it exists and is active, whole; else the app's own fields."""
     if not query.covers(app):
         return _view({})

@@ -98,7 +98,8 @@ def revoke_tokens(slug: str) -> None:
     """Refuse every session token that was opened until now: within 30 s everywhere, at once in this process.
     New ones can be opened. Raises NotFound.
 
-    The moment is this machine's: with a clock that is slow, the newest tokens live on.
+    The moment is this machine's: with a clock that is slow, the newest tokens live on; with one that is fast,
+    new ones are refused until then.
     """
     _switch(slug, AppRow.tokens_revoked_at.set(now_ms()))
 
