@@ -24,31 +24,31 @@ class PersonaView(TypedDict):
     uiStrings: dict[str, Any] | None
 
 
-class PersonaUpdate(Request):
-    """What is absent is left alone; an empty text is a value."""
+class Manner(Request):
+    """How an agent calls itself and speaks. What is absent is left alone; an empty text is a value."""
 
     persona_name: LongText | None = None
     persona_greeting: LongText | None = None
     persona_tone: LongText | None = None
     preferred_terms: LongText | None = None
     blocked_terms: LongText | None = None
+
+
+class PersonaUpdate(Manner):
+    """Of the app's own fields."""
+
     ui_strings: JsonObjectText | None = None
 
 
 # -- library -----------------------------------------------------------------------------------------------
 
 
-class NewPersona(Request):
+class NewPersona(Manner):
     missing: ClassVar[str] = "name and systemPrompt are required"
 
     name: Name
     system_prompt: Prompt
     voice: LongText | None = None
-    persona_name: LongText | None = None
-    persona_greeting: LongText | None = None
-    persona_tone: LongText | None = None
-    preferred_terms: LongText | None = None
-    blocked_terms: LongText | None = None
 
 
 class PersonaNamed(Request):
@@ -57,17 +57,12 @@ class PersonaNamed(Request):
     persona_id: Name
 
 
-class PersonaChange(PersonaNamed):
-    """What is absent is left alone; an empty text is a value, but for the two that are required."""
+class PersonaChange(PersonaNamed, Manner):
+    """The two that a persona must have cannot be made empty."""
 
     name: Name | None = None
     system_prompt: Prompt | None = None
     voice: LongText | None = None
-    persona_name: LongText | None = None
-    persona_greeting: LongText | None = None
-    persona_tone: LongText | None = None
-    preferred_terms: LongText | None = None
-    blocked_terms: LongText | None = None
 
 
 class Assignment(Request):
