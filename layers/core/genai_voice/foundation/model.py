@@ -115,9 +115,11 @@ def at_most(limit: int, unit: str = "bytes") -> AfterValidator:
 def _page_size(value: object) -> object:
     """Contract 1.8: what is no whole number from 1 on is absent, more than 500 is 500."""
     try:
-        wanted = min(float(str(value)), MAX_LISTED)
+        wanted = float(str(value))
     except ValueError:
         raise PydanticUseDefault from None
+    if wanted >= MAX_LISTED:
+        return MAX_LISTED
     if not (wanted >= 1 and wanted.is_integer()):  # nan is neither
         raise PydanticUseDefault
     return int(wanted)
