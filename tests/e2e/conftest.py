@@ -14,5 +14,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield service
 
 
-# Where the suite runs under nohup its services would inherit that, and be right not to end with SIGHUP.
+# Where the suite runs under nohup or in the background its services would inherit that, and be right not to
+# end with SIGHUP or SIGINT.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -106,13 +107,17 @@ def test_revoked_tokens_are_out_within_thirty_seconds_and_new_ones_work(served: 
         answer(client.call("GET", "/api/tools"))
 
 
-def test_a_pipe_that_is_closed_early_is_quiet(served: Served) -> None:
+def long_dump(served: Served) -> subprocess.Popen[bytes]:
+    """A command that cannot end while nobody reads: a pipe holds less than one of these conversations."""
     with served.client("demo-ecommerce") as client:
         for number in range(20):
             body = {"sessionId": f"call-{number}", "messages": [written("x" * 100_000, 1)]}
             client.post("/api/conversations", body)
-    process = served.operating("conversations", "dump", "--app", "demo-ecommerce", "--json")
-    with process:
+    return served.operating("conversations", "dump", "--app", "demo-ecommerce", "--json")
+
+
+def test_a_pipe_that_is_closed_early_is_quiet(served: Served) -> None:
+    with long_dump(served) as process:
         assert process.stdout
         assert process.stderr
         process.stdout.read(1)
@@ -121,11 +126,10 @@ def test_a_pipe_that_is_closed_early_is_quiet(served: Served) -> None:
 
 
 def test_ctrl_c_says_where_it_stopped(served: Served) -> None:
-    process = served.operating("conversations", "dump", "--app", "demo-ecommerce", "--json")
-    with process:
+    with long_dump(served) as process:
         assert process.stdout
         assert process.stderr
-        process.stdout.read(1)  # it is at work, and cannot end: nobody reads on
+        process.stdout.read(1)  # it is at work
         process.send_signal(signal.SIGINT)
         process.stdout.read()
         told = process.stderr.read().decode()
