@@ -42,11 +42,8 @@ def recorded(app: str, actor: str, command: str, arguments: Mapping[str, Any]) -
     row.save()
     try:
         yield result
-    except Exception as reason:
+    except BaseException as reason:  # Ctrl-C too: each is told, and goes on its way
         _finish(row, _why(reason), result)
-        raise
-    except BaseException:
-        _finish(row, "interrupted", result)
         raise
     _finish(row, "done", result)
 
@@ -63,9 +60,11 @@ def _finish(row: AuditRow, outcome: str, result: Mapping[str, Any]) -> None:
     row.change(actions)
 
 
-def _why(reason: Exception) -> str:
+def _why(reason: BaseException) -> str:
     """Only what is made to be told is quoted: other messages may hold anything."""
-    return f"refused: {reason}" if isinstance(reason, Refused) else f"failed: {type(reason).__name__}"
+    if isinstance(reason, Refused):
+        return f"refused: {reason}"
+    return f"failed: {type(reason).__name__}" if isinstance(reason, Exception) else "interrupted"
 
 
 def _short(value: Any) -> Any:
