@@ -68,6 +68,10 @@ COMPILE = .venv/bin/uv pip compile -q --universal --python-version 3.11 --genera
 lock: .venv/ready ## Compile the dependency groups of pyproject.toml into pinned requirements with hashes
 	@$(COMPILE) --group dev -o requirements/dev.txt >/dev/null
 	@$(COMPILE) --group core -c requirements/dev.txt -o layers/core/requirements.txt >/dev/null
+	@for each in guardrails webhook_sender; do \
+		mkdir -p functions/$$each; \
+		$(COMPILE) --group $$each -c requirements/dev.txt -o functions/$$each/requirements.txt >/dev/null || exit 1; \
+	done
 	@$(COMPILE) --group sam -o requirements/sam.txt >/dev/null
 
 .venv/ready: requirements/dev.txt requirements/environment.sh pyproject.toml

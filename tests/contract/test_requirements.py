@@ -16,8 +16,11 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPILED = {
     "core": ROOT / "layers" / "core" / "requirements.txt",
     "dev": ROOT / "requirements" / "dev.txt",
+    "guardrails": ROOT / "functions" / "guardrails" / "requirements.txt",
     "sam": ROOT / "requirements" / "sam.txt",
+    "webhook_sender": ROOT / "functions" / "webhook_sender" / "requirements.txt",
 }
+DEPLOYED = sorted({*COMPILED} - {"dev", "sam"})
 GROUPS = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
 
 each_group = pytest.mark.parametrize("group", COMPILED)
@@ -69,8 +72,19 @@ def _met(wanted: Requirement, compiled: list[Pin]) -> bool:
     return bool(versions) and all(map(wanted.specifier.contains, versions))
 
 
-def test_the_layer_ships_the_versions_that_tests_run() -> None:
-    assert set(pins("core")) <= set(pins("dev")), "run `make lock`"
+@pytest.mark.parametrize("group", DEPLOYED)
+def test_what_is_deployed_are_the_versions_that_tests_run(group: str) -> None:
+    assert set(pins(group)) <= set(pins("dev")), "run `make lock`"
+
+
+def test_a_function_ships_nothing_that_the_layer_has() -> None:
+    shipped = {group: {pin.name for pin in pins(group)} for group in DEPLOYED}
+    assert all(not shipped[group] & shipped["core"] for group in DEPLOYED if group != "core")
+
+
+def test_every_function_with_requirements_of_its_own_has_its_group() -> None:
+    found = {path.parent.name for path in (ROOT / "functions").glob("*/requirements.txt")}
+    assert found == {*DEPLOYED} - {"core"}
 
 
 @each_group
