@@ -22,7 +22,10 @@ os.environ.update(
     DEPLOYMENT_SECRET_FILE=str(_SECRET),
     POWERTOOLS_SERVICE_NAME="genai-voice",
 )
-for _variable in ("ALLOWED_ORIGINS", "DYNAMODB_ENDPOINT", "DEPLOYMENT_SECRET_ARN", "OUTGOING_TEST_CA"):
+for _variable in (
+    *("ALLOWED_ORIGINS", "DYNAMODB_ENDPOINT", "DEPLOYMENT_SECRET_ARN", "OUTGOING_TEST_CA"),
+    "WEBHOOK_QUEUE_URL",
+):
     os.environ.pop(_variable, None)
 
 

@@ -15,7 +15,7 @@ def flag(name: str) -> str:
 
 
 def _kinds() -> dict[str, str]:
-    """Of each field the JSON type: string, number, integer or boolean."""
+    """Of each field the JSON type: string, number, integer, boolean or array (of texts)."""
     properties = AppFields.model_json_schema(by_alias=False)["properties"]
     return {
         name: next(each.get("type", "number") for each in shape["anyOf"])
@@ -28,7 +28,7 @@ def app_fields(command: Callable[..., None]) -> Callable[..., None]:
     for name, kind in reversed(_kinds().items()):
         text = AppFields.model_fields[name].description
         flags = f"{flag(name)}/{flag('no_' + name)}" if kind == "boolean" else flag(name)
-        metavar = {"boolean": None, "string": "TEXT"}.get(kind, "NUMBER")
+        metavar = {"boolean": None, "string": "TEXT", "array": "TEXT,TEXT"}.get(kind, "NUMBER")
         command = click.option(flags, name, default=None, metavar=metavar, help=text)(command)
     return command
 
@@ -50,13 +50,15 @@ def _python_name(wire: str) -> str:
 
 
 def _value(kind: str, given: Any) -> Any:
-    """Numbers are numbers; `@file` stands for the text in that file."""
+    """Numbers are numbers, lists are separated by commas; `@file` stands for the text in that file."""
     if kind in ("number", "integer"):
         try:
             number = json.loads(given)
         except ValueError:
             return given
         return given if number is None else number
+    if kind == "array":
+        return [each.strip() for each in given.split(",") if each.strip()]
     if isinstance(given, str) and given.startswith("@"):
         try:
             return Path(given[1:]).read_text(encoding="utf-8")

@@ -30,6 +30,7 @@ OUTWARD = {
     "demos.scenarios",  # reads the data files
     "tenancy",  # exports the Api that is bound to the resolver
     "tenancy.resolver",
+    "webhooks.outbox",  # makes rows, tells the queue
     "tools.claims",  # reads the clock, waits
     "tools.endpoint",  # calls what tenants have registered
 }
@@ -38,7 +39,7 @@ OUTWARD = {
 EVERYWHERE = {"pydantic", "pydantic_core", "typing_extensions"}
 HOMES = {
     "aws_lambda_powertools": {"foundation.log"},
-    "botocore": {"foundation.secret"},
+    "botocore": {"foundation.queue", "foundation.secret"},
     "cachetools": {"foundation.secret", "tenancy.resolver"},
     "cryptography": {"foundation.sealing", "foundation.secret"},
     "h11": {"foundation.outgoing"},

@@ -42,6 +42,11 @@ FIELDS: dict[str, tuple[tuple[str, ...], Any]] = {
     "handoff_expiration_seconds": (("--handoff-expiration-seconds", "3600"), 3600),
     "knowledge_threshold": (("--knowledge-threshold", "-0.25"), -0.25),
     "ui_strings": (("--ui-strings", '{"title": "Hi"}'), '{"title": "Hi"}'),
+    "mute_agent_after_handoff": (("--mute-agent-after-handoff",), True),
+    "webhook_events": (
+        ("--webhook-events", "handoff.claimed, conversation.ended"),
+        ["handoff.claimed", "conversation.ended"],
+    ),
     "browser_scope": (("--browser-scope", "runtime"), "runtime"),
 }
 OPTIONAL = [name for name in AppFields.model_fields if not NewApp.model_fields[name].is_required()]

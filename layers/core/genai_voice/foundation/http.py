@@ -45,6 +45,10 @@ _ALLOWED = {
     "Access-Control-Max-Age": "86400",
 }
 _CREDENTIAL_FIELDS = ("appSlug", "appSecret", "sessionToken")
+_TOO_NARROW = {
+    "manage": "This app limits its session tokens to runtime calls: use the app secret",
+    "secret": "Session tokens are not accepted here: use the app secret",
+}
 _LONGEST_TRACE_ID = 1000  # characters
 
 
@@ -88,8 +92,8 @@ class Endpoint:
     caller_first: bool = False
     """Whether credentials are checked before the input (contract 2.4)."""
     scope: str = "runtime"
-    """What the caller must be allowed: `runtime` (hold conversations) or `manage` (change what agents say and
-    do).
+    """What the caller must be allowed: `runtime` (hold conversations), `manage` (change what agents say and
+    do) or `secret` (what no session token may).
     """
     body_limit: int = MEGABYTE
     """Bytes."""
@@ -205,7 +209,7 @@ class Api:
         caller = self._resolve(exchange.carriers)
         exchange.app = caller.app.slug
         if endpoint.scope not in caller.scopes:
-            raise Unauthorized("This app limits its session tokens to runtime calls: use the app secret")
+            raise Unauthorized(_TOO_NARROW[endpoint.scope])
         return {"caller": caller}
 
 

@@ -63,3 +63,8 @@ def report_fault(route: str, trace_id: str | None, kind: str, frames: Iterable[F
         error=kind,
         frames=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
     )
+
+
+def report_lost_nudge(kind: str, messages: int) -> None:
+    """Messages that a queue did not take: what they were about is done by the next sweep."""
+    logger().warning("nudge lost", error=kind, messages=messages)

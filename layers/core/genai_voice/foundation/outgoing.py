@@ -81,6 +81,8 @@ class Answer(NamedTuple):
     status: int
     """As it came: a redirect is an answer like others."""
     body: bytes
+    retry_after: str | None = None
+    """The header of this name, as it came."""
 
 
 def check_address(url: str) -> None:
@@ -322,6 +324,7 @@ def _exchange(
     )
 
     status, received = 0, bytearray()
+    retry_after: str | None = None
     try:
         while not isinstance(event := http.next_event(), EndOfMessage):
             if event is NEED_DATA:
@@ -329,14 +332,17 @@ def _exchange(
                 http.receive_data(wire.recv(16_384))
             elif isinstance(event, Response):
                 status = event.status_code
+                said = dict(event.headers)
+                if b"retry-after" in said:
+                    retry_after = said[b"retry-after"].decode("latin-1")
                 if method != "HEAD":
-                    _check_size(int(dict(event.headers).get(b"content-length", 0)))
+                    _check_size(int(said.get(b"content-length", 0)))
             elif isinstance(event, Data):
                 received += event.data
                 _check_size(len(received))
     except RemoteProtocolError:
         raise Failed("The host did not answer with valid HTTP.") from None
-    return Answer(status, bytes(received))
+    return Answer(status, bytes(received), retry_after)
 
 
 def _framed(place: _Place, headers: Mapping[str, str], body: bytes | None) -> list[tuple[str, str]]:

@@ -47,6 +47,8 @@ class Settings(BaseModel):
     """The Secrets Manager secret from which pepper and signing keys are derived."""
     deployment_secret_file: str | None = Field(default=None, alias="DEPLOYMENT_SECRET_FILE")
     """The same as a file, for one machine. Takes precedence."""
+    webhook_queue_url: str | None = Field(default=None, alias="WEBHOOK_QUEUE_URL", pattern="^https?://")
+    """The SQS queue that tells the sender of webhooks what is due. Without it they wait for the sweep."""
     outgoing_test_ca: Annotated[FilePath, AfterValidator(_never_deployed)] | None = Field(
         default=None, alias="OUTGOING_TEST_CA"
     )

@@ -28,11 +28,12 @@ from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
 from pynamodb.models import Model
 
 from genai_voice.foundation.errors import Busy
-from genai_voice.foundation.keys import key
+from genai_voice.foundation.keys import digest, key
 from genai_voice.foundation.metering import record
 from genai_voice.foundation.settings import settings
 
 __all__ = [
+    "DUE_SHARDS",
     "Action",
     "BinaryAttribute",
     "BooleanAttribute",
@@ -61,6 +62,8 @@ _PASSING = {
     "TransactionConflictException",
     "TransactionInProgressException",
 }
+DUE_SHARDS = 8
+
 _LOST_RACE = ("ConditionalCheckFailed", "TransactionConflict")
 _opening = threading.Lock()
 
@@ -95,6 +98,15 @@ class _ByGsi2(GlobalSecondaryIndex["Item"]):  # type: ignore[no-untyped-call]
     gsi2sk = UnicodeAttribute(range_key=True)
 
 
+class _ByDue(GlobalSecondaryIndex["Item"]):  # type: ignore[no-untyped-call]
+    class Meta:
+        index_name = "due"
+        projection = IncludeProjection(["kind"])
+
+    due = UnicodeAttribute(hash_key=True)
+    due_at = NumberAttribute(range_key=True)
+
+
 class Item(Model):
     """A row of the table. Each kind is a subclass: `class HandoffRow(Item, discriminator="handoff")`.
 
@@ -114,6 +126,8 @@ class Item(Model):
     gsi1sk = UnicodeAttribute(null=True)
     gsi2pk = UnicodeAttribute(null=True)
     gsi2sk = UnicodeAttribute(null=True)
+    due = UnicodeAttribute(null=True)  # goes and comes with due_at: see `falls_due`
+    due_at = NumberAttribute(null=True)  # epoch ms
     version = NumberAttribute(
         null=True
     )  # raised by an explicit ADD; pynamodb's VersionAttribute resets it on an unconditional update
@@ -122,6 +136,7 @@ class Item(Model):
 
     by_gsi1 = _ByGsi1()
     by_gsi2 = _ByGsi2()
+    by_due = _ByDue()
 
     @classmethod
     def find(cls, pk: str, sk: str) -> Self | None:
@@ -162,6 +177,35 @@ class Item(Model):
         """The items of a kind that were put in a trace, by their sort keys, which begin with `prefix`."""
         trace = _trace_key(app, trace_id)
         return cls.whole(cls.query(trace, cls.gsi2sk.startswith(prefix), index_name="gsi2"))
+
+    def falls_due(self, at_ms: float) -> list[Action]:
+        """Has the sweep look at the item from this moment on (epoch ms), until `settled` says otherwise."""
+        return [type(self).due.set(self._due_key()), type(self).due_at.set(at_ms)]
+
+    @classmethod
+    def settled(cls) -> list[Action]:
+        """Nothing of the item waits for the sweep any more."""
+        return [cls.due.remove(), cls.due_at.remove()]
+
+    def put_due(self, at_ms: float) -> None:
+        """As `falls_due`, on an item that is not stored yet."""
+        self.due, self.due_at = self._due_key(), at_ms
+
+    def _due_key(self) -> str:
+        return self._due_partition(int(digest(self.pk, self.sk)[:2], 16) % DUE_SHARDS)
+
+    @classmethod
+    def _due_partition(cls, shard: int) -> str:
+        """What waits of one kind is spread over partitions, so that none becomes hot."""
+        return key("DUE", str(cls.kind.get_discriminator(cls)), "SHARD", str(shard))
+
+    @classmethod
+    def all_due(cls, until_ms: float) -> Iterator[Self]:
+        """Where the items of this kind are that fell due until then: keys alone, as the index knows them. In
+        each of DUE_SHARDS partitions the longest waiting first.
+        """
+        for shard in range(DUE_SHARDS):
+            yield from cls.query(cls._due_partition(shard), cls.due_at <= until_ms, index_name="due")
 
     def stored(self) -> Self | None:
         """This item as it is now, or None: `StateRow.of(app).stored()`."""
@@ -257,9 +301,13 @@ class Change:
 
 
 def write_together(
-    changes: Sequence[Change], puts: Sequence[Item] = (), inserts: Sequence[Item] = ()
+    changes: Sequence[Change],
+    puts: Sequence[Item] = (),
+    inserts: Sequence[Item] = (),
+    removals: Sequence[Item] = (),
 ) -> bool:
-    """All or nothing (TransactWriteItems, at double cost). What is inserted must be new.
+    """All or nothing (TransactWriteItems, at double cost, at most 100 items). What is inserted must be new,
+    what is removed must be there.
 
     Answers False when a condition does not hold, or other writers win every time: read again, then decide.
     Raises Busy when DynamoDB throttles.
@@ -279,7 +327,7 @@ def write_together(
     try:
         Item._get_connection().connection.transact_write_items(
             condition_check_items=checks,
-            delete_items=[],
+            delete_items=[row.get_delete_kwargs_from_instance(type(row).pk.exists()) for row in removals],
             put_items=[
                 *(row.get_save_kwargs_from_instance() for row in puts),
                 *(row.get_save_kwargs_from_instance(type(row).pk.does_not_exist()) for row in inserts),

@@ -1,14 +1,20 @@
 """What of an app an operator may set, and the limits of it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from genai_voice.foundation.model import JsonObjectText, LongText, Name, Number, Prompt, Request, at_most
-from genai_voice.tenancy.model import TOKEN_PREFIX
+from genai_voice.tenancy.model import TOKEN_PREFIX, WebhookEvent
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 """Lower-case letters, digits, `-` and `_`, at most 63: it stands in headers, room names and keys."""
+
+
+def _once(values: list[WebhookEvent]) -> list[WebhookEvent]:
+    return list(dict.fromkeys(values))
+
+
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
@@ -37,10 +43,17 @@ class AppFields(Request):
     )
     handoff_enabled: bool | None = Field(default=None, description="stored for dashboards")
     handoff_webhook_url: Annotated[str, Field(pattern="^https://"), at_most(2_000)] | None = Field(
-        default=None, description="where handoffs are announced (https)"
+        default=None, description="where handoffs and other events are announced (https)"
     )
     handoff_expiration_seconds: Count | None = Field(
-        default=None, description="when a pending handoff expires"
+        default=None, description="when a pending handoff expires; 0 is never"
+    )
+    mute_agent_after_handoff: bool | None = Field(
+        default=None, description="whether the agent may run no tools once a conversation is with a person"
+    )
+    webhook_events: Annotated[list[WebhookEvent], AfterValidator(_once)] | None = Field(
+        default=None,
+        description=f"what is announced besides handoff.created, of {', '.join(get_args(WebhookEvent))}",
     )
     knowledge_threshold: Annotated[Number, Field(ge=-1, le=1)] | None = Field(
         default=None, description="cosine score below which a search is a gap, -1 to 1"

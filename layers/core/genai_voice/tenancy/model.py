@@ -13,7 +13,17 @@ MAX_TTL_MS = 24 * 3_600_000
 DEFAULT_TTL_MS = 3_600_000
 
 TOKEN_PREFIX = "gvs_"  # noqa: S105 - lets scanners find leaked tokens, and tells tokens from app secrets
-Scope = Literal["runtime", "manage"]
+Scope = Literal["runtime", "manage", "secret"]
+WebhookEvent = Literal[
+    "handoff.created",
+    "handoff.claimed",
+    "handoff.resolved",
+    "handoff.expired",
+    "conversation.ended",
+    "guardrail.blocked",
+]
+ANNOUNCED: frozenset[WebhookEvent] = frozenset({"handoff.created"})
+"""What every app with an address is told; the others it asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +35,13 @@ class App:
     """Tool calls of a session in 60 s; 0 is unlimited."""
     persona_version: str
     """What its agent presents itself with: `<personaId>@<n>` of a linked persona, else `own@<n>`."""
+    guardrails_enabled: bool = False
+    handoff_expiration_s: int = 0
+    """After which a pending handoff expires; 0 is never."""
+    mute_agent_after_handoff: bool = False
+    """Whether its agent is kept from acting once a conversation is with a person."""
+    webhook_events: frozenset[WebhookEvent] = frozenset()
+    """What it wants to be told; nothing where it has no address."""
 
 
 @dataclass(frozen=True, slots=True)

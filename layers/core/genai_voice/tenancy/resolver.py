@@ -22,7 +22,7 @@ from genai_voice.foundation.http import Carriers
 from genai_voice.foundation.secret import key_of
 from genai_voice.foundation.table import Item
 from genai_voice.tenancy.hashing import secret_hash, token_hash
-from genai_voice.tenancy.model import TOKEN_PREFIX, App, Caller, Scope
+from genai_voice.tenancy.model import TOKEN_PREFIX, Caller, Scope
 from genai_voice.tenancy.rows import AppRow, BrakeRow, SessionRow
 
 PEPPER = "app-secret-pepper"
@@ -31,7 +31,8 @@ _KEPT_MS = 30_000
 _WRONG_PER_WINDOW = 10
 _WINDOW_MS = 60_000
 _BLOCKED_MS = 30_000
-_FULL: frozenset[Scope] = frozenset({"runtime", "manage"})
+_ALL: frozenset[Scope] = frozenset({"runtime", "manage", "secret"})
+_FULL = _ALL - {"secret"}
 _RUNTIME: frozenset[Scope] = frozenset({"runtime"})
 
 _callers: TTLCache[tuple[str, ...], tuple[Caller, float]] = TTLCache(10_000, _KEPT_MS, timer=now_ms)
@@ -69,7 +70,7 @@ def by_token(token: str | None) -> Caller | None:
     app = AppRow.load(session.app)
     if app is None or not app.is_active or (session.created_at or 0) <= (app.tokens_revoked_at or -1):
         return None
-    caller = Caller(_app(app), "session", _RUNTIME if app.browser_scope == "runtime" else _FULL)
+    caller = Caller(app.as_app(), "session", _RUNTIME if app.browser_scope == "runtime" else _FULL)
     return _remember(caller, session.expires_ms, "token", hashed)
 
 
@@ -94,7 +95,7 @@ def by_secret(slug: str | None, secret: str | None, source: str) -> Caller | Non
         return None
     if not app.is_active:
         return None
-    return _remember(Caller(_app(app), "secret", _FULL), valid_until, *remembered_as)
+    return _remember(Caller(app.as_app(), "secret", _ALL), valid_until, *remembered_as)
 
 
 def secret_valid_until(app: AppRow, secret: str) -> float | None:
@@ -116,10 +117,6 @@ def forget_callers(slug: str | None = None) -> None:
         for remembered_as, (caller, _) in list(_callers.items()):
             if slug in (None, caller.app.slug):
                 del _callers[remembered_as]
-
-
-def _app(row: AppRow) -> App:
-    return App(row.slug, int(row.max_actions_per_turn or 0), row.persona_version_in_force)
 
 
 def _recall(*remembered_as: str) -> Caller | None:

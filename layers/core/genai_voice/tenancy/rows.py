@@ -18,6 +18,7 @@ from genai_voice.foundation.table import (
     NumberAttribute,
     UnicodeAttribute,
 )
+from genai_voice.tenancy.model import ANNOUNCED, App
 
 
 def persona_version(known_as: str, number: int) -> str:
@@ -31,6 +32,13 @@ class SecretHash(MapAttribute[str, Any]):
     salt = BinaryAttribute(legacy_encoding=False)
     hash = BinaryAttribute(legacy_encoding=False)
     pepper_id = UnicodeAttribute()
+    until = NumberAttribute(null=True)  # epoch ms; absent: for good
+
+
+class SigningSecret(MapAttribute[str, Any]):
+    """One secret that webhooks of an app are signed with."""
+
+    sealed = BinaryAttribute(legacy_encoding=False)  # for (app, WEBHOOK_SECRET)
     until = NumberAttribute(null=True)  # epoch ms; absent: for good
 
 
@@ -142,6 +150,10 @@ class AppRow(Presented, discriminator="app"):
     handoff_enabled = BooleanAttribute(null=True)
     handoff_webhook_url = UnicodeAttribute(null=True)
     handoff_expiration_seconds = NumberAttribute(null=True)
+    mute_agent_after_handoff = BooleanAttribute(null=True)
+    webhook_events: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, null=True)
+    webhook_secrets: ListAttribute[Any] = ListAttribute(of=SigningSecret, null=True)
+    webhook_disabled = UnicodeAttribute(null=True)  # the address that has answered 410
     knowledge_threshold = NumberAttribute(null=True)
     browser_scope = UnicodeAttribute(null=True)
     tokens_revoked_at = NumberAttribute(null=True)  # epoch ms: tokens opened until then count no more
@@ -167,6 +179,19 @@ class AppRow(Presented, discriminator="app"):
         if self.persona_id and self.persona_number:
             return persona_version(self.persona_id, int(self.persona_number))
         return persona_version(self.known_as, self.number)
+
+    def as_app(self) -> App:
+        """What requests may know of it."""
+        wanted = ANNOUNCED | frozenset(self.webhook_events or ()) if self.handoff_webhook_url else frozenset()
+        return App(
+            slug=self.slug,
+            max_actions_per_turn=int(self.max_actions_per_turn or 0),
+            persona_version=self.persona_version_in_force,
+            guardrails_enabled=bool(self.guardrails_enabled),
+            handoff_expiration_s=int(self.handoff_expiration_seconds or 0),
+            mute_agent_after_handoff=bool(self.mute_agent_after_handoff),
+            webhook_events=wanted,
+        )
 
     @classmethod
     def load(cls, slug: str) -> Self | None:

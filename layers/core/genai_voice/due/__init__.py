@@ -1,0 +1,1 @@
+"""Work that must happen later or again: a sweep finds what is due."""

@@ -1,0 +1,53 @@
+"""Queues: a message is a nudge that there is work. The work itself is a row that is due (`Item.falls_due`),
+so a message that is lost costs time and nothing else.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from genai_voice.foundation.log import report_lost_nudge
+from genai_voice.foundation.settings import settings
+
+MAX_DELAY_S = 900
+"""The longest that SQS holds a message back."""
+
+_BATCH = 10  # messages of one SendMessageBatch, SQS's limit
+
+
+def nudge(url: str | None, bodies: Sequence[str], delay_s: int = 0) -> None:
+    """Send these messages, to be delivered after `delay_s` seconds (at most MAX_DELAY_S). Never raises: the
+    sweep finds what was due all the same. Without a queue (None) it is left to the sweep.
+    """
+    if url is None:
+        return
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    for start in range(0, len(bodies), _BATCH):
+        entries = [
+            {"Id": str(place), "MessageBody": body, "DelaySeconds": delay_s}
+            for place, body in enumerate(bodies[start : start + _BATCH])
+        ]
+        try:
+            reply = _client(url).send_message_batch(QueueUrl=url, Entries=entries)
+        except (BotoCoreError, ClientError) as reason:
+            report_lost_nudge(type(reason).__name__, len(entries))
+        else:
+            if reply.get("Failed"):
+                report_lost_nudge("Failed", len(reply["Failed"]))
+
+
+@cache
+def _client(url: str) -> Any:
+    """Of the place that the queue's address names. With little patience: somebody waits for a reply."""
+    from botocore.config import Config
+    from botocore.session import get_session
+
+    place = urlsplit(url)
+    return get_session().create_client(
+        "sqs",
+        region_name=settings().region,
+        endpoint_url=f"{place.scheme}://{place.netloc}",
+        config=Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2}),
+    )
