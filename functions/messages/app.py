@@ -10,7 +10,7 @@ api = Api()
 @api.get("/api/messages", caller_first=False)
 def find(caller: Caller, query: MessageQuery) -> MessagePage:
     """All messages of a session, oldest first."""
-    return messages.find(caller.app.slug, query)
+    return messages.find(caller.app, query)
 
 
 @api.post("/api/messages")

@@ -19,6 +19,7 @@ CREDENTIALS_FIRST = {
     "GET /api/agents/session/runs",
     "GET /api/annotations",
     "GET /api/conversations",
+    "GET /api/handoffs",
     "GET /api/persona",
     "GET /api/personas",
     "GET /api/personas/versions",
@@ -43,7 +44,7 @@ CREDENTIALS_FIRST = {
 TOLERANT = {"POST /api/auth/session", "POST /api/scenario-state/reset"}
 """Contract 1.5: for them a body that is no JSON object is {}."""
 
-LARGER_BODIES = {"POST /api/conversations": 5 * MEGABYTE}
+LARGER_BODIES = {"POST /api/conversations": 5 * MEGABYTE, "POST /api/handoffs": 5 * MEGABYTE}
 """Contract, section 7, row 30; every other body has at most 1 MB."""
 
 MANAGING = {
@@ -112,7 +113,8 @@ def test_every_place_where_a_row_is_found_names_its_app(endpoint: Endpoint) -> N
     body = body_for(endpoint, app)
     assert call(endpoint.method, endpoint.path, body=body, headers=headers).status == endpoint.status
     session = f"APP#{app.slug}#SESSION#x#"
-    for pk in (f"APP#{app.slug}#", f"APP#{app.slug}#EXECUTION", session):
+    kinds = [f"APP#{app.slug}#{each}" for each in ("DELIVERY", "EXECUTION", "HANDOFF")]
+    for pk in (f"APP#{app.slug}#", *kinds, session):
         for row in partition(pk):
             places = {plain(row[key]) for key in ("pk", "gsi1pk", "gsi2pk") if key in row}
             listed = {"APPS"} if plain(row["kind"]) == "app" else set()

@@ -188,6 +188,7 @@ def fill(app: Client, marker: str) -> None:
         ("/api/messages", {"messages": [message | {"role": "user", "content": marker}]}),
         ("/api/events", {"sessionId": SESSION, "events": [{"eventType": "e", "ts": 1, "data": marker}]}),
         ("/api/tools/execute", {"sessionId": SESSION, "toolName": "unknown", "parameters": {"said": marker}}),
+        ("/api/handoffs", {"sessionId": SESSION, "reason": marker, "transcript": []}),
         ("/api/annotations", {"sessionId": SESSION, "qualityRating": "bad", "notes": marker}),
         ("/api/agents/session/run", {"sessionId": SESSION, "run": AGENT_RUN | {"errorMessage": marker}}),
     ]:

@@ -1,11 +1,14 @@
 """What the payloads of events/ name by an id that the service itself would have made up."""
 
 from genai_voice.agents.rows import AgentSessionRow
+from genai_voice.handoffs.rows import HandoffRow
 from genai_voice.personas.rows import PersonaRow
 from genai_voice.tools import registry
 
 PERSONAS = ("1767225600000000-0000000000", "1767225600000001-0000000000")
 """One to be changed, one to be deleted."""
+HANDOFFS = ("1767225600000000-0000000000", "1767225600000001-0000000000")
+"""One to be claimed, one to be resolved."""
 AGENT_SESSION = "pi-1767225600000-abc123"
 
 
@@ -19,4 +22,10 @@ def store_samples(app: str) -> None:
     session = AgentSessionRow.of(app, AGENT_SESSION, session_id=AGENT_SESSION, runtime="pi", status="active")
     session.created_at, session.run_count = 1767225600000, 0
     session.insert()
+    for handoff_id in HANDOFFS:
+        handoff = HandoffRow.of(app, handoff_id)
+        handoff.session_id, handoff.channel = "session-1767225600000-abc123", "web"
+        handoff.reason, handoff.priority, handoff.status = "user_requested", "normal", "pending"
+        handoff.created_at, handoff.transcript_revision, handoff.transcript_bytes = 1767225600000, "", 0
+        handoff.insert()
     registry.put(app, "open_door", description="Opens the door.", parameters_schema="{}")

@@ -230,7 +230,9 @@ def rows(app: str, *sessions: str) -> list[dict[str, Any]]:
     partitions = [
         key("APP", app),
         key("APP", app, "AUDIT"),
+        key("APP", app, "DELIVERY"),
         key("APP", app, "EXECUTION"),
+        key("APP", app, "HANDOFF"),
         key("APP", app, "KNOWLEDGE"),
         *(key("APP", app, "SESSION", session) for session in sessions),
     ]

@@ -11,6 +11,7 @@ from tests.support.service import Client
 
 Fields = dict[str, Any]
 
+HANDOFF: Fields = {"sessionId": "x", "reason": "user_requested", "transcript": []}
 AGENT_RUN: Fields = {"runId": "a-run", "provider": "google", "model": "a-model", "status": "success"}
 
 
@@ -22,6 +23,10 @@ def _agent_run(app: Client) -> Fields:
     session = _agent_session(app)
     assert app.post("/api/agents/session/run", session | {"run": AGENT_RUN}).status == 200
     return session
+
+
+def _handoff(app: Client) -> Fields:
+    return {"handoffId": app.post("/api/handoffs", HANDOFF).json["id"]}
 
 
 def _persona(app: Client) -> Fields:
@@ -38,6 +43,7 @@ REFERRED: dict[str, Callable[[Client], Fields]] = {
     "GET /api/agents/session/runs": _agent_run,
     "POST /api/agents/prompt": _agent_session,
     "POST /api/agents/session/run": _agent_session,
+    "PATCH /api/handoffs": _handoff,
     "PATCH /api/personas": _persona,
     "DELETE /api/personas": _persona,
     "PATCH /api/personas/assign": lambda app: _persona(app) | {"targetAppSlug": app.slug},

@@ -1,9 +1,14 @@
 """Which status a conversation may take (contract 5.1)."""
 
+from collections.abc import Iterable
 from typing import Final
 
 STATUSES: Final = ("active", "handed_off", "resolved", "abandoned")
 
+ENDED: Final = frozenset({"resolved", "abandoned"})
+"""What a conversation comes to when it is over."""
+
+_AGENTS: Final = frozenset({"agent", "assistant", "model"})
 _DAY_MS: Final = 24 * 3_600_000
 
 # stored ↓ requested →   active   resolved   abandoned   handed_off
@@ -21,6 +26,18 @@ def next_status(stored: str | None, requested: str | None) -> str:
     if requested is None:
         return stored or "active"
     return requested if requested in _APPLIED[stored] else stored or "active"
+
+
+def ends(stored: str | None, requested: str | None) -> bool:
+    """Whether a save ends the conversation that has gone on until then."""
+    return stored not in ENDED and next_status(stored, requested) in ENDED
+
+
+def is_muted(role: str, created_at: float, spans: Iterable[tuple[float, float]]) -> bool:
+    """Whether an agent said something while the conversation was with a person; times in epoch ms. Which
+    roles are the agent's: contract 5.13.6.
+    """
+    return role.strip().lower() in _AGENTS and any(start <= created_at < end for start, end in spans)
 
 
 def is_stale(started_at: float, ended_at: float | None, now_ms: float, stale_after_ms: float) -> bool:

@@ -1,7 +1,9 @@
 """What was said, message by message: batches come in, again after a failure, and are read in order."""
 
+from collections.abc import Sequence
 from functools import partial
 
+from genai_voice.conversations.lifecycle import is_muted
 from genai_voice.conversations.model import (
     Message,
     MessageBatch,
@@ -11,9 +13,10 @@ from genai_voice.conversations.model import (
     MessageView,
     Recordings,
 )
-from genai_voice.conversations.rows import MessageRow
+from genai_voice.conversations.rows import ConversationRow, MessageRow
 from genai_voice.foundation.pages import fill, opened_cursor, sealed_cursor
 from genai_voice.foundation.table import put_all
+from genai_voice.tenancy.model import App
 
 
 def insert(app: str, batch: MessageBatch, trace_id: str | None) -> MessagesSaved:
@@ -26,14 +29,23 @@ def insert(app: str, batch: MessageBatch, trace_id: str | None) -> MessagesSaved
     return {"ok": True, "count": len(batch.messages)}
 
 
-def find(app: str, query: MessageQuery) -> MessagePage:
-    """The session's messages by time of creation, as many as fit 5 MB; `cursor` where more are left."""
+def find(app: App, query: MessageQuery) -> MessagePage:
+    """The session's messages by time of creation, as many as fit 5 MB; `cursor` where more are left.
+
+    Where the app mutes its agent after a handoff, `muted` marks what the agent said while the conversation
+    was with a person: it is stored all the same, since clients send a batch that is refused for ever.
+    """
     recordings: Recordings = {"user": None, "agent": None, "conversation": None}
-    if not query.covers(app):
+    if not query.covers(app.slug):
         return {"messages": [], "recordings": recordings}
-    scope = (app, "messages", query.session_id)
+    scope = (app.slug, "messages", query.session_id)
     after = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else None
-    views, last = fill(MessageRow.of_session(app, query.session_id, after), partial(_view, app))
+    spans = (
+        ConversationRow.spans_with_person(app.slug, query.session_id) if app.mute_agent_after_handoff else []
+    )
+    views, last = fill(
+        MessageRow.of_session(app.slug, query.session_id, after), partial(_view, app.slug, spans)
+    )
     page: MessagePage = {"messages": views, "recordings": recordings}
     if last is not None:
         page["cursor"] = sealed_cursor([last.sk], *scope)
@@ -53,7 +65,7 @@ def _row(app: str, message: Message, trace_id: str | None) -> MessageRow:
     return row
 
 
-def _view(app: str, row: MessageRow) -> MessageView:
+def _view(app: str, spans: Sequence[tuple[float, float]], row: MessageRow) -> MessageView:
     view: MessageView = {
         "_id": row.message_id,
         "_creationTime": row.created_at or 0,
@@ -71,4 +83,6 @@ def _view(app: str, row: MessageRow) -> MessageView:
         view["language"] = row.language
     if row.trace_id is not None:
         view["traceId"] = row.trace_id
+    if is_muted(row.role, row.created_at or 0, spans):
+        view["muted"] = True
     return view

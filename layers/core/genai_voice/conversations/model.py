@@ -144,6 +144,8 @@ class MessageView(TypedDict):
     roomName: NotRequired[str]
     language: NotRequired[str]
     traceId: NotRequired[str]
+    muted: NotRequired[bool]
+    """True for what the agent said while a person had the conversation, where the app mutes it."""
 
 
 class Recordings(TypedDict):

@@ -13,10 +13,18 @@ from typing import cast
 from genai_voice.conversations.lifecycle import STATUSES, is_stale, lasted_ms
 from genai_voice.conversations.model import ConversationDump, TranscriptItem
 from genai_voice.conversations.rows import ConversationRow, MessageRow
-from genai_voice.conversations.service import expire_parts, facts, store_transcript, transcript_pieces
+from genai_voice.conversations.service import (
+    end_together,
+    expire_parts,
+    facts,
+    store_transcript,
+    transcript_pieces,
+)
 from genai_voice.conversations.transcripts import reply_bytes, unpack
 from genai_voice.foundation.clock import now_ms
-from genai_voice.foundation.table import Condition, Item
+from genai_voice.foundation.table import Change, Condition, Item
+from genai_voice.tenancy.apps import load_app
+from genai_voice.tenancy.model import App
 
 STALE_AFTER_MS = 900_000
 _EMPTY_BYTES = reply_bytes("[]")
@@ -105,25 +113,26 @@ def resolve_stale(app: str, *, stale_after_ms: int = STALE_AFTER_MS, dry_run: bo
     that it is still as it was read: a call that goes on meanwhile stays active. A conversation always has a
     status, so "none", which the contract treats like active, is not looked for.
     """
-    now = now_ms()
+    now, owner = now_ms(), load_app(app).as_app()
     listed = ConversationRow.first_saved(app, 0, now - stale_after_ms + 1, status="active")
     for row in ConversationRow.briefly(listed):
         stale = row.status == "active" and is_stale(row.started_at, row.ended_at, now, stale_after_ms)
-        if stale and (dry_run or _resolve(app, row)):
+        if stale and (dry_run or _resolve(owner, row)):
             yield row.session_id
 
 
-def _resolve(app: str, read: ConversationRow) -> bool:
+def _resolve(app: App, read: ConversationRow) -> bool:
     row = ConversationRow
     absent = read.ended_at is None
     ended: Condition = row.ended_at.does_not_exist() if absent else row.ended_at == read.ended_at
     actions = [
         row.status.set("resolved"),
-        row.gsi2pk.set(row.list_key(app, "resolved")),
+        row.gsi2pk.set(row.list_key(app.slug, "resolved")),
         row.resolution.set("completed"),
         row.ended_at.set(row.ended_at | now_ms()),
     ]
-    return read.change(actions, (row.status == read.status) & ended)
+    change = Change(read, actions, (row.status == read.status) & ended)
+    return end_together(app, read.session_id, "resolved", change)
 
 
 @dataclass(frozen=True, slots=True)

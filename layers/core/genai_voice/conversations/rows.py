@@ -1,7 +1,8 @@
 """How conversations, the parts of long transcripts, messages and annotations are stored."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from math import inf
 from typing import Any, Self
 
 from genai_voice.foundation.keys import at, digest, key
@@ -40,6 +41,10 @@ class ConversationRow(Item, discriminator="conversation"):
     transcript = BinaryAttribute(legacy_encoding=False, null=True)  # compressed
     transcript_revision = UnicodeAttribute(null=True)  # when the transcript is in parts: `<id>.<how many>`
     transcript_bytes = NumberAttribute(null=True)  # in a reply
+    handed_off_since = NumberAttribute(null=True)  # epoch ms, until it is given back to the agent
+    with_person: ListAttribute[Any] = ListAttribute(
+        of=NumberAttribute, null=True
+    )  # [from, until, ...] before
 
     @classmethod
     def of(cls, app: str, session: str) -> Self:
@@ -103,17 +108,38 @@ class ConversationRow(Item, discriminator="conversation"):
 
     def part_keys(self, revision: str | None = None) -> list[tuple[str, str]]:
         """Where the parts of the transcript, or of this revision of it, are, in their order."""
-        revision = str(revision or self.transcript_revision or "")
-        count = int(revision.rpartition(".")[2] or 0)
-        return [(self.pk, TranscriptPart.sk_of(revision, part)) for part in range(count)]
+        return TranscriptPart.keys_of(self.pk, revision or self.transcript_revision)
+
+    @classmethod
+    def spans_with_person(cls, app: str, session: str) -> list[tuple[float, float]]:
+        """When the conversation was with a person, in epoch ms: the last span may be open (inf)."""
+        row = cls.of(app, session)
+        wanted = ["pk", "sk", "kind", "handed_off_since", "with_person"]
+        found = next(iter(cls.batch_get([(row.pk, row.sk)], True, attributes_to_get=wanted)), None)
+        if found is None:
+            return []
+        closed = list(found.with_person or ())
+        spans = list(zip(closed[::2], closed[1::2], strict=True))
+        return [*spans, *([(found.handed_off_since, inf)] if found.handed_off_since is not None else [])]
 
 
 class TranscriptPart(Item, discriminator="transcript"):
+    """A piece of a transcript that is stored beside the row it belongs to, in its partition."""
+
     data = BinaryAttribute(legacy_encoding=False)
 
+    @classmethod
+    def of(cls, pk: str, name: str, pieces: Sequence[bytes]) -> tuple[str, list[Self]]:
+        """The parts of a revision by this name, and the revision that leads to them."""
+        revision = f"{name}.{len(pieces)}"
+        keys = cls.keys_of(pk, revision)
+        return revision, [cls(*place, data=piece) for place, piece in zip(keys, pieces, strict=True)]
+
     @staticmethod
-    def sk_of(revision: str, part: int) -> str:
-        return key("TRANSCRIPT", f"{revision}:{part:04d}")
+    def keys_of(pk: str, revision: str | None) -> list[tuple[str, str]]:
+        """Where the parts of a revision are, in their order."""
+        count = int((revision or "").rpartition(".")[2] or 0)
+        return [(pk, key("TRANSCRIPT", f"{revision}:{part:04d}")) for part in range(count)]
 
 
 class MessageRow(Item, discriminator="message"):

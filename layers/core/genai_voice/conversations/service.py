@@ -7,7 +7,7 @@ from typing import NamedTuple, cast
 
 from pydantic_core import to_json
 
-from genai_voice.conversations.lifecycle import next_status, refusing
+from genai_voice.conversations.lifecycle import ENDED, ends, next_status, refusing
 from genai_voice.conversations.model import (
     ConversationFacts,
     ConversationPage,
@@ -22,9 +22,10 @@ from genai_voice.foundation.clock import back_off, now_ms, time_ordered_id
 from genai_voice.foundation.errors import Busy
 from genai_voice.foundation.keys import at, digest
 from genai_voice.foundation.model import Ok
-from genai_voice.foundation.pages import REPLY_BYTES, fill, opened_cursor, sealed_cursor
-from genai_voice.foundation.table import Action, Condition, Item, put_all
+from genai_voice.foundation.pages import REPLY_BYTES, fill, fitting, opened_cursor, sealed_cursor
+from genai_voice.foundation.table import Action, Change, Condition, Item, put_all, write_together
 from genai_voice.tenancy.model import App
+from genai_voice.webhooks import outbox
 
 PAGE = 100
 _ROW_BYTES = 1_000  # of a listed conversation besides its transcript, about
@@ -37,26 +38,25 @@ def save(app: App, request: ConversationSave) -> Ok:
     status.
 
     A status that may not follow the stored one is kept silently, and the rest is saved (contract 5.1). Only a
-    refused write is followed by a read, to say what stands in its way. The parts of a transcript over 300 KB
-    (compressed) are stored before the write that points at them; parts that nothing points at any more
-    expire. Raises Busy when other writers win a dozen times running.
+    refused write is followed by a read, to say what stands in its way; an end that the app is told of comes
+    after one. The parts of a transcript over 300 KB (compressed) are stored before the write that points at
+    them; parts that nothing points at any more expire. Raises Busy when other writers win a dozen times
+    running.
     """
     row = ConversationRow.of(app.slug, request.session_id)
     transcript = Transcript() if request.messages is None else store_transcript(row, request.messages)
     stored: ConversationRow | None = None
+    ending = request.status in ENDED and "conversation.ended" in app.webhook_events
     for attempt in range(_ATTEMPTS):
-        actions = [*_facts(app, request), *_status(app.slug, request.status, stored), *transcript.actions]
-        replaced = row.exchange(
-            actions,
-            _unchanged(request, transcript, stored),
-            returning="UPDATED_OLD" if transcript.revision else "NONE",
-        )
-        if replaced is not None:
-            if transcript.actions:
-                _let_go(row, replaced if transcript.revision else stored, transcript.revision)
+        if attempt or ending:
+            stored = row.stored()
+        if ending and ends(stored.status if stored else None, request.status):
+            written = _end(app, request, transcript, stored)
+        else:
+            written = _save(app, request, transcript, stored)
+        if written:
             return {"ok": True}
         back_off(attempt)
-        stored = row.stored()
     raise Busy("Too many saves of this conversation at once: try again")
 
 
@@ -67,19 +67,122 @@ def find(app: str, query: ConversationQuery) -> ConversationPage:
     scope = (app, "conversations", query.status or "")
     before = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else None
     listed = ConversationRow.newest(app, query.status or None, before, PAGE + 1)
-    fitting = _fitting(listed)
-    found = list(ConversationRow.whole(fitting))
+    first = fitting(listed, _size, PAGE)
+    found = list(ConversationRow.whole(first))
     parts = Item.find_all(key for each in found if _shown(each) for key in each.part_keys())
     views, last = fill(found, partial(_view, app, parts))
-    if last is None and len(fitting) < len(listed):
-        last = fitting[-1]
+    if last is None and len(first) < len(listed):
+        last = first[-1]
     page: ConversationPage = {"conversations": views}
     if last is not None:
         page["cursor"] = sealed_cursor([last.gsi2sk if query.status else last.gsi1sk], *scope)
     return page
 
 
+# -- handing over and back ---------------------------------------------------------------------------------
+
+
+def handed_over(app: App, session_id: str) -> Change:
+    """Passes a conversation that exists to a person, whatever its status is: refused where there is none."""
+    return Change(
+        ConversationRow.of(app.slug, session_id),
+        _status(app.slug, "handed_off", None),
+        ConversationRow.pk.exists(),
+    )
+
+
+def begun_with_person(
+    app: App, session_id: str, channel: str, messages: Sequence[TranscriptItem]
+) -> tuple[Change, str | None]:
+    """Creates a conversation that nothing was saved of yet, with a person: refused where there is one. And
+    the revision of its transcript, to be expired when it is refused.
+    """
+    row = ConversationRow.of(app.slug, session_id)
+    transcript = store_transcript(row, messages)
+    begun = [
+        *_beginning(app, session_id, now_ms()),
+        ConversationRow.ended_at.set(now_ms()),
+        ConversationRow.channel.set(channel),
+        *_status(app.slug, "handed_off", None),
+    ]
+    refused_where = ConversationRow.pk.does_not_exist()
+    return Change(row, [*begun, *transcript.actions], refused_where), transcript.revision
+
+
+def given_back(app: str, session_id: str) -> Change | None:
+    """Makes a conversation its agent's again: refused unless it is still handed over as it is now. None where
+    it is not with a person.
+    """
+    row = ConversationRow.of(app, session_id).stored()
+    if row is None or row.status != "handed_off":
+        return None
+    since = row.handed_off_since
+    span = [] if since is None else [*(row.with_person or ()), since, max(since, now_ms())]
+    actions = [
+        ConversationRow.status.set("active"),
+        ConversationRow.gsi2pk.set(row.list_key(app, "active")),
+        ConversationRow.handed_off_since.remove(),
+        *([ConversationRow.with_person.set(span)] if span else []),
+    ]
+    return Change(row, actions, _still(row))
+
+
+def end_together(app: App, session_id: str, status: str, change: Change) -> bool:
+    """Write what ends a conversation, with the announcement where the app asks for it. Answers False when it
+    was refused.
+    """
+    announced = outbox.deliveries(
+        app,
+        "conversation.ended",
+        sessionId=session_id,
+        conversationId=digest(app.slug, session_id),
+        status=status,
+    )
+    if not announced:
+        return change.row.change(change.actions, change.condition)
+    if not write_together([change], inserts=announced):
+        return False
+    outbox.send(announced)
+    return True
+
+
 # -- saving ------------------------------------------------------------------------------------------------
+
+
+def _save(
+    app: App, request: ConversationSave, transcript: "Transcript", stored: ConversationRow | None
+) -> bool:
+    """One write, at first without knowing what is stored. Answers False when that was refused."""
+    row = ConversationRow.of(app.slug, request.session_id)
+    replaced = row.exchange(
+        _saving(app, request, transcript, stored),
+        _unchanged(request, transcript, stored),
+        returning="UPDATED_OLD" if transcript.revision else "NONE",
+    )
+    if replaced is None:
+        return False
+    if transcript.actions:
+        _let_go(row, replaced if transcript.revision else stored, transcript.revision)
+    return True
+
+
+def _end(
+    app: App, request: ConversationSave, transcript: "Transcript", stored: ConversationRow | None
+) -> bool:
+    """The same together with the announcement, on the row that was read."""
+    row = ConversationRow.of(app.slug, request.session_id)
+    change = Change(row, _saving(app, request, transcript, stored), _still(stored))
+    if not end_together(app, request.session_id, str(request.status), change):
+        return False
+    if transcript.actions:
+        _let_go(row, stored, transcript.revision)
+    return True
+
+
+def _saving(
+    app: App, request: ConversationSave, transcript: "Transcript", stored: ConversationRow | None
+) -> list[Action]:
+    return [*_facts(app, request), *_status(app.slug, request.status, stored), *transcript.actions]
 
 
 class Transcript(NamedTuple):
@@ -103,9 +206,8 @@ def store_transcript(row: ConversationRow, items: Sequence[TranscriptItem]) -> T
     if len(pieces) == 1:
         inline = [ConversationRow.transcript.set(pieces[0]), ConversationRow.transcript_revision.remove()]
         return Transcript([*about, *inline])
-    revision = f"{time_ordered_id()}.{len(pieces)}"
-    keyed = enumerate(pieces)
-    put_all([TranscriptPart(row.pk, TranscriptPart.sk_of(revision, part), data=data) for part, data in keyed])
+    revision, parts = TranscriptPart.of(row.pk, time_ordered_id(), pieces)
+    put_all(parts)
     beside = [ConversationRow.transcript.remove(), ConversationRow.transcript_revision.set(revision)]
     return Transcript([*about, *beside], revision)
 
@@ -151,7 +253,22 @@ def _status(app: str, requested: str | None, stored: ConversationRow | None) -> 
             row.gsi2pk.set(row.gsi2pk | row.list_key(app, "active")),
         ]
     status = next_status(stored.status if stored else None, requested)
-    return [row.status.set(status), row.gsi2pk.set(row.list_key(app, status))]
+    since = [row.handed_off_since.set(row.handed_off_since | now_ms())] if status == "handed_off" else []
+    return [row.status.set(status), row.gsi2pk.set(row.list_key(app, status)), *since]
+
+
+def _still(stored: ConversationRow | None) -> Condition:
+    """That the row is the one that was read, or that there is none yet."""
+    row = ConversationRow
+    if stored is None:
+        return row.pk.does_not_exist()
+    same: Condition = row.status == stored.status
+    for attribute, value in (
+        (row.transcript_revision, stored.transcript_revision),
+        (row.handed_off_since, stored.handed_off_since),
+    ):
+        same &= attribute.does_not_exist() if value is None else attribute == value
+    return same
 
 
 def _unchanged(
@@ -162,12 +279,7 @@ def _unchanged(
     """
     row = ConversationRow
     if stored is not None:
-        same: Condition = row.status == stored.status
-        if stored.transcript_revision:
-            same &= row.transcript_revision == stored.transcript_revision
-        else:
-            same &= row.transcript_revision.does_not_exist()
-        return same
+        return _still(stored)
     wanted = [row.status.does_not_exist() | (row.status != status) for status in _refusing(request)]
     if transcript.actions and not transcript.revision:
         wanted.append(row.transcript_revision.does_not_exist())
@@ -203,14 +315,9 @@ def _shown(row: ConversationRow) -> bool:
     return (row.transcript_bytes or 0) <= REPLY_BYTES - _ROW_BYTES
 
 
-def _fitting(listed: list[ConversationRow]) -> list[ConversationRow]:
-    """The first rows, as many as fit a page and a reply by what the index knows of their size."""
-    size = 0
-    for count, row in enumerate(listed[:PAGE]):
-        size += _ROW_BYTES + (int(row.transcript_bytes or 0) if _shown(row) else 0)
-        if size > REPLY_BYTES and count:
-            return listed[:count]
-    return listed[:PAGE]
+def _size(row: ConversationRow) -> int:
+    """Bytes in a reply, by what the index knows."""
+    return _ROW_BYTES + (int(row.transcript_bytes or 0) if _shown(row) else 0)
 
 
 def facts(app: str, row: ConversationRow) -> ConversationFacts:
@@ -253,5 +360,11 @@ def transcript_pieces(row: ConversationRow, parts: Mapping[tuple[str, str], Tran
     """The pieces of its transcript, or none when one is missing: a torn row must not break a list."""
     if row.transcript is not None:
         return [row.transcript]
-    keys = row.part_keys()
+    return pieces_at(row.part_keys(), parts)
+
+
+def pieces_at(
+    keys: Sequence[tuple[str, str]], parts: Mapping[tuple[str, str], TranscriptPart]
+) -> list[bytes]:
+    """The pieces that were found at these places, or none when one is missing."""
     return [parts[key].data for key in keys] if all(key in parts for key in keys) else []

@@ -15,10 +15,13 @@ Parameters = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`data` for the caller, `error` or `found: false` included; `state` to store, None if unchanged."""
+    """`data` for the caller, `error` or `found: false` included; `state` to store, None if unchanged;
+    `handoff`, where a person is to take over: `{reason, priority}`.
+    """
 
     data: dict[str, Any]
     state: State | None = None
+    handoff: dict[str, str] | None = None
 
 
 Handler = Callable[[Parameters, State | None, datetime], Outcome]

@@ -1,13 +1,12 @@
 """The state of an app's demo scenario: read, reset, changed by tools."""
 
 from datetime import UTC, datetime
-from typing import Any
 from zlib import compress
 
 from pydantic_core import to_json
 
 from genai_voice.demos.handlers import HANDLERS
-from genai_voice.demos.model import Parameters, ScenarioReset, ScenarioStateView, State
+from genai_voice.demos.model import Outcome, Parameters, ScenarioReset, ScenarioStateView, State
 from genai_voice.demos.rows import StateRow
 from genai_voice.demos.scenarios import initial_state
 from genai_voice.foundation.clock import now_ms
@@ -45,22 +44,20 @@ def has_tool(name: str) -> bool:
 
 def run(
     name: str | None, parameters: Parameters, app: str, stored: StateRow | None
-) -> tuple[Any, Change | None]:
-    """What the demo tool answers on the stored state, and the write that its effect waits for, if it has one.
+) -> tuple[Outcome | None, Change | None]:
+    """What comes of the demo tool on the stored state, and the write that its effect waits for, if it has
+    one.
 
     Without a name, or on the first call of a demo app, the effect is that the initial state is stored. The
     write holds only while the state is the one given: after a refusal read it and run again.
     """
     state = stored.document() if stored else initial_state(app)
-    if name is None:
-        data, changed = None, None
-    else:
-        outcome = HANDLERS[name](parameters, state, datetime.now(UTC))
-        data, changed = outcome.data, outcome.state
+    outcome = HANDLERS[name](parameters, state, datetime.now(UTC)) if name else None
+    changed = outcome.state if outcome else None
     to_store = changed if changed is not None or stored else state
     if to_store is None:
-        return data, None
-    return data, _write(StateRow.of(app), to_store, stored, guarded=True)
+        return outcome, None
+    return outcome, _write(StateRow.of(app), to_store, stored, guarded=True)
 
 
 def _write(row: StateRow, state: State, stored: StateRow | None = None, *, guarded: bool = False) -> Change:

@@ -12,16 +12,19 @@ _WAIT = "2-3 minutes"
 def transfer_to_human(parameters: Parameters, now: datetime) -> Outcome:
     """Queues the caller, in words alone: no handoff is created.
 
-    `{handoffId, status: "queued", reason, summary, estimatedWaitTime, queuePosition, message}`.
+    `{handoffId, status: "queued", reason, summary, estimatedWaitTime, queuePosition, message}`; the agent is
+    told to announce the handoff.
     """
+    reason = text(parameters, "reason")
     return Outcome(
         {
             "handoffId": reference("HO", now),
             "status": "queued",
-            "reason": text(parameters, "reason"),
+            "reason": reason,
             "summary": text(parameters, "summary"),
             "estimatedWaitTime": _WAIT,
             "queuePosition": 2,
             "message": f"A member of our team will take over in about {_WAIT} and already has your summary.",
-        }
+        },
+        handoff={"reason": reason, "priority": "normal"},
     )

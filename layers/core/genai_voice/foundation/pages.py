@@ -2,7 +2,7 @@
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -44,6 +44,18 @@ def fill(
         views.append(shown)
         last = row
     return views, None
+
+
+def fitting(rows: Sequence[R], size: Callable[[R], int], limit: int) -> Sequence[R]:
+    """The first rows, as many as fit `limit` and the reply by what is known of their sizes (bytes) before
+    all that is shown of them is read; one always does.
+    """
+    total = 0
+    for count, row in enumerate(rows[:limit]):
+        total += size(row)
+        if total > REPLY_BYTES and count:
+            return rows[:count]
+    return rows[:limit]
 
 
 def sealed_cursor(position: list[Any], *scope: str) -> str:

@@ -4,6 +4,8 @@ table.
 read tool, state, window, claim ── done before ──────> its result, for a `toolCallId` that is sent again
           │                    └── in flight ────────> its result once it is there, or Busy
           │
+    with a person ──> audit, {success: false}, in an app that mutes its agent after a handoff
+          │
     over the limit ──> TooManyRequests, nothing written
     count in the window  (only where the app has a limit; one conditional write)
           │
@@ -24,6 +26,7 @@ from typing import NamedTuple
 
 from pydantic_core import to_json
 
+from genai_voice.conversations.rows import ConversationRow
 from genai_voice.demos import service as demos
 from genai_voice.demos.rows import StateRow
 from genai_voice.foundation.clock import back_off, now_ms, time_ordered_id
@@ -53,6 +56,8 @@ def execute(app: App, request: ExecuteRequest, trace_id: str | None) -> ToolResu
         first = call.claim.first_result(found.claim) if call.claim else None
         if first is not None:
             return first
+        if found.conversation and found.conversation.status == "handed_off":
+            return call.refuse("Conversation is with a person")
         if app.max_actions_per_turn:
             _count(call, found.window)
         try:
@@ -67,6 +72,8 @@ class _Found(NamedTuple):
     state: StateRow | None
     window: RateRow | None
     claim: CallRow | None
+    conversation: ConversationRow | None
+    """Looked at only where it may be in the way."""
 
 
 class _Lost(Exception):
@@ -99,9 +106,16 @@ class _Call:
         slug, request = self.app.slug, self.request
         window = RateRow.of(slug, request.session_id) if self.app.max_actions_per_turn else None
         claim = self.claim.row if self.claim else None
-        wanted = [ToolRow.of(slug, request.tool_name), StateRow.of(slug), window, claim]
+        muted = self.app.mute_agent_after_handoff
+        conversation = ConversationRow.of(slug, request.session_id) if muted else None
+        wanted = [ToolRow.of(slug, request.tool_name), StateRow.of(slug), window, claim, conversation]
         found = Item.find_all((row.pk, row.sk) for row in wanted if row)
         return _Found(*(found.get((row.pk, row.sk)) if row else None for row in wanted))
+
+    def refuse(self, error: str) -> ToolResult:
+        """Nothing is carried out: the claim stays open, so that the call can be sent again when it may."""
+        self.claim = None
+        return self.record("error", {"success": False, "error": error})
 
     def record(self, status: str, result: ToolResult, effect: Change | None = None) -> ToolResult:
         """Store the audit row, with the effect if there is one, and with the claim if there is one. Raises
@@ -172,9 +186,13 @@ def _record_answer(call: _Call, answer: ToolResult) -> ToolResult:
 def _run_demo(call: _Call, state: StateRow | None) -> ToolResult:
     """A pure function on the state, then state and audit together."""
     name, slug = call.request.tool_name, call.app.slug
-    known = demos.has_tool(name)
-    data, effect = demos.run(name if known else None, call.request.parameters, slug, state)
-    if known:
-        return call.record("success", {"success": True, "data": data}, effect)
+    known = name if demos.has_tool(name) else None
+    outcome, effect = demos.run(known, call.request.parameters, slug, state)
+    if outcome:
+        result: ToolResult = {"success": True, "data": outcome.data}
+        if outcome.handoff:
+            result["handoff"], result["priority"] = True, outcome.handoff["priority"]
+            result["reason"] = outcome.handoff["reason"]
+        return call.record("success", result, effect)
     error = f'Tool "{name}" has no endpoint configured'
     return call.record("error", {"success": False, "error": error}, effect)

@@ -194,3 +194,7 @@ class ToolResult(TypedDict):
     success: bool
     data: NotRequired[Any]
     error: NotRequired[str]
+    handoff: NotRequired[bool]
+    """True where the agent is to announce that a person takes over, with these two."""
+    reason: NotRequired[str]
+    priority: NotRequired[str]

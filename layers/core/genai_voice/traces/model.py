@@ -42,7 +42,17 @@ class ToolExecutionData(TypedDict):
     spanId: NotRequired[str]
 
 
-TimelineData = EventData | MessageData | ToolExecutionData
+class HandoffData(TypedDict):
+    id: str
+    reason: str
+    status: str
+    priority: str
+    assignedAgent: NotRequired[str]
+    claimedAt: NotRequired[float]
+    resolvedAt: NotRequired[float]
+
+
+TimelineData = EventData | MessageData | ToolExecutionData | HandoffData
 
 
 class TimelineEntry(TypedDict):

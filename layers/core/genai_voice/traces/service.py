@@ -8,11 +8,13 @@ from pydantic_core import from_json
 from genai_voice.conversations.rows import MessageRow
 from genai_voice.foundation.keys import digest
 from genai_voice.foundation.pages import REPLY_BYTES, opened_cursor, sealed_cursor, wire_size
+from genai_voice.handoffs.rows import HandoffRow
 from genai_voice.telemetry.rows import EventsRow
 from genai_voice.tools.rows import ExecutionRow
 from genai_voice.traces.model import (
     MAX_ROWS,
     EventData,
+    HandoffData,
     MessageData,
     TimelineData,
     TimelineEntry,
@@ -103,6 +105,27 @@ def _tool_execution(row: ExecutionRow) -> Iterator[tuple[float, ToolExecutionDat
     yield row.created_at or 0, data
 
 
+def _handoff(row: HandoffRow) -> Iterator[tuple[float, HandoffData]]:
+    data: HandoffData = {
+        "id": row.handoff_id,
+        "reason": row.reason,
+        "status": row.status,
+        "priority": row.priority,
+    }
+    if row.assigned_agent is not None:
+        data["assignedAgent"] = row.assigned_agent
+    if row.claimed_at is not None:
+        data["claimedAt"] = row.claimed_at
+    if row.resolved_at is not None:
+        data["resolvedAt"] = row.resolved_at
+    yield row.created_at or 0, data
+
+
+def _of_session(rows: Callable[[str, str], Iterable[Any]]) -> Callable[[str, TraceQuery], Iterable[Any]]:
+    """Of rows that belong to no trace but to a session: only where one is given."""
+    return lambda app, query: rows(app, query.session_id) if query.session_id else ()
+
+
 class Source(NamedTuple):
     """Where entries of one type come from."""
 
@@ -121,5 +144,6 @@ SOURCES: Final = (
         lambda app, query: ExecutionRow.in_trace(app, query.trace_id, "ID#"),
         _tool_execution,
     ),
+    Source("handoff", _of_session(HandoffRow.in_session), _handoff),
 )
 """In the order in which entries of the same moment are shown."""

@@ -1,0 +1,34 @@
+"""Handoffs: a conversation is passed to a person, who claims and resolves it."""
+
+from genai_voice.foundation.errors import Conflict, NotFound
+from genai_voice.foundation.http import MEGABYTE
+from genai_voice.foundation.model import Created, Ok
+from genai_voice.handoffs import desk
+from genai_voice.handoffs.model import HandoffPage, HandoffQuery, HandoffRequest, HandoffUpdate
+from genai_voice.tenancy import Api, Caller
+
+api = Api()
+
+
+@api.get("/api/handoffs")
+def find(caller: Caller, query: HandoffQuery) -> HandoffPage:
+    """Newest first; `status`, `sessionId` and `assignedAgent` filter."""
+    return desk.find(caller.app.slug, query)
+
+
+@api.post("/api/handoffs", body_limit=5 * MEGABYTE)
+def request(caller: Caller, body: HandoffRequest) -> Created:
+    """Pass a conversation to a person: it is `handed_off` from then on."""
+    return desk.request(caller.app, body)
+
+
+@api.patch("/api/handoffs", raises=(NotFound, Conflict))
+def update(caller: Caller, body: HandoffUpdate) -> Ok:
+    """Claim, resolve or put back.
+
+    Raises NotFound for another app's handoff too, Conflict when somebody else was first.
+    """
+    return desk.update(caller.app, body)
+
+
+handler = api.handler

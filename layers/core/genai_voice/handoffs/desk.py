@@ -1,0 +1,311 @@
+"""The desk where people take over: a conversation is handed over, claimed, resolved, given back or expires.
+
+    request ──> pending ──> claimed ──> resolved
+                   │  ^────────┘ ^          ^
+                   │  └── put back          │
+                   └──> expired ────────────┘
+
+Each step is one transaction with all that must agree: the handoff, the conversation that is with a person
+from the first moment on, who has claimed it, and the announcements the app asks for.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import islice
+
+from pydantic_core import to_json
+
+from genai_voice.conversations import service as conversations
+from genai_voice.conversations.rows import ConversationRow, TranscriptPart
+from genai_voice.conversations.transcripts import pack, reply_bytes, unpack
+from genai_voice.foundation.clock import back_off, now_ms, time_ordered_id
+from genai_voice.foundation.errors import Busy, NotFound
+from genai_voice.foundation.model import Created, Ok
+from genai_voice.foundation.pages import REPLY_BYTES, fitting, opened_cursor, sealed_cursor
+from genai_voice.foundation.table import Action, Change, Item, put_all, write_together
+from genai_voice.handoffs.lifecycle import moves
+from genai_voice.handoffs.model import HandoffPage, HandoffQuery, HandoffRequest, HandoffUpdate, HandoffView
+from genai_voice.handoffs.rows import AssignmentRow, HandoffRow
+from genai_voice.tenancy.model import App, WebhookEvent
+from genai_voice.tenancy.rows import AppRow
+from genai_voice.webhooks import outbox
+from genai_voice.webhooks.rows import DeliveryRow
+
+PAGE = 50
+LOOKED_AT = 500
+"""Handoffs that a request with two filters looks at; `cursor` goes on after them."""
+
+_ROW_BYTES = 2_000  # of a listed handoff besides its transcript and what is told of the customer, about
+_ATTEMPTS = 12
+_EVENTS: Mapping[str, WebhookEvent] = {
+    "claimed": "handoff.claimed",
+    "resolved": "handoff.resolved",
+    "expired": "handoff.expired",
+}
+
+
+def request(app: App, request: HandoffRequest) -> Created:
+    """Queue a conversation for a person. In the same transaction the conversation becomes `handed_off`,
+    whatever it was (contract 5.1); one that nothing was saved of yet is created.
+
+    The parts of a transcript over 300 KB (compressed) are stored before. Raises Busy when other writers of
+    the conversation win a dozen times running.
+    """
+    row, parts = _new(app, request)
+    announced = _announced(app, "handoff.created", row)
+    if len(parts) > 1:
+        put_all(parts)
+    inserts: list[Item] = [row, *(parts if len(parts) == 1 else ()), *announced]
+    for attempt in range(_ATTEMPTS):
+        taken = write_together([conversations.handed_over(app, request.session_id)], inserts=inserts)
+        if taken or _begun(app, request, inserts):
+            outbox.send(announced)
+            return {"id": row.handoff_id}
+        back_off(attempt)
+    raise Busy("Too many saves of this conversation at once: try again")
+
+
+def update(app: App, request: HandoffUpdate) -> Ok:
+    """Claim, resolve or put back, and keep what people think of it.
+
+    One person wins a claim; asked again by the same person it changes nothing. Raises NotFound for another
+    app's handoff too, Conflict when somebody else was first or it is over, Busy when others win a dozen times
+    running.
+    """
+    for attempt in range(_ATTEMPTS):
+        stored = HandoffRow.of(app.slug, request.handoff_id).stored()
+        if stored is None:
+            raise NotFound("Handoff not found")
+        if _updated(app, stored, request):
+            return {"ok": True}
+        back_off(attempt)
+    raise Busy("Too many changes of this handoff at once: try again")
+
+
+def expire(place: HandoffRow) -> bool:
+    """What the sweep does with a pending handoff that has fallen due. Answers whether it expired by this."""
+    stored = place.stored()
+    if stored is None or stored.due_at is None or stored.due_at > now_ms() or stored.status != "pending":
+        return False
+    owner = AppRow.load(stored.app)
+    announced = _announced(owner.as_app(), "handoff.expired", stored) if owner else []
+    actions = [*_status(stored, "expired"), *HandoffRow.settled()]
+    expired = _write([Change(stored, actions, stored.unchanged())], inserts=announced)
+    if expired:
+        outbox.send(announced)
+    return expired
+
+
+def find(app: str, query: HandoffQuery) -> HandoffPage:
+    """Newest first, at most 50 and 5 MB; `cursor` where more are left. With more than one filter, of the last
+    LOOKED_AT.
+    """
+    if not query.covers(app):
+        return {"handoffs": []}
+    scope = (app, "handoffs", query.status or "", query.session_id or "", query.assigned_agent or "")
+    before = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else None
+    looked_at = LOOKED_AT if sum(map(bool, scope[2:])) > 1 else PAGE
+    listed = _listed(app, query, before, looked_at + 1)
+    rows = listed[:looked_at] if not any(scope[2:]) else HandoffRow.whole(listed[:looked_at])
+    matching = list(islice(filter(partial(_matches, query), rows), PAGE + 1))
+    first = fitting(matching, _size, PAGE)
+    parts = Item.find_all(place for row in first for place in _part_keys(row))
+    page: HandoffPage = {"handoffs": [_view(app, parts, row) for row in first]}
+    last = (
+        first[-1]
+        if len(first) < len(matching)
+        else listed[looked_at - 1]
+        if len(listed) > looked_at
+        else None
+    )
+    if last is not None:
+        page["cursor"] = sealed_cursor([last.sk], *scope)
+    return page
+
+
+# -- a new one ---------------------------------------------------------------------------------------------
+
+
+def _new(app: App, request: HandoffRequest) -> tuple[HandoffRow, list[TranscriptPart]]:
+    now = now_ms()
+    row = HandoffRow.of(app.slug, time_ordered_id(now))
+    text = to_json(request.transcript).decode()
+    row.transcript_revision, parts = TranscriptPart.of(row.pk, row.handoff_id, pack(text))
+    row.transcript_bytes = reply_bytes(text)
+    row.session_id, row.channel, row.reason = request.session_id, request.channel, request.reason
+    row.reason_detail, row.priority, row.ai_summary = (
+        request.reason_detail,
+        request.priority,
+        request.ai_summary,
+    )
+    if request.customer_data is not None:
+        row.customer_data = to_json(request.customer_data).decode()
+    row.status, row.created_at = "pending", now
+    row.gsi1pk, row.gsi1sk = row.session_key(app.slug, request.session_id), row.sk
+    row.gsi2pk, row.gsi2sk = row.list_key(app.slug, "pending"), row.sk
+    if app.handoff_expiration_s:
+        row.put_due(now + app.handoff_expiration_s * 1000)
+    return row, parts
+
+
+def _begun(app: App, request: HandoffRequest, inserts: Sequence[Item]) -> bool:
+    """Together with a conversation that begins by it."""
+    begun, revision = conversations.begun_with_person(
+        app, request.session_id, request.channel, request.transcript
+    )
+    if write_together([begun], inserts=inserts):
+        return True
+    if revision:
+        conversations.expire_parts(ConversationRow.of(app.slug, request.session_id), revision)
+    return False
+
+
+def _announced(app: App, event: WebhookEvent, row: HandoffRow, **more: str) -> list[DeliveryRow]:
+    return outbox.deliveries(
+        app,
+        event,
+        handoffId=row.handoff_id,
+        sessionId=row.session_id,
+        reason=row.reason,
+        priority=row.priority,
+        **more,
+    )
+
+
+# -- what happens to it ------------------------------------------------------------------------------------
+
+
+def _updated(app: App, stored: HandoffRow, request: HandoffUpdate) -> bool:
+    """Answers False when it was changed meanwhile."""
+    kept = _judgements(request)
+    if not moves(stored.status, stored.assigned_agent, request.status, request.assigned_agent):
+        return not kept or stored.change(kept, stored.unchanged())
+    actions = [*kept, *_status(stored, request.status), *_step(app, stored, request)]
+    changes = [Change(stored, actions, stored.unchanged())]
+    if request.return_to_agent:
+        back = conversations.given_back(app.slug, stored.session_id)
+        changes += [back] if back else []
+    agent = request.assigned_agent if request.status == "claimed" else stored.assigned_agent
+    event = _EVENTS.get(request.status)
+    announced = _announced(app, event, stored, **({"assignedAgent": agent} if agent else {})) if event else []
+    claims = [AssignmentRow.of(app.slug, agent, stored.handoff_id)] if agent else []
+    if request.status == "pending":
+        written = _write(changes, removals=claims)
+    else:
+        written = _write(changes, puts=claims if request.status == "claimed" else (), inserts=announced)
+    if written:
+        outbox.send(announced)
+    return written
+
+
+def _judgements(request: HandoffUpdate) -> list[Action]:
+    row, score, quality = HandoffRow, request.necessity_score, request.resolution_quality
+    return [
+        *([row.necessity_score.set(score)] if score is not None else ()),
+        *([row.resolution_quality.set(quality)] if quality else ()),
+        *([row.agent_feedback.set(request.agent_feedback)] if request.agent_feedback else ()),
+    ]
+
+
+def _status(stored: HandoffRow, status: str) -> list[Action]:
+    """Sets the status and the list it is found in, together."""
+    return [HandoffRow.status.set(status), HandoffRow.gsi2pk.set(HandoffRow.list_key(stored.app, status))]
+
+
+def _step(app: App, stored: HandoffRow, request: HandoffUpdate) -> list[Action]:
+    """What comes with the new status: only a pending handoff waits for its expiry."""
+    row, now = HandoffRow, now_ms()
+    if request.status == "pending":
+        waiting = stored.falls_due(now + app.handoff_expiration_s * 1000) if app.handoff_expiration_s else []
+        return [row.assigned_agent.remove(), row.claimed_at.remove(), *waiting]
+    if request.status == "claimed":
+        holder = [row.assigned_agent.set(request.assigned_agent)] if request.assigned_agent else []
+        return [row.claimed_at.set(now), *holder, *row.settled()]
+    resolved = [row.resolved_at.set(now)] if request.status == "resolved" else []
+    return [*resolved, *row.settled()]
+
+
+def _write(
+    changes: Sequence[Change],
+    puts: Sequence[Item] = (),
+    inserts: Sequence[Item] = (),
+    removals: Sequence[Item] = (),
+) -> bool:
+    """A transaction costs double: one only where rows must agree."""
+    if len(changes) == 1 and not (puts or inserts or removals):
+        return changes[0].row.change(changes[0].actions, changes[0].condition)
+    return write_together(changes, puts, inserts, removals)
+
+
+# -- listing -----------------------------------------------------------------------------------------------
+
+
+def _listed(app: str, query: HandoffQuery, before: str | None, limit: int) -> list[HandoffRow]:
+    """By the filter that leaves the fewest."""
+    if query.session_id:
+        return HandoffRow.latest("gsi1", HandoffRow.session_key(app, query.session_id), before, limit)
+    if query.assigned_agent:
+        return AssignmentRow.newest(app, query.assigned_agent, before, limit)
+    if query.status:
+        return HandoffRow.latest("gsi2", HandoffRow.list_key(app, query.status), before, limit)
+    return HandoffRow.newest(app, before, limit)
+
+
+def _matches(query: HandoffQuery, row: HandoffRow) -> bool:
+    """An index may still know a status that has changed."""
+    wanted = (
+        (query.status, row.status),
+        (query.session_id, row.session_id),
+        (query.assigned_agent, row.assigned_agent),
+    )
+    return all(asked in (None, "", is_) for asked, is_ in wanted)
+
+
+def _shown(row: HandoffRow) -> bool:
+    return row.transcript_bytes <= REPLY_BYTES - _room(row)
+
+
+def _room(row: HandoffRow) -> int:
+    """Bytes of a reply that a handoff takes besides its transcript: texts are escaped twice at worst."""
+    texts = (row.reason_detail, row.ai_summary, row.customer_data, row.agent_feedback)
+    return _ROW_BYTES + sum(reply_bytes(text) for text in texts if text)
+
+
+def _size(row: HandoffRow) -> int:
+    return _room(row) + (int(row.transcript_bytes) if _shown(row) else 0)
+
+
+def _part_keys(row: HandoffRow) -> list[tuple[str, str]]:
+    return TranscriptPart.keys_of(row.pk, row.transcript_revision) if _shown(row) else []
+
+
+def _view(app: str, parts: Mapping[tuple[str, str], TranscriptPart], row: HandoffRow) -> HandoffView:
+    view: HandoffView = {
+        "_id": row.handoff_id,
+        "_creationTime": row.created_at or 0,
+        "appSlug": app,
+        "sessionId": row.session_id,
+        "channel": row.channel,
+        "reason": row.reason,
+        "status": row.status,
+        "priority": row.priority,
+        "createdAt": row.created_at or 0,
+    }
+    pieces = conversations.pieces_at(_part_keys(row), parts)
+    if pieces:
+        view["transcript"] = unpack(pieces)
+    else:
+        view["transcriptOmitted"] = True
+    optional = (
+        ("reasonDetail", row.reason_detail),
+        ("aiSummary", row.ai_summary),
+        ("assignedAgent", row.assigned_agent),
+        ("customerData", row.customer_data),
+        ("necessityScore", row.necessity_score),
+        ("resolutionQuality", row.resolution_quality),
+        ("agentFeedback", row.agent_feedback),
+        ("claimedAt", row.claimed_at),
+        ("resolvedAt", row.resolved_at),
+    )
+    view.update({name: value for name, value in optional if value is not None})  # type: ignore[typeddict-item]
+    return view

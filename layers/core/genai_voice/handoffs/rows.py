@@ -1,0 +1,85 @@
+"""How handoffs are stored, and who has claimed them."""
+
+from collections.abc import Iterator
+from typing import Self, TypeVar
+
+from genai_voice.foundation.keys import key
+from genai_voice.foundation.table import Condition, Item, NumberAttribute, UnicodeAttribute
+
+R = TypeVar("R", bound=Item)
+
+
+class HandoffRow(Item, discriminator="handoff"):
+    """All but the transcript, whose parts lie beside it: lists and claims do not read it. While it is pending
+    in an app where handoffs expire, it falls due.
+    """
+
+    handoff_id = UnicodeAttribute()
+    app = UnicodeAttribute()
+    session_id = UnicodeAttribute()
+    channel = UnicodeAttribute()
+    reason = UnicodeAttribute()
+    reason_detail = UnicodeAttribute(null=True)
+    status = UnicodeAttribute()
+    priority = UnicodeAttribute()
+    ai_summary = UnicodeAttribute(null=True)
+    customer_data = UnicodeAttribute(null=True)  # JSON
+    assigned_agent = UnicodeAttribute(null=True)
+    necessity_score = NumberAttribute(null=True)
+    resolution_quality = UnicodeAttribute(null=True)
+    agent_feedback = UnicodeAttribute(null=True)
+    claimed_at = NumberAttribute(null=True)  # epoch ms
+    resolved_at = NumberAttribute(null=True)  # epoch ms
+    transcript_revision = UnicodeAttribute()  # of its parts
+    transcript_bytes = NumberAttribute()  # in a reply
+
+    @classmethod
+    def of(cls, app: str, handoff_id: str) -> Self:
+        return cls(key("APP", app, "HANDOFF"), key("ID", handoff_id), app=app, handoff_id=handoff_id)
+
+    @staticmethod
+    def list_key(app: str, status: str) -> str:
+        """Partition of the list of an app's handoffs of one status."""
+        return key("APP", app, "HANDOFFS", status)
+
+    @staticmethod
+    def session_key(app: str, session: str) -> str:
+        """Partition of the list of a session's handoffs."""
+        return key("APP", app, "SESSION", session, "HANDOFFS")
+
+    @classmethod
+    def newest(cls, app: str, before: str | None, limit: int) -> list[Self]:
+        """Newest first, beginning after position `before` (a sort key)."""
+        return list(_before(cls, key("APP", app, "HANDOFF"), before, limit))
+
+    @classmethod
+    def in_session(cls, app: str, session: str) -> Iterator[Self]:
+        """Those of a session, oldest first."""
+        prefix = cls.gsi1sk.startswith("ID#")
+        return cls.whole(cls.query(cls.session_key(app, session), prefix, index_name="gsi1"))
+
+    def unchanged(self) -> Condition:
+        """That it has still the status and the holder that were read."""
+        row, holder = type(self), type(self).assigned_agent
+        same_holder = holder == self.assigned_agent if self.assigned_agent else holder.does_not_exist()
+        same: Condition = (row.status == self.status) & same_holder
+        return same
+
+
+class AssignmentRow(Item, discriminator="assignment"):
+    """That somebody has claimed a handoff: by these rows a person's handoffs are found."""
+
+    @classmethod
+    def of(cls, app: str, agent: str, handoff_id: str) -> Self:
+        return cls(key("APP", app, "ASSIGNED", agent), key("ID", handoff_id))
+
+    @classmethod
+    def newest(cls, app: str, agent: str, before: str | None, limit: int) -> list[HandoffRow]:
+        """Where the handoffs of a person are, newest first, beginning after position `before`."""
+        found = _before(cls, key("APP", app, "ASSIGNED", agent), before, limit)
+        return [HandoffRow(key("APP", app, "HANDOFF"), row.sk) for row in found]
+
+
+def _before(kind: type[R], partition: str, before: str | None, limit: int) -> Iterator[R]:
+    wanted = kind.sk < before if before else kind.sk.startswith("ID#")
+    return kind.query(partition, wanted, consistent_read=True, scan_index_forward=False, limit=limit)
