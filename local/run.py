@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local import connection, data_folder, engines, first_run, tables
+from local.authority import authority
 from local.connection import Connection
 from local.errors import LocalError
 from local.greeting import greeting
@@ -87,8 +88,11 @@ class Run:
     async def _start_workers(self, template: Template, table: Connection) -> "Workers":
         from local.workers import Workers
 
+        trusted = str(authority(self._project.data))
+
         def environment(template: Template) -> dict[str, str]:
-            return functions_environment(template, table, self._environ)
+            ours = functions_environment(template, table, self._environ)
+            return {"OUTGOING_LOCAL_CA": trusted, **ours}
 
         workers = Workers(self._project.root, self._project.log, environment, template, self._time_limit_s)
         self._opened.push_async_callback(workers.close)

@@ -23,7 +23,7 @@ os.environ.update(
     POWERTOOLS_SERVICE_NAME="genai-voice",
 )
 for _variable in (
-    *("ALLOWED_ORIGINS", "DYNAMODB_ENDPOINT", "DEPLOYMENT_SECRET_ARN", "OUTGOING_TEST_CA"),
+    *("ALLOWED_ORIGINS", "DYNAMODB_ENDPOINT", "DEPLOYMENT_SECRET_ARN", "OUTGOING_LOCAL_CA"),
     "WEBHOOK_QUEUE_URL",
 ):
     os.environ.pop(_variable, None)

@@ -2,8 +2,9 @@
 
 python -m local.demo
 
-The service is the one that `make run` has started with the same DATA_DIR, or the one at URL. Exits 0 only if
-every step did what it should.
+The service is the one that `make run` has started with the same DATA_DIR, or the one at URL; webhooks are
+received from the first alone, since nobody else reaches this machine. Exits 0 only if every step did what it
+should.
 """
 
 import os
@@ -16,6 +17,8 @@ from local.demo import script
 from local.demo.account import Account
 from local.demo.clients import Failed, Service, VoiceAgent, new_session
 from local.demo.play import play
+from local.demo.receiver import Receiver
+from local.demo.webhooks import receiving_webhooks
 from local.errors import LocalError
 from local.greeting import DEMO_APPS
 from local.project import Project
@@ -32,7 +35,13 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     except KeyboardInterrupt:
         return 130
     try:
-        return _play_all(service, secret)
+        if environ.get("URL"):
+            return _play_all(service, secret)
+        with receiving_webhooks(Project.read(environ).data) as receiver:
+            return _play_all(service, secret, receiver)
+    except LocalError as reason:
+        print(reason, file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
     finally:
@@ -81,10 +90,10 @@ def _try(service: Service, secret: str) -> None:
         ) from None
 
 
-def _play_all(service: Service, secret: str) -> int:
+def _play_all(service: Service, secret: str, receiver: Receiver | None = None) -> int:
     account, began = Account(), time.monotonic()
     for app in DEMO_APPS:
-        play(script.read(app), service, secret, account)
+        play(script.read(app), service, secret, account, receiver)
     account.end(len(DEMO_APPS), service.requests, time.monotonic() - began)
     return 1 if account.wrong else 0
 

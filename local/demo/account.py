@@ -48,6 +48,10 @@ class Account:
         )
         self._row(Text("state", "green"), Text.assemble((row, "bold green"), (f": {each}", "green")))
 
+    def guarded(self, action: str, rule: str) -> None:
+        style = {"block": "bold red", "warn": "bold yellow"}.get(action, "dim")
+        self._row(Text("guardrail", style), Text(f"{action}, by a rule of type {rule}", style))
+
     def saved(self, text: str) -> None:
         self._row(Text(""), Text(text, "dim"))
 

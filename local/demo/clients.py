@@ -87,9 +87,15 @@ class VoiceAgent:
         return self.service.call("GET", path, query=query, headers=self.headers)
 
     def post(self, path: str, **body: Any) -> Json:
+        return self._write("POST", path, body)
+
+    def patch(self, path: str, **body: Any) -> Json:
+        return self._write("PATCH", path, body)
+
+    def _write(self, method: str, path: str, body: Json) -> Json:
         credentials = {"appSlug": self.app, "appSecret": self.secret}
         return self.service.call(
-            "POST", path, body={**credentials, **body}, headers={"X-Trace-Id": self.trace_id}
+            method, path, body={**credentials, **body}, headers={"X-Trace-Id": self.trace_id}
         )
 
     def execute(self, tool: str, parameters: Json, span_id: str) -> Json:

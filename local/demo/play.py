@@ -1,15 +1,19 @@
 """A conversation is played: read, said, called, saved, read back and reset, each step checked."""
 
 import json
+import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from local.demo.account import Account
-from local.demo.clients import Browser, Failed, Json, Service, VoiceAgent, event, new_session, now_ms
+from local.demo.clients import Browser, Json, Service, VoiceAgent, event, new_session, now_ms
 from local.demo.compare import changes, differences, row_id
+from local.demo.receiver import Receiver
 from local.demo.script import Call, Script, Turn
+from local.demo.steps import Steps, Stop
+from local.demo.takeover import announced, take_over
 from local.greeting import DEMO_APPS
 
 _TOKEN_MS = 600_000
@@ -27,28 +31,28 @@ _TOOL_KEYS = {"name", "description", "parametersSchema", "requiresConfirmation",
 _SHARED = "An app's state is shared: was somebody else using this demo just now?"
 
 
-class _Stop(Exception):
-    """What failed has been told, and the rest of this conversation makes no sense without it."""
-
-
-def play(script: Script, service: Service, secret: str, account: Account) -> None:
-    """Tells the account all that happens. Never raises for what the service does."""
+def play(
+    script: Script, service: Service, secret: str, account: Account, receiver: Receiver | None = None
+) -> None:
+    """Tells the account all that happens. Never raises for what the service does. A `receiver` gets what the
+    app is told of its events.
+    """
     session = new_session()
     agent = VoiceAgent(service, script.app, secret, session, trace_id=secrets.token_hex(16))
     account.scenario(script.app, script.title)
     try:
-        _Play(script, agent, account).run()
-    except _Stop:
+        _Play(account, script, agent, receiver).run()
+    except Stop:
         pass
     except (LookupError, TypeError, AttributeError, ValueError) as reason:
         account.fail("The shape of an answer", [f"{type(reason).__name__}: {reason}"])
 
 
 @dataclass
-class _Play:
+class _Play(Steps):
     script: Script
     agent: VoiceAgent
-    account: Account
+    receiver: Receiver | None
     state: Json | None = None
     """As last seen."""
     name: str = "Agent"
@@ -57,6 +61,7 @@ class _Play:
     """All that were sent, as they were."""
     executed: list[Json] = field(default_factory=list)
     """What the audit must tell of the tool calls."""
+    handoff: str | None = None
 
     def run(self) -> None:
         began = now_ms()
@@ -66,53 +71,58 @@ class _Play:
             self._turn(turn)
         self._finish(began)
         self._read_back(began)
+        if self.handoff:
+            take_over(self, self.agent, self.handoff)
+        if self.receiver:
+            announced(self, self.receiver, self.agent, self.script.announced)
         self._reset("reset", "the state is what it was")
 
     # -- before ----------------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
-        persona = self._step("GET /api/persona", lambda: self.agent.get("/api/persona"))
+        persona = self.step("GET /api/persona", lambda: self.agent.get("/api/persona"))
         missing = sorted(_PERSONA_KEYS - set(persona))
-        self._check("GET /api/persona", [f"{key} is absent" for key in missing])
-        self._same("GET /api/persona", self.script.persona, persona)
+        self.check("GET /api/persona", [f"{key} is absent" for key in missing])
+        self.same("GET /api/persona", self.script.persona, persona)
         self.name = persona.get("personaName") or self.name
         self.account.fact(
             "persona", f"{self.name}, voice {persona.get('voice')}: {persona.get('personaTone')}"
         )
         self._open_session(persona)
-        tools = self._step("GET /api/tools", lambda: self.agent.get("/api/tools"))["tools"]
-        self._same("GET /api/tools", self.script.tools, [tool["name"] for tool in tools])
+        tools = self.step("GET /api/tools", lambda: self.agent.get("/api/tools"))["tools"]
+        self.same("GET /api/tools", self.script.tools, [tool["name"] for tool in tools])
         for tool in tools:
-            self._same(f"The keys of {tool['name']}", sorted(_TOOL_KEYS), sorted(tool))
-            self._same("Its parametersSchema", {"type": "object"}, json.loads(tool["parametersSchema"]))
+            self.same(f"The keys of {tool['name']}", sorted(_TOOL_KEYS), sorted(tool))
+            self.same("Its parametersSchema", {"type": "object"}, json.loads(tool["parametersSchema"]))
         self.account.fact("tools", ", ".join(tool["name"] for tool in tools))
         self._reset("state", "begins anew; it belongs to the app, and whoever plays this demo shares it")
-        self._same("The initial state", self.script.state, self.state)
+        self.same("The initial state", self.script.state, self.state)
 
     def _open_session(self, persona: Json) -> None:
         what = "POST /api/auth/session"
-        opened = self._step(what, lambda: self.agent.post("/api/auth/session", ttlMs=_TOKEN_MS))
+        opened = self.step(what, lambda: self.agent.post("/api/auth/session", ttlMs=_TOKEN_MS))
         self.browser = Browser(self.agent.service, str(opened.get("sessionToken") or ""))
         lasts = opened.get("expiresAt", 0) - now_ms()
-        self._check(
+        self.check(
             what,
             [] if 0 < lasts <= _TOKEN_MS + 60_000 else [f"expiresAt is {lasts} ms away, not {_TOKEN_MS}"],
         )
-        seen = self._step("GET /api/persona with the session token", lambda: self.browser.get("/api/persona"))
-        self._same("The persona that a browser sees", persona, seen)
+        seen = self.step("GET /api/persona with the session token", lambda: self.browser.get("/api/persona"))
+        self.same("The persona that a browser sees", persona, seen)
         self.account.fact("session", f"{self.agent.session}, a token for the browser for 10 minutes")
 
     def _begin(self, began: int) -> None:
         self._save(startedAt=began, messages=[], status="active", channel=self.script.channel)
         started = event(self.agent.trace_id, "session_started", {"channel": self.script.channel})
-        sent = self._step(
+        sent = self.step(
             "POST /api/events with the session token",
             lambda: self.browser.post("/api/events", sessionId=self.agent.session, events=[started]),
         )
-        self._same("POST /api/events with the session token", {"inserted": 1}, sent)
-        greeting = self._step("GET /api/persona", lambda: self.browser.get("/api/persona"))["personaGreeting"]
+        self.same("POST /api/events with the session token", {"inserted": 1}, sent)
+        greeting = self.step("GET /api/persona", lambda: self.browser.get("/api/persona"))["personaGreeting"]
         self.account.gap()
         self._say("agent", str(greeting))
+        self._guard()
         self._send(self.messages[-1:])
 
     # -- meanwhile -------------------------------------------------------------------------------------
@@ -120,6 +130,7 @@ class _Play:
     def _turn(self, turn: Turn) -> None:
         first = len(self.messages)
         self._say("user", turn.user)
+        spoken = self._guard(turn.violations) or turn.agent
         events: list[tuple[str, Json]] = [
             ("user_state_changed", {"state": "listening", "oldState": "speaking"}),
             ("agent_state_changed", {"state": "thinking", "oldState": "listening"}),
@@ -130,16 +141,53 @@ class _Play:
             names = ",".join(call.tool for call in turn.calls)
             counts = {"toolNames": names, "toolCallCount": len(turn.calls), "toolErrorCount": 0}
             events.append(("function_tools_executed", counts))
-        self._say("agent", turn.agent)
+        self._say("agent", spoken)
+        self._guard()
         events.append(("agent_state_changed", {"state": "speaking", "oldState": "thinking"}))
         self._send(self.messages[first:])
         self._report(events)
-        self._save(messages=self.transcript, status=turn.status)
-        status = "" if turn.status == "active" else f", status {turn.status}"
+        self._save(messages=self.transcript, status="active")
         self.account.saved(
             f"saved: {len(self.messages) - first} messages, {len(events)} events, "
-            f"transcript of {len(self.transcript)}{status}"
+            f"transcript of {len(self.transcript)}"
         )
+
+    def _guard(self, expected: Sequence[Json] = ()) -> str | None:
+        """Has the last line checked. Answers what to say instead of going on, where it is blocked."""
+        line, what = self.messages[-1], "POST /api/guardrails/check"
+        direction = "input" if line["role"] == "user" else "output"
+        checked = self.step(
+            what,
+            lambda: self.agent.post(
+                "/api/guardrails/check",
+                sessionId=self.agent.session,
+                content=line["content"],
+                direction=direction,
+            ),
+        )
+        blocking = [each for each in checked["violations"] if each["action"] == "block"]
+        self.same(what, {"allowed": not blocking, "violations": list(expected)}, checked)
+        for each in checked["violations"]:
+            self.account.guarded(each["action"], each["type"])
+        return str(blocking[0]["userMessage"]) if blocking else None
+
+    def _hand_over(self, reason: str, priority: str) -> None:
+        """The agent was told that a person is to take over."""
+        what = "POST /api/handoffs"
+        made = self.step(
+            what,
+            lambda: self.browser.post(
+                "/api/handoffs",
+                sessionId=self.agent.session,
+                reason=reason,
+                priority=priority,
+                channel=self.script.channel,
+                transcript=self.transcript,
+            ),
+        )
+        self.same(what, {"id": re.compile(".+")}, made)
+        self.handoff = str(made["id"])
+        self.account.saved(f"handed over: {reason}, priority {priority}")
 
     def _say(self, role: str, text: str) -> None:
         at = max(now_ms(), self.messages[-1]["createdAt"] + 1 if self.messages else 0)
@@ -162,11 +210,11 @@ class _Play:
 
     def _call(self, call: Call) -> None:
         span_id = secrets.token_hex(4)
-        answer = self._step(
+        answer = self.step(
             f"Tool {call.tool}", lambda: self.agent.execute(call.tool, call.parameters, span_id)
         )
         self.account.called(call.tool, call.parameters, _brief(call.brief, answer))
-        self._same(f"Tool {call.tool}", {"success": True, "data": call.data}, answer)
+        self.same(f"Tool {call.tool}", {"success": True, "data": call.data}, answer)
         self.executed.append(
             {
                 "toolName": call.tool,
@@ -177,6 +225,8 @@ class _Play:
                 "spanId": span_id,
             }
         )
+        if answer.get("handoff"):
+            self._hand_over(answer["reason"], answer["priority"])
         before, self.state = self.state, self._look()
         found = changes(before, self.state)
         rows = {row_id(row): row for name in found for row in (before or {}).get(name, ())}
@@ -184,29 +234,29 @@ class _Play:
             for row, new in changed.items():
                 self.account.changed(row, rows.get(row, {}), new)
         wrong = list(differences(call.changes, found, exact=True))
-        self._check(f"The state after {call.tool}", [*wrong, *([_SHARED] if wrong else ())])
+        self.check(f"The state after {call.tool}", [*wrong, *([_SHARED] if wrong else ())])
 
     def _look(self) -> Json | None:
         """The state, as the browser that shows it sees it."""
-        seen = self._step("GET /api/scenario-state", lambda: self.browser.get("/api/scenario-state"))
+        seen = self.step("GET /api/scenario-state", lambda: self.browser.get("/api/scenario-state"))
         state: Json | None = seen["state"]
         return state
 
     def _send(self, messages: list[Json]) -> None:
         what = "POST /api/messages"
-        sent = self._step(what, lambda: self.agent.post("/api/messages", messages=messages))
-        self._same(what, {"ok": True, "count": len(messages)}, sent)
+        sent = self.step(what, lambda: self.agent.post("/api/messages", messages=messages))
+        self.same(what, {"ok": True, "count": len(messages)}, sent)
 
     def _report(self, events: list[tuple[str, Json]]) -> None:
-        sent = self._step("POST /api/events", lambda: self.agent.report(events))
-        self._same("POST /api/events", {"inserted": len(events)}, sent)
+        sent = self.step("POST /api/events", lambda: self.agent.report(events))
+        self.same("POST /api/events", {"inserted": len(events)}, sent)
 
     def _save(self, **fields: Any) -> None:
         what = "POST /api/conversations"
-        saved = self._step(
+        saved = self.step(
             what, lambda: self.agent.post("/api/conversations", sessionId=self.agent.session, **fields)
         )
-        self._same(what, {"ok": True}, saved)
+        self.same(what, {"ok": True}, saved)
 
     # -- after -----------------------------------------------------------------------------------------
 
@@ -226,9 +276,9 @@ class _Play:
 
     def _read_back(self, began: int) -> None:
         session = self.agent.session
-        page = self._step("GET /api/messages", lambda: self.browser.get("/api/messages", sessionId=session))
+        page = self.step("GET /api/messages", lambda: self.browser.get("/api/messages", sessionId=session))
         expected = [{**each, "traceId": self.agent.trace_id} for each in self.messages]
-        if self._same("GET /api/messages", expected, page["messages"]):
+        if self.same("GET /api/messages", expected, page["messages"]):
             self.account.right(
                 f"{len(expected)} messages are there, in their order, each once although two were sent twice"
             )
@@ -236,15 +286,15 @@ class _Play:
         self._read_executions()
         other = next(app for app in DEMO_APPS if app != self.script.app)
         stranger = VoiceAgent(self.agent.service, other, self.agent.secret, session, self.agent.trace_id)
-        seen = self._step(
+        seen = self.step(
             f"GET /api/messages of {other}", lambda: stranger.get("/api/messages", sessionId=session)
         )
-        if self._same(f"GET /api/messages of {other}", [], seen["messages"]):
+        if self.same(f"GET /api/messages of {other}", [], seen["messages"]):
             self.account.right(f"{other} sees nothing of it")
 
     def _read_conversation(self, began: int) -> None:
         what = "GET /api/conversations"
-        listed = self._step(
+        listed = self.step(
             what,
             lambda: self._mine("/api/conversations", "conversations", 1, status=self.script.ends),
         )
@@ -260,17 +310,17 @@ class _Play:
             "resolution": "completed",
             "transcript": self.transcript,
         }
-        if self._same(what, [expected], listed):
+        if self.same(what, [expected], listed):
             kept = ", which a save as resolved did not undo" if self.script.ends == "handed_off" else ""
             self.account.right(f"the conversation is {self.script.ends}{kept}, its transcript whole")
 
     def _read_executions(self) -> None:
         what = "GET /api/tools/executions"
         wanted = len(self.executed)
-        listed = self._step(what, lambda: self._mine("/api/tools/executions", "executions", wanted))
+        listed = self.step(what, lambda: self._mine("/api/tools/executions", "executions", wanted))
         for each in listed:
             each.update({key: json.loads(each[key]) for key in ("parameters", "result")})
-        if self._same(what, self.executed, listed[::-1]):
+        if self.same(what, self.executed, listed[::-1]):
             self.account.right(
                 f"{wanted} tool calls are in the audit, with what they were asked and answered"
             )
@@ -287,33 +337,17 @@ class _Play:
 
     def _reset(self, label: str, text: str) -> None:
         what = "POST /api/scenario-state/reset"
-        reset = self._step(what, lambda: self.agent.post("/api/scenario-state/reset"))
-        self._same(what, {"ok": True}, reset)
+        reset = self.step(what, lambda: self.agent.post("/api/scenario-state/reset"))
+        self.same(what, {"ok": True}, reset)
         before, self.state = self.state, self._look()
-        self._same("The state after the reset", reset.get("state"), self.state, exact=True)
-        self._same("The state after the reset", self.script.state, self.state)
+        self.same("The state after the reset", reset.get("state"), self.state, exact=True)
+        self.same("The state after the reset", self.script.state, self.state)
         if self.script.state is None:
             text = "this app has none"
         elif before is not None:
             count = sum(len(rows) for rows in changes(before, self.state).values())
             text = f"{count} row{'s' if count != 1 else ''} changed back, {text}"
         self.account.fact(label, text)
-
-    # -- each ------------------------------------------------------------------------------------------
-
-    def _step(self, what: str, act: Callable[[], Any]) -> Any:
-        """What `act` answers. Raises _Stop when it fails."""
-        try:
-            return act()
-        except Failed as failed:
-            self.account.check(what, [str(failed)])
-            raise _Stop from None
-
-    def _same(self, what: str, expected: Any, got: Any, *, exact: bool = False) -> bool:
-        return self._check(what, differences(expected, got, exact=exact))
-
-    def _check(self, what: str, wrong: Iterable[str]) -> bool:
-        return self.account.check(what, wrong)
 
 
 def _brief(template: str, answer: Json) -> str:

@@ -2,9 +2,12 @@
 
     title, channel, caller    shown; `channel` is sent
     persona, tools, state     what the app must have at the start
-    turns[]                   user says, calls[] are made, agent says; `status` is saved when given
+    turns[]                   user says, calls[] are made, agent says
+      violations[]            what guardrails find in what the user says; where one of them blocks, the agent
+                              says its message instead
       calls[]                 tool, parameters, `data` it must answer, `changes` of the scenario's state
                               {list: {id: {key: new value}}}, `brief`: a format of `data` to be shown
+    announced[]               events that the app's address is told of, in their order
     ends                      the status in which the conversation must be found afterwards
 
 `!matches <regular expression>` stands for a text that cannot be known before.
@@ -34,9 +37,9 @@ class Call(_Part):
 
 class Turn(_Part):
     user: str
+    violations: tuple[dict[str, Any], ...] = ()
     calls: tuple[Call, ...] = ()
-    agent: str
-    status: str = "active"
+    agent: str = ""
 
 
 class Script(_Part):
@@ -48,6 +51,7 @@ class Script(_Part):
     tools: list[str]
     state: dict[str, Any] | None
     turns: tuple[Turn, ...]
+    announced: tuple[str, ...] = ()
     ends: str
 
 

@@ -34,7 +34,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 @pytest.fixture
 def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What goes out trusts the tests' authority and reaches loopback addresses."""
-    monkeypatch.setenv("OUTGOING_TEST_CA", str(authority.path))
+    monkeypatch.setenv("OUTGOING_LOCAL_CA", str(authority.path))
     settings.cache_clear()
     yield
     settings.cache_clear()

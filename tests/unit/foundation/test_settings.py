@@ -21,7 +21,7 @@ def _read_anew() -> Iterator[None]:
         ("TABLE_NAME", ""),
         ("AWS_REGION", None),
         ("DYNAMODB_ENDPOINT", "here"),
-        ("OUTGOING_TEST_CA", "/nowhere"),
+        ("OUTGOING_LOCAL_CA", "/nowhere"),
     ],
 )
 def test_a_missing_or_wrong_variable_is_named(
@@ -41,9 +41,9 @@ def test_origins_are_trimmed_and_empty_ones_dropped(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_authority_of_tests_is_refused_in_a_deployed_function(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OUTGOING_TEST_CA", __file__)
-    assert settings().outgoing_test_ca == Path(__file__)
+    monkeypatch.setenv("OUTGOING_LOCAL_CA", __file__)
+    assert settings().outgoing_local_ca == Path(__file__)
     settings.cache_clear()
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "tools")
-    with pytest.raises(SettingsError, match="OUTGOING_TEST_CA"):
+    with pytest.raises(SettingsError, match="OUTGOING_LOCAL_CA"):
         settings()

@@ -220,7 +220,7 @@ def _vetted(place: _Place, seconds: float) -> list[_Address]:
 
 
 def _may_be_reached(address: IPv4Address | IPv6Address) -> bool:
-    if settings().outgoing_test_ca and any(address in network for network in _LOOPBACK):
+    if settings().outgoing_local_ca and any(address in network for network in _LOOPBACK):
         return True
     return (
         address.is_global
@@ -268,7 +268,7 @@ def _left(ends: float) -> float:
 def _connected(place: _Place, addresses: list[_Address], ends: float) -> Iterator[ssl.SSLSocket]:
     with _first_reachable(addresses[:MAX_ATTEMPTS], ends) as plain:
         plain.settimeout(_left(ends))
-        trust = _trust(settings().outgoing_test_ca)
+        trust = _trust(settings().outgoing_local_ca)
         with trust.wrap_socket(plain, server_hostname=place.host) as wire:
             yield wire
 
@@ -297,12 +297,12 @@ def _reached(address: _Address, seconds: float) -> socket.socket:
 
 
 @cache
-def _trust(test_ca: Path | None) -> ssl.SSLContext:
+def _trust(local_ca: Path | None) -> ssl.SSLContext:
     """The system's certificate authorities: they are renewed with Lambda's runtime, not with our releases."""
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
-    if test_ca:
-        context.load_verify_locations(test_ca)
+    if local_ca:
+        context.load_verify_locations(local_ca)
     return context
 
 

@@ -22,7 +22,7 @@ def _origins(text: object) -> object:
 
 def _never_deployed(path: Path) -> Path:
     if os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
-        raise ValueError("it is for tests alone, and this is a deployed function")
+        raise ValueError("it is for one machine, and this is a deployed function")
     return path
 
 
@@ -49,11 +49,11 @@ class Settings(BaseModel):
     """The same as a file, for one machine. Takes precedence."""
     webhook_queue_url: str | None = Field(default=None, alias="WEBHOOK_QUEUE_URL", pattern="^https?://")
     """The SQS queue that tells the sender of webhooks what is due. Without it they wait for the sweep."""
-    outgoing_test_ca: Annotated[FilePath, AfterValidator(_never_deployed)] | None = Field(
-        default=None, alias="OUTGOING_TEST_CA"
+    outgoing_local_ca: Annotated[FilePath, AfterValidator(_never_deployed)] | None = Field(
+        default=None, alias="OUTGOING_LOCAL_CA"
     )
-    """For tests: a file of certificate authorities that are trusted beside the system's by what goes out to
-    tenants' addresses, which may then be loopback addresses too.
+    """For one machine: a file of certificate authorities that are trusted beside the system's by what goes out
+    to tenants' addresses, which may then be loopback addresses too.
     """
 
 

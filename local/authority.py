@@ -1,0 +1,30 @@
+"""A certificate authority of this data folder: what the local service calls on this machine has a certificate
+of it, as the way out speaks https alone.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from local.secret_files import write_private
+
+_CERTIFICATE, _KEY = "authority.pem", "authority.key"
+
+
+def authority(data: Path) -> Path:
+    """The file of its certificate, for those who are to trust it. Made once."""
+    certificate, key = data / _CERTIFICATE, data / _KEY
+    if not (certificate.is_file() and key.is_file()):
+        import trustme
+
+        made = trustme.CA(organization_name="genai-voice on this machine")
+        write_private(key, made.private_key_pem.bytes().decode())
+        write_private(certificate, made.cert_pem.bytes().decode())
+    return certificate
+
+
+def certificate(data: Path, hosts: Sequence[str]) -> bytes:
+    """A new key and its certificate for these hosts, as PEM. Raises OSError where there is no authority."""
+    import trustme
+
+    ca = trustme.CA.from_pem((data / _CERTIFICATE).read_bytes(), (data / _KEY).read_bytes())
+    return ca.issue_cert(*hosts).private_key_and_cert_chain_pem.bytes()

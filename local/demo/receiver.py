@@ -1,0 +1,85 @@
+"""A receiver of webhooks on this machine, as an app would have one: it verifies what comes and keeps it."""
+
+import ssl
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Condition, Thread
+from typing import Any
+
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from local.authority import certificate
+
+Json = dict[str, Any]
+
+
+class Receiver:
+    """Knows the signing secret of each app; what it could not verify it refuses."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.secrets: dict[str, str] = {}
+        """By app."""
+        self.refused: list[str] = []
+        """Why, for each."""
+        self._events: dict[str, Json] = {}
+        self._arrived = Condition()
+
+    def take(self, app: str, headers: dict[str, str], body: bytes) -> int:
+        """The status to answer with."""
+        try:
+            event: Json = Webhook(self.secrets[app]).verify(body, headers)
+        except (WebhookVerificationError, KeyError, ValueError) as reason:
+            self.refused.append(f"{type(reason).__name__}: {reason}")
+            return 400
+        with self._arrived:
+            self._events[headers["webhook-id"]] = event  # one that comes again is the same
+            self._arrived.notify_all()
+        return 204
+
+    def wait(self, session: str, events: int, seconds: float) -> list[Json]:
+        """What came of a session, once there are so many or time is up, in the order of their times."""
+        deadline = time.monotonic() + seconds
+        with self._arrived:
+            while len(self._of(session)) < events and (left := deadline - time.monotonic()) > 0:
+                self._arrived.wait(left)
+            return sorted(self._of(session), key=lambda event: str(event["timestamp"]))
+
+    def _of(self, session: str) -> list[Json]:
+        return [event for event in self._events.values() if event["sessionId"] == session]
+
+
+@contextmanager
+def receiving(data: Path) -> Iterator[Receiver]:
+    """A receiver on a free port, with a certificate that the local service trusts."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            self.send_response(receiver.take(self.path.lstrip("/"), headers, body))
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """The account tells what came."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as file:  # a context reads certificates from files alone
+        file.write(certificate(data, ["127.0.0.1"]))
+        file.flush()
+        context.load_cert_chain(file.name)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    receiver = Receiver(f"https://127.0.0.1:{server.server_port}")
+    thread = Thread(target=server.serve_forever, args=[0.05], daemon=True)
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
