@@ -52,8 +52,8 @@ class Settings(BaseModel):
     outgoing_local_ca: Annotated[FilePath, AfterValidator(_never_deployed)] | None = Field(
         default=None, alias="OUTGOING_LOCAL_CA"
     )
-    """For one machine: a file of certificate authorities that are trusted beside the system's by what goes out
-    to tenants' addresses, which may then be loopback addresses too.
+    """For one machine: a file of certificate authorities that are trusted beside the system's by what goes
+    out to tenants' addresses, which may then be loopback addresses too.
     """
 
 
