@@ -87,7 +87,7 @@ def handed_over(app: App, session_id: str) -> Change:
     return Change(
         ConversationRow.of(app.slug, session_id),
         _status(app.slug, "handed_off", None),
-        ConversationRow.pk.exists(),
+        ConversationRow.status.exists(),
     )
 
 
@@ -105,8 +105,8 @@ def begun_with_person(
         ConversationRow.channel.set(channel),
         *_status(app.slug, "handed_off", None),
     ]
-    refused_where = ConversationRow.pk.does_not_exist()
-    return Change(row, [*begun, *transcript.actions], refused_where), transcript.revision
+    unsaved = ConversationRow.status.does_not_exist()
+    return Change(row, [*begun, *transcript.actions], unsaved), transcript.revision
 
 
 def given_back(app: str, session_id: str) -> Change | None:
@@ -261,7 +261,7 @@ def _still(stored: ConversationRow | None) -> Condition:
     """That the row is the one that was read, or that there is none yet."""
     row = ConversationRow
     if stored is None:
-        return row.pk.does_not_exist()
+        return row.status.does_not_exist()
     same: Condition = row.status == stored.status
     for attribute, value in (
         (row.transcript_revision, stored.transcript_revision),
