@@ -127,6 +127,12 @@ def show_app(slug: str) -> dict[str, Any]:
         "secrets": [
             {"validUntil": each.until} for each in row.secrets if each.until is None or each.until >= now
         ],
+        "webhookSecrets": [
+            {"validUntil": each.until}
+            for each in row.webhook_secrets or ()
+            if each.until is None or each.until >= now
+        ],
+        **({"webhookDisabled": row.webhook_disabled} if row.webhook_disabled else {}),
         "createdAt": row.created_at,
         "updatedAt": row.updated_at,
     }
