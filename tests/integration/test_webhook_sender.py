@@ -110,7 +110,7 @@ def test_what_is_delivered_is_recorded_and_goes_after_thirty_days(server: Server
     assert (done.status, attempts(row)) == ("delivered", [200])
     assert done.attempts[0].at == (NOON + 1e9) * 1000
     assert done.attempts[0].duration_ms >= 0
-    assert (done.due, done.due_at) == (None, None)
+    assert not {"due", "due_at"} & done.attribute_values.keys()
     assert done.expires_at == NOON + 1e9 + 30 * 24 * HOUR
 
 
@@ -209,7 +209,7 @@ def test_it_is_given_up_after_eight_attempts_of_which_the_last_wait_for_the_swee
         queue.work()
         assert len(server.requests) == before + 1
     assert (stored(row).status, attempts(row)) == ("failed", [503] * MAX_ATTEMPTS)
-    assert (stored(row).due, stored(row).due_at) == (None, None)
+    assert not {"due", "due_at"} & stored(row).attribute_values.keys()
     clock.shift(24 * HOUR)
     sweep()
     queue.work()
@@ -220,6 +220,12 @@ def reset(wire: ssl.SSLSocket) -> None:
     """The connection is broken off: closed at once, with what is in flight thrown away."""
     wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     wire.close()
+
+
+def stay_open(wire: ssl.SSLSocket) -> None:
+    """Headers, and then nothing."""
+    wire.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    hang(wire)
 
 
 @pytest.mark.parametrize(
@@ -250,7 +256,7 @@ def test_an_attempt_has_eight_seconds_of_which_five_fit_an_invocation() -> None:
     [
         endless(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65_536),
         raw(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n"),
-        lambda wire: (wire.sendall(b"HTTP/1.1 200 OK\r\n\r\n"), hang(wire))[0],
+        stay_open,
     ],
     ids=["endless", "announced and never sent", "open for ever"],
 )
@@ -539,7 +545,7 @@ def test_nothing_of_a_delivery_is_logged(
     assert line.items() >= ({"message": "work", "outcome": "pending", "dynamodb_calls": 3} | named).items()
 
 
-MANY = 1_000 if STRICT else 200
+MANY = 1_000 if STRICT else 120
 """moto slows down with its table."""
 
 
@@ -555,9 +561,11 @@ def test_of_many_deliveries_of_which_a_tenth_fails_at_first_none_is_lost_and_non
         reply(500 if is_first and len(seen) % 10 == 0 else 200)(wire)
 
     server.act = act
-    rows = [announced(app) for _ in range(MANY)]
-    sweep()
-    queue.work()
+    rows = []
+    for _ in range(0, MANY, 40):  # moto takes long for a long queue
+        rows += [announced(app) for _ in range(40)]
+        sweep()
+        queue.work()
     clock.shift(5)
     queue.work()
     assert seen == {row.delivery_id for row in rows}

@@ -147,17 +147,21 @@ def invoke(group: str, event: Any) -> Any:
 
 def work(group: str, bodies: Iterable[str]) -> list[str]:
     """Have the worker of a queue handle messages with these bodies. Answers those that failed."""
-    messages = {str(uuid4()): body for body in bodies}
-    answer = invoke(group, {"Records": [_record(each, body) for each, body in messages.items()]})
-    return [messages[failed["itemIdentifier"]] for failed in answer["batchItemFailures"]]
+    event = queue_event(bodies)
+    sent = {each["messageId"]: each["body"] for each in event["Records"]}
+    return [sent[failed["itemIdentifier"]] for failed in invoke(group, event)["batchItemFailures"]]
 
 
-def _record(message_id: str, body: str) -> dict[str, Any]:
-    """A message as Lambda gets it from SQS."""
+def queue_event(bodies: Iterable[str]) -> dict[str, Any]:
+    """What Lambda gives a function of messages in SQS."""
+    return {"Records": [_record(body) for body in bodies]}
+
+
+def _record(body: str) -> dict[str, Any]:
     now = str(int(time.time() * 1000))
     return {
-        "messageId": message_id,
-        "receiptHandle": f"receipt of {message_id}",
+        "messageId": str(uuid4()),
+        "receiptHandle": "a-receipt",
         "body": body,
         "attributes": {
             "ApproximateReceiveCount": "1",
