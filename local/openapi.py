@@ -53,6 +53,10 @@ _SECURITY_SCHEMES: Json = {
 _SECRET: Json = {"appSecret": [], "appSlug": []}
 _TOKEN: Json = {"sessionToken": []}
 _IN_QUERY: list[Json] = [{"sessionTokenInQuery": []}, {"appSecretInQuery": [], "appSlugInQuery": []}]
+_NOT_FOR = {
+    "manage": "Not for session tokens that their app limits to runtime calls.",
+    "secret": "Not for session tokens.",
+}
 _IN_BODY: Json = {}
 """OpenAPI has no word for credentials in a body: none in headers or query may be right."""
 _ERROR: Json = {
@@ -128,8 +132,8 @@ class _Operation:
     def described(self, shapes: dict[tuple[str, str], Json], schemas: Json) -> Json:
         endpoint = self.endpoint
         summary, *more = _paragraphs(endpoint.call.__doc__ or "").split("\n\n")
-        if endpoint.scope == "manage":
-            more.append("Not for session tokens that their app limits to runtime calls.")
+        if endpoint.scope in _NOT_FOR:
+            more.append(_NOT_FOR[endpoint.scope])
         for model in (endpoint.wants[part] for part in ("query", "body") if part in endpoint.wants):
             if any(field.is_required() for field in model.model_fields.values()):
                 more.append(f"Answers 400 `{model.missing}` where a required field is absent, null or empty.")
@@ -146,6 +150,8 @@ class _Operation:
 
     def _security(self) -> list[Json]:
         in_body = [] if self.endpoint.method == "GET" else [_IN_BODY]
+        if self.endpoint.scope == "secret":
+            return [_SECRET, _IN_QUERY[1], *in_body]
         if "caller" in self.endpoint.wants:
             return [_TOKEN, _SECRET, *_IN_QUERY, *in_body]
         return [_SECRET, *in_body] if self.endpoint.headers_as_body else []

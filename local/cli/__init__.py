@@ -11,6 +11,7 @@ from local.cli.conversations import conversations
 from local.cli.seed import seed
 from local.cli.tokens import tokens
 from local.cli.usage import usage
+from local.cli.webhooks import webhooks
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -22,7 +23,7 @@ def cli() -> None:
     """
 
 
-for group in (app, audit, conversations, seed, tokens, usage):
+for group in (app, audit, conversations, seed, tokens, usage, webhooks):
     cli.add_command(group)
 
 

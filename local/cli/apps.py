@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 from genai_voice.personas import library
-from genai_voice.tenancy import apps
+from genai_voice.tenancy import apps, webhooks
 from genai_voice.tenancy.fields import AppFields, NewApp
 
 from local.cli.app_fields import app_fields, flag, given_fields
@@ -126,3 +126,28 @@ def enable(slug: str, audit: Audit) -> Iterator[Line]:
     with audit(slug):
         apps.set_active(slug, True)
     yield _done(slug, "app enabled")
+
+
+@app.group("webhook-secret")
+def webhook_secret() -> None:
+    """The secret that an app's webhooks are signed with."""
+
+
+@webhook_secret.command()
+@click.argument("slug", type=Slug())
+@click.option(
+    "--overlap",
+    type=Duration(),
+    default="24h",
+    show_default=True,
+    help="how long the present secret signs too",
+)
+@changing
+def rotate(slug: str, overlap: int, audit: Audit) -> Iterator[Line]:
+    """Sign an app's webhooks with a new secret, which is printed now and never again.
+
+    Webhooks carry two signatures during the overlap. Rotated again within it, the older secret ends.
+    """
+    with audit(slug):
+        secret = webhooks.rotate_secret(slug, overlap)
+    yield Line({"app": slug, "secret": secret}, secret)

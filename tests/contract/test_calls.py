@@ -53,6 +53,8 @@ EXPECTED: dict[str, list[str]] = {
     "POST /api/agents/session/run": ["TransactWriteItems"],
     "GET /api/agents/session/runs": ["Query", "BatchGetItem"],
     "GET /api/agents/runtimes": [],
+    "GET /api/webhooks/deliveries": ["Query"],
+    "POST /api/webhooks/deliveries/replay": ["GetItem", "UpdateItem"],
 }
 
 

@@ -23,6 +23,7 @@ USE_CASES = {
     "handoffs.desk",
     *("personas.library", "personas.versions", "tenancy.apps", "tenancy.sessions"),
     *("tools.executions", "tools.executor", "tools.registry"),
+    *("tenancy.webhooks", "webhooks.deliveries", "webhooks.sender"),
 }
 """What functions call, beside every `service`."""
 
@@ -32,6 +33,7 @@ OUTWARD = {
     "tenancy",  # exports the Api that is bound to the resolver
     "tenancy.resolver",
     "webhooks.outbox",  # makes rows, tells the queue
+    "webhooks.signing",
     "tools.claims",  # reads the clock, waits
     "tools.endpoint",  # calls what tenants have registered
 }
@@ -39,12 +41,13 @@ OUTWARD = {
 
 EVERYWHERE = {"pydantic", "pydantic_core", "typing_extensions"}
 HOMES = {
-    "aws_lambda_powertools": {"foundation.log"},
+    "aws_lambda_powertools": {"foundation.log", "foundation.work"},
     "botocore": {"foundation.queue", "foundation.secret"},
     "cachetools": {"foundation.secret", "tenancy.resolver"},
     "cryptography": {"foundation.sealing", "foundation.secret"},
     "h11": {"foundation.outgoing"},
     "pynamodb": {"foundation.table"},
+    "standardwebhooks": {"webhooks.signing"},
 }
 """The modules that may import each third party beside those of EVERYWHERE: each has one face to the rest."""
 
@@ -128,7 +131,7 @@ PURE = [module for module in MODULES if _is_pure(module)]
 @pytest.mark.parametrize("group", HANDLERS)
 def test_a_function_imports_only_use_cases_models_and_what_binds_them(group: str) -> None:
     allowed = {"typing_extensions", "genai_voice", "genai_voice.tenancy"}
-    allowed |= {f"genai_voice.foundation.{each}" for each in ("errors", "http", "model")}
+    allowed |= {f"genai_voice.foundation.{each}" for each in ("errors", "http", "model", "work")}
     allowed |= {f"genai_voice.{use_case}" for use_case in USE_CASES}
     feature_face = re.compile(r"genai_voice\.(?!foundation\b)\w+\.(model|service)")
     names = {name for name, _ in imports(HANDLERS[group])} - allowed

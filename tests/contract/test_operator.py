@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from genai_voice.demos.scenarios import SLUGS
+from genai_voice.foundation.clock import time_ordered_id
 from genai_voice.tenancy.hashing import token_hash
 
 from tests.support.operator import commands, run
+from tests.support.samples import failed_delivery
 from tests.support.service import Client, new_app, recorded_calls, rows
 
 SECRET = "a secret for operators"
@@ -35,6 +37,9 @@ CHANGING = {
     "seed demos": Example((), {"DEMO_SECRET": SECRET}, SLUGS),
     "conversations backfill": Example(("--app", "APP")),
     "conversations resolve-stale": Example(("--app", "APP", "--older-than", "0s")),
+    "app webhook-secret rotate": Example(("APP",)),
+    "webhooks enable": Example(("APP",)),
+    "webhooks redrive": Example(("--app", "APP")),
     "tokens revoke": Example(("--session",), {"SESSION_TOKEN": "TOKEN"}),
 }
 READING = {
@@ -48,6 +53,7 @@ READING = {
 DRY = {
     "conversations backfill --dry-run": Example(("--app", "APP")),
     "conversations resolve-stale --dry-run": Example(("--app", "APP", "--older-than", "0s")),
+    "webhooks redrive --dry-run": Example(("--app", "APP")),
 }
 
 
@@ -86,6 +92,7 @@ def setting(engine: None) -> Setting:
     message = {"sessionId": "s", "participantIdentity": "u", "role": "user", "content": "hello"}
     sent = app.post("/api/messages", {"messages": [message | {"isFinal": True, "createdAt": 1}]})
     assert sent.status == 200
+    failed_delivery(app.slug, time_ordered_id())
     return Setting(app, app.token())
 
 

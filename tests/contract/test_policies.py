@@ -13,10 +13,12 @@ import pytest
 from genai_voice.foundation import secret
 from genai_voice.foundation.http import Endpoint
 from genai_voice.foundation.settings import settings
+from genai_voice.tenancy import webhooks
 from genai_voice.tenancy.resolver import forget_callers
 
 from tests.support.service import call, endpoints, new_app
-from tests.support.valid import body_for, name, query_for
+from tests.support.valid import body_for, name, query_for, with_token
+from tests.support.webhooks import announced, deliver, stored
 
 CREDENTIALED = [each for each in endpoints() if "caller" in each.wants or each.path == "/api/auth/session"]
 
@@ -47,8 +49,17 @@ def test_a_function_may_check_every_credential_in_a_new_process(deployed: None, 
     wrong = {**app.headers, "authorization": "Bearer wrong"}
     expected = [(app.headers, endpoint.status), (wrong, 401)]
     if endpoint.path != "/api/auth/session":
-        expected.append(({"authorization": f"Bearer {app.token()}"}, endpoint.status))
+        expected.append(({"authorization": f"Bearer {app.token()}"}, with_token(endpoint)))
     for headers, status in expected:
         body, query = body_for(endpoint, app), query_for(endpoint, app)
         forget()
         assert call(endpoint.method, endpoint.path, body=body, query=query, headers=headers).status == status
+
+
+def test_the_sender_of_webhooks_may_sign_in_a_new_process(deployed: None) -> None:
+    app = new_app(handoff_webhook_url="https://127.0.0.1:4443/")
+    webhooks.rotate_secret(app.slug, 0)
+    row = announced(app)
+    forget()
+    deliver(row)
+    assert [each.error for each in stored(row).attempts] == ["The host must be public."]

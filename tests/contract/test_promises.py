@@ -8,7 +8,7 @@ from genai_voice.tenancy.resolver import forget_callers
 from genai_voice.tools import registry
 
 from tests.support.service import call, endpoints, new_app, partition, plain
-from tests.support.valid import body_for, name, query_for
+from tests.support.valid import body_for, name, query_for, with_token
 from tests.support.wire import answers
 
 WITH_CALLER = [endpoint for endpoint in endpoints() if "caller" in endpoint.wants]
@@ -28,6 +28,7 @@ CREDENTIALS_FIRST = {
     "GET /api/tools/all",
     "GET /api/tools/executions",
     "GET /api/traces",
+    "GET /api/webhooks/deliveries",
     "PATCH /api/persona",
     "POST /api/personas",
     "PATCH /api/personas",
@@ -61,6 +62,10 @@ MANAGING = {
 """Section 7, row 40: what changes what agents say and do."""
 
 
+SECRET_ALONE = {"GET /api/webhooks/deliveries", "POST /api/webhooks/deliveries/replay"}
+"""What no browser is let at: the other end of a webhook is a server."""
+
+
 def test_the_contract_says_where_credentials_come_before_the_input() -> None:
     assert {name(each) for each in WITH_CALLER if each.caller_first} == CREDENTIALS_FIRST
 
@@ -78,6 +83,10 @@ def test_the_contract_says_which_bodies_may_be_large() -> None:
 
 def test_the_contract_says_what_a_browser_may_be_kept_from() -> None:
     assert {name(each) for each in WITH_CALLER if each.scope == "manage"} == MANAGING
+
+
+def test_what_takes_the_app_secret_alone_is_listed() -> None:
+    assert {name(each) for each in WITH_CALLER if each.scope == "secret"} == SECRET_ALONE
 
 
 @pytest.mark.parametrize(
@@ -128,12 +137,13 @@ def test_what_was_just_written_is_read(endpoint: Endpoint) -> None:
     """
     app = new_app()
     registry.put(app.slug, "x", description="", parameters_schema="{}")
-    for headers in (app.headers, {"authorization": f"Bearer {app.token()}"}):
+    token = {"authorization": f"Bearer {app.token()}"}
+    for headers, status in [(app.headers, endpoint.status), (token, with_token(endpoint))]:
         body, query = body_for(endpoint, app), query_for(endpoint, app)
         forget_callers()
         with answers() as sent:
             reply = call(endpoint.method, endpoint.path, body=body, query=query, headers=headers)
-        assert reply.status == endpoint.status
+        assert reply.status == status
         reads = [each for asked in sent for each in _reads(asked)]
         assert reads
         assert all(read.get("ConsistentRead") is True for read in reads), reads

@@ -11,7 +11,7 @@ from genai_voice.seeding.service import seed_demos
 
 from tests.support.replies import record
 from tests.support.samples import store_samples
-from tests.support.service import ROOT, endpoints, function, groups, handle, template
+from tests.support.service import ROOT, apis, endpoints, groups, handle, template
 
 SAMPLE_SECRET = "only-a-sample"
 EVENTS = sorted(
@@ -27,8 +27,8 @@ def test_the_template_routes_each_endpoint_to_the_function_that_declares_it() ->
     }
     declared = {
         (endpoint.method, endpoint.path): group
-        for group in groups()
-        for endpoint in function(group).api.endpoints.values()
+        for group, api in apis().items()
+        for endpoint in api.endpoints.values()
     }
     assert routed == declared
 
@@ -53,11 +53,9 @@ def demos(engine: None) -> None:
 def test_every_event_file_is_answered(demos: None, file: Path) -> None:
     event = json.loads(file.read_text())
     group, _, case = file.stem.partition(".")
-    assert group in groups()
+    assert group in apis()
     reply = handle(event)
-    endpoint = function(group).api.endpoints.get(
-        (event["requestContext"]["http"]["method"], event["rawPath"])
-    )
+    endpoint = apis()[group].endpoints.get((event["requestContext"]["http"]["method"], event["rawPath"]))
     expected = endpoint.status if endpoint else 204 if case == "preflight" else 404
     assert reply.status == expected, reply.text
     if "RECORD" in os.environ and reply.status in (200, 201):

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import yaml
+from genai_voice.webhooks.sender import SECONDS
 
 from local.intrinsics import Intrinsics
 from local.template import CloudFormationLoader
 from tests.support.policies import granted
-from tests.support.service import ROOT, new_app
+from tests.support.service import ROOT, new_app, sweep
 
 
 @cache
@@ -84,6 +85,31 @@ def test_every_function_logs_where_lines_are_deleted_in_time() -> None:
     assert own == []
 
 
+def test_a_schedule_has_the_name_that_cloudformation_gives_it() -> None:
+    """SAM would make one of the names in the template, the same in every stage."""
+    events = [
+        event
+        for function in of_type("AWS::Serverless::Function").values()
+        for event in function["Properties"].get("Events", {}).values()
+    ]
+    schedules = [each["Properties"] for each in events if each["Type"] == "ScheduleV2"]
+    assert schedules
+    assert all(each["OmitName"] is True for each in schedules)
+
+
+def test_a_message_outlives_what_handles_it() -> None:
+    """Else another worker gets it meanwhile; six times is AWS's advice."""
+    resources = document()["Resources"]
+    for function in of_type("AWS::Serverless::Function").values():
+        for event in function["Properties"].get("Events", {}).values():
+            if event["Type"] != "SQS":
+                continue
+            queue = resources[event["Properties"]["Queue"]["Fn::GetAtt"][0]]["Properties"]
+            assert queue["VisibilityTimeout"] >= 6 * function["Properties"]["Timeout"]
+            assert event["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+            assert event["Properties"]["BatchSize"] * SECONDS <= function["Properties"]["Timeout"] - 15
+
+
 def _written(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     """The line of a save."""
     new_app().post("/api/conversations", {"sessionId": "s"}, **{"x-trace-id": "t"})
@@ -111,10 +137,13 @@ def test_queries_ask_for_what_lines_have(capsys: pytest.CaptureFixture[str]) -> 
     queries += re.findall(r'^filter (?!message = "fault").*', documented, re.M)
     assert len([each for each in queries if each]) > 1
     words = {"SOURCE", "filter", "fields", "stats", "sort", "by", "as", "and", "asc", "desc"}
+    sweep()
+    (work,) = map(json.loads, capsys.readouterr().out.splitlines())
+    known = _written(capsys).keys() | work.keys()
     for query in queries:
         named = set(re.findall(r"\bas (\w+)", query))
         bare = re.sub(r"'[^']*'|\"[^\"]*\"|\b\w+(?=\()", "", query)
-        assert set(re.findall(r"\b[a-zA-Z]\w+", bare)) <= named | words | _written(capsys).keys(), query
+        assert set(re.findall(r"\b[a-zA-Z]\w+", bare)) <= named | words | known, query
 
 
 def test_errors_of_every_operation_that_a_function_may_use_are_watched() -> None:

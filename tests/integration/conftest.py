@@ -2,11 +2,15 @@ import socket
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any
+from uuid import uuid4
 
+import boto3
 import pytest
 from genai_voice.foundation.settings import settings
+from moto import mock_aws
 
 from tests.support.https import Authority, Names, Server, serving
+from tests.support.webhooks import Queue
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +49,18 @@ def server(authority: Authority, trusted: None) -> Iterator[Server]:
     """An HTTPS server that can be reached."""
     with serving(authority) as server:
         yield server
+
+
+@pytest.fixture
+def queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
+    """The queue of the sender of webhooks, in moto also where the table is in the strict engine."""
+    with mock_aws():
+        queue = Queue(boto3.client("sqs").create_queue(QueueName=f"webhooks-{uuid4()}")["QueueUrl"])
+        monkeypatch.setenv("WEBHOOK_QUEUE_URL", queue.url)
+        settings.cache_clear()
+        yield queue
+        monkeypatch.undo()
+        settings.cache_clear()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterator
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,14 +10,14 @@ import pytest
 import time_machine
 from genai_voice.conversations.rows import ConversationRow
 from genai_voice.foundation.keys import key
-from genai_voice.handoffs import desk
-from genai_voice.handoffs.rows import HandoffRow
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields
 from genai_voice.tools import registry
 
 from tests.integration.test_retries import PLAIN_CONFLICT, cancelled
-from tests.support.service import Client, Reply, new_app, pages, partition, plain, recorded_calls
+from tests.support.https import Names
+from tests.support.service import Client, Reply, new_app, pages, partition, plain, recorded_calls, sweep
+from tests.support.webhooks import Queue
 from tests.support.wire import Cut, answers, before_call, cut, lost_answer
 
 NOW = 1_800_000_000
@@ -531,15 +531,9 @@ def test_two_filters_look_on_until_they_have_found() -> None:
 # -- expiry ------------------------------------------------------------------------------------------------
 
 
-def due(until_ms: float) -> Iterator[HandoffRow]:
-    return HandoffRow.all_due(until_ms)
-
-
-def expire(app: Client, at_s: float) -> list[bool]:
-    """What a sweep at that time does for this app."""
+def sweep_at(at_s: float) -> None:
     with time_machine.travel(at_s, tick=False):
-        mine = [each for each in due(at_s * 1000) if each.pk == key("APP", app.slug, "HANDOFF")]
-        return [desk.expire(each) for each in mine]
+        sweep()
 
 
 def test_a_handoff_that_nobody_claims_in_time_expires() -> None:
@@ -550,13 +544,15 @@ def test_a_handoff_that_nobody_claims_in_time_expires() -> None:
         made, claimed, resolved = hand_over(app, "a"), hand_over(app, "b"), hand_over(app, "c")
     patch(app, claimed, "claimed", assignedAgent="ada")
     patch(app, resolved, "resolved")
-    assert expire(app, NOW + 599) == []
-    assert expire(app, NOW + 600) == [True]
-    assert expire(app, NOW + 601) == []
+    sweep_at(NOW + 599)
+    assert one(app, made)["status"] == "pending"
+    for _ in range(2):
+        sweep_at(NOW + 600)
     assert [one(app, each)["status"] for each in (made, claimed, resolved)] == [
         *("expired", "claimed", "resolved")
     ]
-    last = announced(app)[-1]
+    *_, last = announced(app)
+    assert [each["event"] for each in announced(app)].count("handoff.expired") == 1
     assert (last["event"], last["handoffId"], last["sessionId"]) == ("handoff.expired", made, "a")
     assert conversation(app, "a")["status"] == "handed_off"
 
@@ -570,7 +566,7 @@ def test_a_claim_that_comes_just_before_wins_over_the_expiry() -> None:
         patch(app, made, "claimed", assignedAgent="ada")
 
     with before_call("UpdateItem", claim, at=(1,)):
-        assert expire(app, NOW + 600) == [False]
+        sweep_at(NOW + 600)
     assert one(app, made)["status"] == "claimed"
 
 
@@ -581,8 +577,9 @@ def test_what_is_put_back_has_its_time_again() -> None:
         patch(app, made, "claimed", assignedAgent="ada")
     with time_machine.travel(NOW + 1000, tick=False):
         patch(app, made, "pending")
-    assert expire(app, NOW + 1599) == []
-    assert expire(app, NOW + 1600) == [True]
+    sweep_at(NOW + 1599)
+    assert one(app, made)["status"] == "pending"
+    sweep_at(NOW + 1600)
     assert patch(app, made, "claimed", assignedAgent="ada").status == 409
     assert patch(app, made, "resolved").status == 200
 
@@ -591,7 +588,7 @@ def test_what_is_put_back_has_its_time_again() -> None:
 def test_without_a_time_nothing_expires(seconds: int | None) -> None:
     app = new_app(handoff_expiration_seconds=seconds)
     made = hand_over(app)
-    assert expire(app, NOW * 2) == []
+    sweep_at(NOW * 2)
     assert one(app, made)["status"] == "pending"
 
 
@@ -736,6 +733,25 @@ def test_each_step_is_announced_once_to_an_app_that_asks_for_it() -> None:
     assert [each["event"] for each in found] == ["handoff.created", "handoff.claimed", "handoff.resolved"]
     assert {(each["handoffId"], each["sessionId"]) for each in found} == {(made, "s")}
     assert [each.get("assignedAgent") for each in found] == [None, "ada", "ada"]
+
+
+def test_whoever_announces_tells_the_sender(queue: Queue, names: Names) -> None:
+    app = new_app(handoff_webhook_url=HOOK, webhook_events=EVERYTHING)
+    save(app, "ends", status="resolved")
+    patch(app, hand_over(app), "claimed", assignedAgent="ada")
+    assert queue.work() == 3
+    assert len(names.asked) == 3, "each was tried at once"
+
+
+def test_an_expiry_tells_the_sender(queue: Queue, names: Names) -> None:
+    app = new_app(
+        handoff_expiration_seconds=600, handoff_webhook_url=HOOK, webhook_events=["handoff.expired"]
+    )
+    hand_over(app)
+    queue.work()
+    sweep_at(time.time() + 601)
+    assert "handoff.expired" in [each["event"] for each in announced(app)]
+    assert queue.work() >= 1
 
 
 @pytest.mark.parametrize("status", ["resolved", "abandoned"])

@@ -10,7 +10,15 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-from genai_voice.foundation.outgoing import MAX_ATTEMPTS, MAX_BODY_BYTES, Answer, Failed, check_address, send
+from genai_voice.foundation.outgoing import (
+    MAX_ATTEMPTS,
+    MAX_BODY_BYTES,
+    Answer,
+    Failed,
+    PolicyRefused,
+    check_address,
+    send,
+)
 
 from tests.support.https import (
     Authority,
@@ -176,6 +184,11 @@ def test_an_answer_to_head_has_a_length_and_no_body(server: Server) -> None:
     assert send("HEAD", server.url(HOST)) == Answer(200, b"")
 
 
+def test_an_answer_whose_body_nobody_wants_ends_with_its_headers(server: Server) -> None:
+    server.act = endless(HEAD + b"Retry-After: 5\r\n\r\n", b"x" * 65_536)
+    assert send("POST", server.url(HOST), seconds=SECONDS, reads_body=False) == Answer(200, b"", "5")
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_an_answer_and_is_not_followed(server: Server, status: int) -> None:
     server.act = reply(status, b"there", {"Location": server.url("127.0.0.1", "/there")})
@@ -274,7 +287,7 @@ def test_a_name_that_leads_inside_is_not_called(names: Names, trusted: None, pri
     names.resolve(HOST, [private])
     with pytest.raises(ValueError, match=r"must be public\.$"):
         check_address(f"https://{HOST}/")
-    with pytest.raises(Failed, match=r"must be public\.$"):
+    with pytest.raises(PolicyRefused, match=r"must be public\.$"):
         send("GET", f"https://{HOST}/", seconds=SECONDS)
 
 

@@ -101,7 +101,7 @@ def _note(**call: Any) -> None:
     if asked is not None:
         model, params = call["model"], call["params"]
         service = model.service_model.service_name
-        needs = _in_dynamodb if service == "dynamodb" else _elsewhere
+        needs = {"dynamodb": _in_dynamodb, "sqs": _in_sqs}.get(service, _elsewhere)
         asked |= {Grant(f"{service}:{action}", resource) for action, resource in needs(model.name, params)}
 
 
@@ -123,6 +123,13 @@ def _in_dynamodb(operation: str, params: dict[str, Any]) -> Iterator[tuple[str, 
 def _table(params: dict[str, Any]) -> str:
     index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
     return ("Table" if params["TableName"] == os.environ["TABLE_NAME"] else params["TableName"]) + index
+
+
+def _in_sqs(operation: str, params: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """A batch needs what one message needs."""
+    queue = params["QueueUrl"]
+    name = "WebhookQueue" if queue == os.environ.get("WEBHOOK_QUEUE_URL") else str(queue)
+    yield operation.removesuffix("Batch"), name
 
 
 def _elsewhere(operation: str, params: dict[str, Any]) -> Iterator[tuple[str, str]]:

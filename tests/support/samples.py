@@ -1,15 +1,32 @@
 """What the payloads of events/ name by an id that the service itself would have made up."""
 
+import json
+
 from genai_voice.agents.rows import AgentSessionRow
 from genai_voice.handoffs.rows import HandoffRow
 from genai_voice.personas.rows import PersonaRow
 from genai_voice.tools import registry
+from genai_voice.webhooks.rows import Attempt, DeliveryRow
 
 PERSONAS = ("1767225600000000-0000000000", "1767225600000001-0000000000")
 """One to be changed, one to be deleted."""
 HANDOFFS = ("1767225600000000-0000000000", "1767225600000001-0000000000")
 """One to be claimed, one to be resolved."""
+DELIVERY = "1767225600000000-0000000000"
+SECOND_DELIVERY = "1767225660000000-0000000000"
+"""Both were given up; the first is to be replayed."""
 AGENT_SESSION = "pi-1767225600000-abc123"
+
+
+def failed_delivery(app: str, delivery_id: str, event: str = "handoff.created", **ids: str) -> DeliveryRow:
+    """A delivery that the receiver would not take."""
+    row, at = DeliveryRow.of(app, delivery_id), int(delivery_id[:13])
+    body = {"event": event, **ids, "appSlug": app, "timestamp": "2026-01-01T00:00:00.000Z"}
+    row.event, row.payload, row.status, row.created_at = event, json.dumps(body), "failed", at
+    row.gsi2pk, row.gsi2sk = row.list_key(app, "failed", event), row.sk
+    row.attempts = [Attempt(at=at + 250, duration_ms=84, status=404)]
+    row.insert()
+    return row
 
 
 def store_samples(app: str) -> None:
@@ -29,3 +46,5 @@ def store_samples(app: str) -> None:
         handoff.created_at, handoff.transcript_revision, handoff.transcript_bytes = 1767225600000, "", 0
         handoff.insert()
     registry.put(app, "open_door", description="Opens the door.", parameters_schema="{}")
+    for delivery_id in (DELIVERY, SECOND_DELIVERY):
+        failed_delivery(app, delivery_id, handoffId="a-handoff", sessionId=AGENT_SESSION)

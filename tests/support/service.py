@@ -3,11 +3,13 @@
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
+from hashlib import md5
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +18,7 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from boto3.dynamodb.types import TypeDeserializer
-from genai_voice.foundation.http import Endpoint
+from genai_voice.foundation.http import Api, Endpoint
 from genai_voice.foundation.keys import key
 from genai_voice.foundation.table import Item
 from genai_voice.tenancy import apps
@@ -25,6 +27,7 @@ from pydantic import TypeAdapter
 
 from local.gateway import HttpRequest, event_for
 from local.template import Template
+from local.worker import Context
 from tests.support.policies import running
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,9 +58,14 @@ def groups() -> list[str]:
     return sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
 
 
+def apis() -> dict[str, Api]:
+    """What is declared, by group. Workers have no endpoints."""
+    return {group: function(group).api for group in groups() if hasattr(function(group), "api")}
+
+
 def endpoints() -> list[Endpoint]:
     """Everything that is declared anywhere: the walls are made of it."""
-    return [endpoint for group in groups() for endpoint in function(group).api.endpoints.values()]
+    return [endpoint for api in apis().values() for endpoint in api.endpoints.values()]
 
 
 @dataclass(frozen=True)
@@ -119,6 +127,62 @@ def _shape(declared: Any) -> TypeAdapter[Any]:
 
 def call(method: str, path: str, **request: Any) -> Reply:
     return handle(event(method, path, **request))
+
+
+# -- workers -----------------------------------------------------------------------------------------------
+
+
+def invoke(group: str, event: Any) -> Any:
+    """What a worker answers to an event that is no request; it may do what its policy allows."""
+    id_, declared = next(
+        (id_, each) for id_, each in template().functions.items() if each.folder.name == group
+    )
+    deadline = time.monotonic() + declared.timeout_s
+    context = Context(str(uuid4()), id_, declared.memory_mb, deadline)
+    with running(id_):
+        answer = function(group).handler(event, context)
+    json.dumps(answer)  # Lambda sends it as JSON
+    return answer
+
+
+def work(group: str, bodies: Iterable[str]) -> list[str]:
+    """Have the worker of a queue handle messages with these bodies. Answers those that failed."""
+    event = queue_event(bodies)
+    sent = {each["messageId"]: each["body"] for each in event["Records"]}
+    return [sent[failed["itemIdentifier"]] for failed in invoke(group, event)["batchItemFailures"]]
+
+
+def queue_event(bodies: Iterable[str]) -> dict[str, Any]:
+    """What Lambda gives a function of messages in SQS."""
+    return {"Records": [_record(body) for body in bodies]}
+
+
+def _record(body: str) -> dict[str, Any]:
+    now = str(int(time.time() * 1000))
+    return {
+        "messageId": str(uuid4()),
+        "receiptHandle": "a-receipt",
+        "body": body,
+        "attributes": {
+            "ApproximateReceiveCount": "1",
+            "SentTimestamp": now,
+            "SenderId": "AIDASAMPLE",
+            "ApproximateFirstReceiveTimestamp": now,
+        },
+        "messageAttributes": {},
+        "md5OfBody": md5(body.encode(), usedforsecurity=False).hexdigest(),
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:a-queue",
+        "awsRegion": "us-east-1",
+    }
+
+
+def sweep() -> None:
+    """The schedule's time has come: what EventBridge Scheduler sends."""
+    invoke("sweeper", {})
+
+
+# -- callers -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+from genai_voice.foundation.clock import time_ordered_id
 from genai_voice.foundation.http import Endpoint
 from genai_voice.tools import registry
 
 from tests.support.minimal import body_of, query_of
+from tests.support.samples import failed_delivery
 from tests.support.service import Client
 
 Fields = dict[str, Any]
@@ -38,6 +40,10 @@ def _tool(app: Client) -> Fields:
     return {"name": "a-tool"}
 
 
+def _delivery(app: Client) -> Fields:
+    return {"deliveryId": failed_delivery(app.slug, time_ordered_id()).delivery_id}
+
+
 REFERRED: dict[str, Callable[[Client], Fields]] = {
     "GET /api/agents/session": _agent_session,
     "GET /api/agents/session/runs": _agent_run,
@@ -49,6 +55,7 @@ REFERRED: dict[str, Callable[[Client], Fields]] = {
     "PATCH /api/personas/assign": lambda app: _persona(app) | {"targetAppSlug": app.slug},
     "POST /api/personas/rollback": _persona,
     "DELETE /api/tools": _tool,
+    "POST /api/webhooks/deliveries/replay": _delivery,
     "PATCH /api/tools": _tool,
 }
 """Of an endpoint that asks for something by an id: makes such a row, answers the fields that name it."""
@@ -56,6 +63,11 @@ REFERRED: dict[str, Callable[[Client], Fields]] = {
 
 def name(endpoint: Endpoint) -> str:
     return f"{endpoint.method} {endpoint.path}"
+
+
+def with_token(endpoint: Endpoint) -> int:
+    """What a session token with all that tokens may do is answered."""
+    return 401 if endpoint.scope == "secret" else endpoint.status
 
 
 def referred(endpoint: Endpoint, app: Client) -> Fields:

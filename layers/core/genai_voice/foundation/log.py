@@ -1,12 +1,12 @@
-"""One line per request, and one per bug. Never a body, a query string, a credential or what anybody
-said.
+"""One line per request or piece of other work, and one per bug. Never a body, a query string, a credential
+or what anybody said.
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from traceback import FrameSummary
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
@@ -41,15 +41,26 @@ def report_request(
     all else is asked of the lines. A metric per route would be billed by the month.
     """
     told = {"app": app, "session": session, "trace_id": trace_id}
+    named = {name: value for name, value in told.items() if value is not None}
+    _write("request", {"route": route, "status": int(status)}, duration_ms, meter, named)
+
+
+def report_work(worker: str, *, named: Mapping[str, Any], duration_ms: float, meter: Meter) -> None:
+    """How a piece of work that is no request went. `named` holds its `outcome` and the ids it is known by."""
+    _write("work", {"worker": worker}, duration_ms, meter, named)
+
+
+def _write(
+    message: str, what: Mapping[str, Any], duration_ms: float, meter: Meter, named: Mapping[str, Any]
+) -> None:
     line = {
-        "message": "request",
+        "message": message,
         "timestamp": now_ms(),
-        "route": route,
-        "status": int(status),
+        **what,
         "duration_ms": round(duration_ms, 3),
         "dynamodb_calls": len(meter.operations),
         "dynamodb_units": meter.units,
-        **{name: value for name, value in told.items() if value is not None},
+        **named,
     }
     sys.stdout.write(to_json(line).decode() + "\n")  # in one piece: requests in threads would mix
 

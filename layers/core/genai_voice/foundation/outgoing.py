@@ -18,10 +18,13 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from genai_voice.foundation.settings import settings
+
+if TYPE_CHECKING:
+    from h11 import Connection
 
 MAX_URL_CHARACTERS = 2_000
 MAX_HEADERS_CHARACTERS = 8_000
@@ -73,6 +76,10 @@ class Failed(Exception):
     """There is no answer. The message is one sentence for the caller: nothing of the answer, no address."""
 
 
+class PolicyRefused(Failed):
+    """The request was not let out: to repeat it is no use, unless its name leads elsewhere by then."""
+
+
 class NotAllowed(ValueError):
     """An address or a header that is not let out. The message says what to change."""
 
@@ -81,6 +88,7 @@ class Answer(NamedTuple):
     status: int
     """As it came: a redirect is an answer like others."""
     body: bytes
+    """Empty where it was not asked for."""
     retry_after: str | None = None
     """The header of this name, as it came."""
 
@@ -122,17 +130,22 @@ def send(
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
     seconds: float = 10.0,
+    reads_body: bool = True,
 ) -> Answer:
-    """Send one request and read its answer, in `seconds` at most, look-up and all. Raises Failed."""
+    """Send one request and read its answer, in `seconds` at most, look-up and all. Without `reads_body` the
+    answer ends with its headers, and how long or slow the rest is does not matter.
+
+    Raises Failed, of which PolicyRefused says that nothing was sent and never would be.
+    """
     ends = monotonic() + seconds
     try:
         place = _place(url)
         _check_each(headers or {})
         addresses = _vetted(place, _left(ends))
         with _connected(place, addresses, ends) as wire:
-            return _exchange(wire, ends, method, place, headers or {}, body)
+            return _exchange(wire, ends, method, place, headers or {}, body, reads_body)
     except NotAllowed as reason:
-        raise Failed(str(reason)) from None
+        raise PolicyRefused(str(reason)) from None
     except TimeoutError:
         raise Failed(f"There was no answer within {seconds:g} s.") from None
     except socket.gaierror:
@@ -313,35 +326,43 @@ def _exchange(
     place: _Place,
     headers: Mapping[str, str],
     body: bytes | None,
+    reads_body: bool,
 ) -> Answer:
     """One request, one answer. Raises Failed, OSError."""
-    from h11 import CLIENT, NEED_DATA, Connection, Data, EndOfMessage, RemoteProtocolError, Request, Response
+    from h11 import CLIENT, Connection, Data, EndOfMessage, RemoteProtocolError, Request
 
     http = Connection(CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
     request = Request(method=method, target=place.target, headers=_framed(place, headers, body))
     _write(
         wire, ends, b"".join(http.send(each) or b"" for each in (request, Data(body or b""), EndOfMessage()))
     )
+    try:
+        return _answer(wire, ends, http, reads_body and method != "HEAD")
+    except RemoteProtocolError:
+        raise Failed("The host did not answer with valid HTTP.") from None
+
+
+def _answer(wire: ssl.SSLSocket, ends: float, http: "Connection", reads_body: bool) -> Answer:
+    """Raises Failed, OSError, h11's RemoteProtocolError."""
+    from h11 import NEED_DATA, Data, EndOfMessage, Response
 
     status, received = 0, bytearray()
     retry_after: str | None = None
-    try:
-        while not isinstance(event := http.next_event(), EndOfMessage):
-            if event is NEED_DATA:
-                wire.settimeout(_left(ends))
-                http.receive_data(wire.recv(16_384))
-            elif isinstance(event, Response):
-                status = event.status_code
-                said = dict(event.headers)
-                if b"retry-after" in said:
-                    retry_after = said[b"retry-after"].decode("latin-1")
-                if method != "HEAD":
-                    _check_size(int(said.get(b"content-length", 0)))
-            elif isinstance(event, Data):
-                received += event.data
-                _check_size(len(received))
-    except RemoteProtocolError:
-        raise Failed("The host did not answer with valid HTTP.") from None
+    while not isinstance(event := http.next_event(), EndOfMessage):
+        if event is NEED_DATA:
+            wire.settimeout(_left(ends))
+            http.receive_data(wire.recv(16_384))
+        elif isinstance(event, Response):
+            status = event.status_code
+            said = dict(event.headers)
+            if b"retry-after" in said:
+                retry_after = said[b"retry-after"].decode("latin-1")
+            if not reads_body:
+                break
+            _check_size(int(said.get(b"content-length", 0)))
+        elif isinstance(event, Data):
+            received += event.data
+            _check_size(len(received))
     return Answer(status, bytes(received), retry_after)
 
 

@@ -9,7 +9,7 @@ Each step is one transaction with all that must agree: the handoff, the conversa
 from the first moment on, who has claimed it, and the announcements the app asks for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 
@@ -82,18 +82,14 @@ def update(app: App, request: HandoffUpdate) -> Ok:
     raise Busy("Too many changes of this handoff at once: try again")
 
 
-def expire(place: HandoffRow) -> bool:
-    """What the sweep does with a pending handoff that has fallen due. Answers whether it expired by this."""
-    stored = place.stored()
-    if stored is None or stored.due_at is None or stored.due_at > now_ms() or stored.status != "pending":
-        return False
-    owner = AppRow.load(stored.app)
-    announced = _announced(owner.as_app(), "handoff.expired", stored) if owner else []
-    actions = [*_status(stored, "expired"), *HandoffRow.settled()]
-    expired = _write([Change(stored, actions, stored.unchanged())], inserts=announced)
-    if expired:
-        outbox.send(announced)
-    return expired
+def expire(places: Iterable[HandoffRow]) -> None:
+    """What the sweep does with handoffs that have fallen due, of which only the keys are known: those that
+    nobody has claimed until now expire.
+    """
+    for place in places:
+        stored = place.stored()
+        if stored and stored.due_at is not None and stored.due_at <= now_ms():
+            _expire(stored)
 
 
 def find(app: str, query: HandoffQuery) -> HandoffPage:
@@ -196,6 +192,15 @@ def _updated(app: App, stored: HandoffRow, request: HandoffUpdate) -> bool:
     if written:
         outbox.send(announced)
     return written
+
+
+def _expire(stored: HandoffRow) -> None:
+    """Loses to whoever claims it at the same time."""
+    owner = AppRow.load(stored.app)
+    announced = _announced(owner.as_app(), "handoff.expired", stored) if owner else []
+    actions = [*_status(stored, "expired"), *HandoffRow.settled()]
+    if _write([Change(stored, actions, stored.unchanged())], inserts=announced):
+        outbox.send(announced)
 
 
 def _judgements(request: HandoffUpdate) -> list[Action]:

@@ -1,7 +1,7 @@
 """What operators do with apps: create, change, rotate, switch, show."""
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import inf
 from typing import Any
 
@@ -124,12 +124,17 @@ def show_app(slug: str) -> dict[str, Any]:
         **fields,
         **({"personaId": row.persona_id} if row.persona_id else {}),
         "personaVersion": row.persona_version_in_force,
-        "secrets": [
-            {"validUntil": each.until} for each in row.secrets if each.until is None or each.until >= now
-        ],
+        "secrets": _live(row.secrets, now),
+        **({"webhookSecrets": _live(row.webhook_secrets, now)} if row.webhook_secrets else {}),
+        **({"webhookDisabled": row.webhook_disabled} if row.webhook_disabled else {}),
         "createdAt": row.created_at,
         "updatedAt": row.updated_at,
     }
+
+
+def _live(stored: Iterable[Any], now: int) -> list[dict[str, Any]]:
+    """Until when secrets are valid, of those that are."""
+    return [{"validUntil": each.until} for each in stored if each.until is None or each.until >= now]
 
 
 def check_app(slug: str) -> str:

@@ -32,8 +32,10 @@ def deliveries(app: App, event: WebhookEvent, **ids: Any) -> list[DeliveryRow]:
 
 
 def send(rows: Sequence[DeliveryRow], delay_s: int = 0) -> None:
-    """Tell the sender of rows that are written. One that does not hear of it finds them at the next sweep."""
-    bodies = [message(row.app, row.delivery_id) for row in rows]
+    """Tell the sender of rows that are written, of which the keys suffice, `delay_s` seconds from now. One
+    that does not hear of it finds them at the next sweep.
+    """
+    bodies = [message(*row.named) for row in rows]
     nudge(settings().webhook_queue_url, bodies, delay_s)
 
 

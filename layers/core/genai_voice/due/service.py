@@ -1,0 +1,41 @@
+"""The sweep: whatever is due is handed on, kind by kind, also where the message that told of it was lost."""
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.table import Item
+from genai_voice.handoffs import desk
+from genai_voice.handoffs.rows import HandoffRow
+from genai_voice.webhooks import outbox
+from genai_voice.webhooks.rows import DeliveryRow
+
+_PAGE = 50
+
+
+class Kind(NamedTuple):
+    rows: type[Item]
+    hand_on: Callable[[Sequence[Any]], None]
+    """Gets rows of which only the keys are known. Some may be gone by then, or not due any more, and some are
+    handed on twice.
+    """
+
+
+KINDS = {
+    "delivery": Kind(DeliveryRow, outbox.send),
+    "handoff": Kind(HandoffRow, desk.expire),
+}
+
+
+def sweep(kind: str, time_is_left: Callable[[], bool]) -> int:
+    """Hand on what is due of this kind, page by page, the longest waiting first in each partition. Answers
+    how many there were. What time does not suffice for is found by the next sweep.
+    """
+    rows, hand_on = KINDS[kind]
+    due = rows.all_due(now_ms())
+    swept = 0
+    while time_is_left() and (page := list(islice(due, _PAGE))):
+        hand_on(page)
+        swept += len(page)
+    return swept

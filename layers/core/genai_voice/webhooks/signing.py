@@ -1,0 +1,16 @@
+"""Signatures of webhooks, as Standard Webhooks has them: its library, which receivers check them with too."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+
+def signed_headers(secrets: Iterable[str], delivery_id: str, at_ms: float, body: str) -> dict[str, str]:
+    """The headers of one request: id, time in epoch seconds, and a signature by each of the secrets
+    (`whsec_...`), with a space between; none where there is no secret.
+    """
+    from standardwebhooks import Webhook
+
+    at = datetime.fromtimestamp(at_ms // 1000, UTC)
+    signatures = " ".join(Webhook(secret).sign(delivery_id, at, body) for secret in secrets)
+    headers = {"webhook-id": delivery_id, "webhook-timestamp": str(int(at.timestamp()))}
+    return headers | ({"webhook-signature": signatures} if signatures else {})

@@ -1,0 +1,73 @@
+"""Webhooks as tests see them: events of an app, the queue that tells of them, a receiver."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import boto3
+from genai_voice.foundation.settings import settings
+from genai_voice.foundation.table import write_together
+from genai_voice.tenancy.model import WebhookEvent
+from genai_voice.tenancy.rows import AppRow
+from genai_voice.webhooks import outbox
+from genai_voice.webhooks.rows import DeliveryRow
+
+from tests.support.service import Client, work
+
+SENDER = "webhook_sender"
+
+
+def announced(app: Client, event: WebhookEvent = "handoff.created", **ids: Any) -> DeliveryRow:
+    """The delivery of an event that has just happened to the app, which asks for it. Nobody was told yet."""
+    known = AppRow.of(app.slug).stored()
+    (row,) = outbox.deliveries(known.as_app(), event, **ids)
+    assert write_together([], inserts=[row])
+    return row
+
+
+def message(row: DeliveryRow) -> str:
+    return outbox.message(row.app, row.delivery_id)
+
+
+def stored(row: DeliveryRow) -> DeliveryRow:
+    found = row.stored()
+    assert found
+    return found
+
+
+def deliver(*rows: DeliveryRow) -> list[str]:
+    """Have the sender told of them. Answers the messages that failed."""
+    return work(SENDER, [message(row) for row in rows])
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A queue of moto's, from which the sender is given what is there."""
+
+    url: str
+
+    def work(self) -> int:
+        """Give the sender the messages that are visible now, batch by batch; those that fail stay. Answers
+        how many there were.
+        """
+        given = 0
+        while batch := self._received(5):
+            failed = work(SENDER, [each["Body"] for each in batch])
+            given += len(batch)
+            for each in batch:
+                if each["Body"] not in failed:
+                    self._client.delete_message(QueueUrl=self.url, ReceiptHandle=each["ReceiptHandle"])
+        return given
+
+    def bodies(self) -> list[Any]:
+        """The messages that are visible now, which are gone then."""
+        return [json.loads(each["Body"]) for each in iter(self._received(10))]
+
+    def _received(self, most: int) -> list[Any]:
+        found = self._client.receive_message(QueueUrl=self.url, MaxNumberOfMessages=most)
+        return list(found.get("Messages", ()))
+
+    @cached_property
+    def _client(self) -> Any:
+        return boto3.client("sqs", region_name=settings().region)
