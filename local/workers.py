@@ -131,6 +131,7 @@ class Workers:
     environment: Callable[[Template], Mapping[str, str]]
     template: Template
     limit_s: float
+    """How long a request may take."""
 
     def __post_init__(self) -> None:
         self.variables: Mapping[str, str] = {}
@@ -149,18 +150,21 @@ class Workers:
             variables = self.environment(template)
             worker = await Worker.start(template, self.root, variables, self.log)
             before, self._current = self._current, worker
+            patience_s = max(self.limit_s, *(each.timeout_s for each in self.template.functions.values()))
             self.template, self.variables = template, variables
             self._processes.add(worker.process)
             self._spawn(self._attend(worker))
             if before is not None:
-                self._spawn(before.retire(self.limit_s))
+                self._spawn(before.retire(patience_s))
 
-    async def call(self, function: str, request_id: str, event: bytes) -> bytes:
-        """As `Worker.call`. A worker that is lost, or stuck in a function, is replaced."""
+    async def call(self, function: str, request_id: str, event: bytes, limit_s: float | None = None) -> bytes:
+        """As `Worker.call`, with the time of a request where no `limit_s` is given. A worker that is lost, or
+        stuck in a function, is replaced.
+        """
         while True:
             worker = self._current or await self._awaited()
             try:
-                return await worker.call(function, request_id, event, self.limit_s)
+                return await worker.call(function, request_id, event, limit_s or self.limit_s)
             except WorkerRetired:
                 continue
             except TimeoutError:

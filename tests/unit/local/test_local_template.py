@@ -102,7 +102,7 @@ def test_a_request_finds_its_route_as_api_gateway_does(
 
 
 def test_without_a_default_route_an_unknown_path_finds_nothing(tmp_path: Path) -> None:
-    text = (SMALL % "{}").replace("Default: {Type: HttpApi}", "Other: {Type: SQS}")
+    text = (SMALL % "{}").replace("Default: {Type: HttpApi}", "Other: {Type: S3}")
     assert read(tmp_path, text).find("GET", "/nowhere") is None
 
 
