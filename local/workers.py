@@ -119,7 +119,11 @@ class Worker:
             pass
         finally:
             kill(self.process)
-            self._control.close()
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Where it still lives it ends now."""
+        self._control.close()
 
 
 @dataclass
@@ -187,7 +191,10 @@ class Workers:
 
     async def _attend(self, worker: Worker) -> None:
         """Lambda starts another process after a crash; so do we."""
-        await worker.process.wait()
+        try:
+            await worker.process.wait()
+        finally:
+            worker.let_go()
         self._processes.discard(worker.process)
         if self._current is worker:
             self._current = None

@@ -1,5 +1,6 @@
 """Queues and schedules of `make run`: which messages a function is given, which come again, what is left."""
 
+import asyncio
 import json
 import os
 import re
@@ -11,8 +12,10 @@ from typing import Any
 
 import pytest
 
-from local import tables
-from tests.e2e.local.service import TEMPLATE, Project, Service, body_of
+from local import schedules, tables
+from local.template import Schedule, Template
+from local.workers import Workers
+from tests.e2e.local.service import ROOT, TEMPLATE, Project, Service, body_of
 
 Start = Callable[..., Service]
 
@@ -51,11 +54,12 @@ DRIVEN = f"""
 SEEN = """
 import json
 import os
+import time
 from pathlib import Path
 
 def seen(event):
     with Path(os.environ["GENAI_VOICE_ROOT"], "seen").open("a") as file:
-        file.write(json.dumps(event) + "\\n")
+        file.write(json.dumps({**event, "at": int(time.time() * 1000)}) + "\\n")
 """
 WORK = """
 import json
@@ -75,6 +79,8 @@ def handler(event, context):
         os._exit(3)
     if "sleep" in bodies:
         time.sleep(60)
+    if "slow" in bodies:
+        time.sleep(1.6)
     if "nonsense" in bodies:
         return {"batchItemFailures": [{"id": 1}]}
     failed = [record["messageId"] for record in event["Records"] if record["body"].startswith("fail")]
@@ -96,12 +102,17 @@ def write_driven(project: Project) -> Project:
     return project
 
 
+def seen_by(project: Project) -> list[dict[str, Any]]:
+    """What functions were called with, in that order."""
+    file = project.root / "seen"
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
 class Driven:
     """A run with queues, and what its functions have seen."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.root = service.project.root
         service.wait_until(lambda: bool(self.schedules()))  # queues are there before
         self.addresses = body_of(service.get("/queues"))
         endpoint = re.sub(r"(?<=\d)/.*", "", str(self.addresses["TASKS_URL"]))
@@ -113,8 +124,7 @@ class Driven:
         assert not sent.get("Failed")
 
     def events(self) -> list[dict[str, Any]]:
-        file = self.root / "seen"
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        return seen_by(self.service.project)
 
     def schedules(self) -> list[dict[str, Any]]:
         return [each for each in self.events() if "detail-type" in each]
@@ -262,6 +272,17 @@ def test_a_worker_that_dies_with_a_batch_loses_no_message(begin: Callable[[], Dr
     assert "WorkFunction has failed on 1 of Tasks's messages: its process has ended." in driven.service.output
 
 
+def test_a_batch_has_its_functions_time_also_while_code_changes(start: Start, project: Project) -> None:
+    write_driven(project)
+    driven = Driven(start("-c", "import sys, local.run; sys.exit(local.run.main(time_limit_s=1.0))"))
+    driven.send("slow")
+    driven.received("slow", times=1)
+    project.write("functions/work/app.py", WORK + "\n")
+    driven.service.wait_for("Reloaded")
+    driven.empties("Tasks", "DeadLetters")
+    assert len(driven.batches("slow")) == 1
+
+
 def test_edited_code_is_given_the_next_message(begin: Callable[[], Driven], project: Project) -> None:
     driven = begin()
     project.write("functions/work/app.py", WORK.replace("seen({**event,", 'seen({**event, "edited": True,'))
@@ -339,6 +360,7 @@ def moto_of(service: Service) -> int:
 def test_a_schedule_calls_its_function_at_the_start(driven: Driven) -> None:
     (event,) = driven.schedules()
     assert event.pop("id")
+    assert event.pop("at")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", event.pop("time"))
     assert event == {
         "version": "0",
@@ -349,3 +371,50 @@ def test_a_schedule_calls_its_function_at_the_start(driven: Driven) -> None:
         "resources": ["arn:aws:scheduler:us-east-1:123456789012:schedule/default/SweeperFunctionSweep"],
         "detail": "{}",
     }
+
+
+@pytest.fixture
+def beat(project: Project) -> Callable[[float, int], list[int]]:
+    """When a schedule with this rate, in seconds, has called its function so many times, in milliseconds."""
+    write_driven(project)
+
+    async def run(every_s: float, times: int) -> None:
+        template = Template.read(project.root / "template.yaml")
+        environment = {
+            **os.environ,
+            "GENAI_VOICE_ROOT": str(project.root),
+            "PYTHONPATH": os.pathsep.join([str(project.root / "layers/core"), str(ROOT)]),
+        }
+        workers = Workers(project.root, project.root / "log", lambda _: environment, template, limit_s=30)
+        await workers.replace(template)
+        opened = asyncio.Event()
+        schedule = Schedule("SweeperFunction", "Sweep", every_s)
+        driving = asyncio.create_task(schedules.drive([schedule], workers, opened))
+        await asyncio.sleep(0.2)
+        assert not seen_by(project)
+        opened.set()
+        while len(seen_by(project)) < times:
+            await asyncio.sleep(0.02)
+        driving.cancel()
+        await workers.close()
+
+    def beat(every_s: float, times: int) -> list[int]:
+        asyncio.run(run(every_s, times))
+        return [each["at"] for each in seen_by(project)]
+
+    return beat
+
+
+def test_a_schedule_calls_its_function_again_at_its_rate(beat: Callable[[float, int], list[int]]) -> None:
+    first, second, third = beat(0.5, 3)
+    assert 400 < second - first < 900
+    assert 900 < third - first < 1400
+
+
+def test_a_schedule_goes_on_after_a_failure_that_is_told(
+    beat: Callable[[float, int], list[int]], project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.write("functions/sweeper/app.py", SWEEPER + "    raise ValueError\n")
+    assert len(beat(0.1, 2)) == 2
+    told = "SweeperFunction has failed on its schedule Sweep: it raised an error. See "
+    assert capsys.readouterr().out.startswith(told)
