@@ -64,9 +64,10 @@ class Queues:
 
     async def _open(self, queues: Sequence[Queue], workers: Workers, lock: int) -> None:
         region = workers.variables["AWS_REGION"]
-        connect = partial(tables.aws_client, read_timeout_s=_LONGEST_WAIT_S + 10, attempts=1)
         await self._engine.start(workers.log, workers.variables, lock)
-        self._client = await self._ask(connect, "sqs", self._engine.endpoint, region)
+        self._client = await self._ask(
+            tables.aws_client, "sqs", self._engine.endpoint, region, _LONGEST_WAIT_S + 10
+        )
         await self._ask(_create, self._client, queues, region)
 
     async def _attend(self) -> None:
