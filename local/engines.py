@@ -22,6 +22,8 @@ _DYNOXIDE_VERSION = "1.2.1"
 _QUIETLY = ("--no-audit", "--no-fund", "--no-save", "--silent", "--fetch-retries=1")
 _INSTALL_S = 60
 _START_S = 20
+ACCOUNT = "123456789012"
+"""The AWS account that moto plays."""
 
 
 @dataclass

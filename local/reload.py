@@ -1,7 +1,7 @@
 """Edited code is live: a change starts a new worker, which takes over once it has imported everything."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable
 from importlib.util import cache_from_source
 from pathlib import Path
 
@@ -15,14 +15,17 @@ from local.workers import Workers
 Changes = asyncio.Queue[set[Path]]
 
 
-async def follow(project: Project, workers: Workers, environ: Mapping[str, str]) -> None:
-    """Runs until it is cancelled. What cannot be served is told, and the last working code stays."""
+async def follow(project: Project, workers: Workers, read: Callable[[], Template]) -> None:
+    """Runs until it is cancelled. What cannot be served is told, and the last working code stays.
+
+    `read` reads the template anew.
+    """
     changes: Changes = asyncio.Queue()
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_watch_code(project, workers.template, changes))
             tasks.create_task(_watch_template(project, changes))
-            tasks.create_task(_reload(project, workers, environ, changes))
+            tasks.create_task(_reload(project, workers, read, changes))
     except* OSError as reasons:
         print(
             f"Edited code needs a restart: files cannot be watched here ({reasons.exceptions[0]}).",
@@ -30,7 +33,7 @@ async def follow(project: Project, workers: Workers, environ: Mapping[str, str])
         )
 
 
-async def _reload(project: Project, workers: Workers, environ: Mapping[str, str], changes: Changes) -> None:
+async def _reload(project: Project, workers: Workers, read: Callable[[], Template], changes: Changes) -> None:
     while True:
         changed = await changes.get()
         while not changes.empty():
@@ -38,8 +41,8 @@ async def _reload(project: Project, workers: Workers, environ: Mapping[str, str]
         for path in changed:
             _forget_bytecode(path)
         try:
-            template = Template.read(project.template, environ)
-            _tell_about_tables(template, workers.template)
+            template = read()
+            _tell_what_stays(template, workers.template)
             await workers.replace(template)
         except LocalError as reason:
             print(f"Not reloaded, the last working code stays: {reason}", flush=True)
@@ -74,9 +77,15 @@ def _forget_bytecode(path: Path) -> None:
         Path(cache_from_source(str(path))).unlink(missing_ok=True)
 
 
-def _tell_about_tables(template: Template, before: Template) -> None:
+def _tell_what_stays(template: Template, before: Template) -> None:
     if [table.definition for table in template.tables] != [table.definition for table in before.tables]:
         print("The tables of template.yaml have changed: restart to use them.", flush=True)
+    if _driven(template) != _driven(before):
+        print("The queues or schedules of template.yaml have changed: restart to use them.", flush=True)
+
+
+def _driven(template: Template) -> tuple[object, ...]:
+    return template.queues, template.sources, template.schedules
 
 
 def _shown(changed: set[Path], root: Path) -> str:

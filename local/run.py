@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,8 @@ class Run:
         self._lock = lock
         self._environ = environ
         self._time_limit_s = time_limit_s
+        self._moto = engines.moto("127.0.0.1", engines.free_port("127.0.0.1"), "")
+        """For queues. Started where the template has any."""
         self._opened = contextlib.AsyncExitStack()
         self._server: Server | None = None
         self._failure: LocalError | None = None
@@ -58,7 +60,7 @@ class Run:
 
     async def _serve(self) -> None:
         project = self._project
-        template = Template.read(project.template, self._environ)
+        template = self._read()
         engine = await engines.choose(project, self._environ)
         secret = demo_secret(project.data, self._environ)
         table = Connection(
@@ -70,6 +72,7 @@ class Run:
         )
         data_folder.start_log(project.log)
         self._opened.push_async_callback(engine.stop)
+        self._opened.push_async_callback(self._moto.stop)
         workers, (client, lines) = await _together(
             self._start_workers(template, table), self._fill(engine, template, table, secret)
         )
@@ -78,12 +81,18 @@ class Run:
         words = greeting(table.address, secret, project.log, engine.note, code="Edited code is live at once.")
         self._server = _server(project, workers, [*lines, words])
         for work in (
-            _follow(project, workers, self._environ),
+            _follow(project, workers, self._read),
             _sweep(client, template),
             self._attend(engine),
+            _drive(template, workers, self._moto, self._lock),
         ):
             self._opened.callback(asyncio.create_task(work).cancel)
         await self._server.serve(sockets=[self._port])
+
+    def _read(self) -> Template:
+        """With the addresses that queues will have, since variables are made of them."""
+        queues_at = f"{self._moto.endpoint}/{engines.ACCOUNT}"
+        return Template.read(self._project.template, self._environ, queues_at)
 
     async def _start_workers(self, template: Template, table: Connection) -> "Workers":
         from local.workers import Workers
@@ -157,10 +166,21 @@ def _server(project: Project, workers: "Workers", lines: list[str]) -> "Server":
     return Server(gateway, lambda: print(*lines, sep="\n", flush=True))
 
 
-async def _follow(project: Project, workers: "Workers", environ: Mapping[str, str]) -> None:
+async def _follow(project: Project, workers: "Workers", read: Callable[[], Template]) -> None:
     from local.reload import follow
 
-    await follow(project, workers, environ)
+    await follow(project, workers, read)
+
+
+async def _drive(template: Template, workers: "Workers", moto: engines.Engine, lock: int) -> None:
+    """What calls functions beside requests."""
+    from local import schedules
+    from local.queues import Queues
+
+    queues = Queues(moto)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(queues.drive(template, workers, lock))
+        tasks.create_task(schedules.drive(template.schedules, workers, queues.opened))
 
 
 async def _sweep(client: tables.Client, template: Template) -> None:

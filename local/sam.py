@@ -18,7 +18,7 @@ from asyncio.subprocess import Process
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -137,7 +137,7 @@ def command(*arguments: str, environ: Mapping[str, str] = os.environ) -> list[st
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:
     """For `sam local`, which would put variables that are set here in the place of the template's."""
-    ours = {"TABLE_NAME", "DYNAMODB_ENDPOINT", "DEPLOYMENT_SECRET_ARN"}
+    ours = {"TABLE_NAME", "DYNAMODB_ENDPOINT", "DEPLOYMENT_SECRET_ARN", "WEBHOOK_QUEUE_URL"}
     kept = {name: value for name, value in environ.items() if name not in ours | {*REAL_CREDENTIALS}}
     nobody = {"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}  # it asks who we are
     return {**kept, **NO_CREDENTIALS, **nobody, "SAM_CLI_TELEMETRY": "0"}
@@ -146,8 +146,20 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
 def _write_template(variables: Mapping[str, str]) -> None:
     """`sam local` gives a function only the variables that the template declares."""
     built = yaml.load((BUILT / "template.yaml").read_text(), CloudFormationLoader)  # noqa: S506 - a SafeLoader
-    built["Globals"]["Function"]["Environment"]["Variables"].update(variables)
-    TEMPLATE.write_text(json.dumps(built), encoding="utf-8")
+    TEMPLATE.write_text(json.dumps(on_this_machine(built, variables)), encoding="utf-8")
+
+
+def on_this_machine(template: dict[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
+    """The template with these variables, and without the addresses of queues: `sam local` drives none, and
+    would give the queue's name for its address.
+    """
+    given = template["Globals"]["Function"]["Environment"]["Variables"]
+    kinds = {id_: resource["Type"] for id_, resource in template["Resources"].items()}
+    for name, value in given.items():
+        if isinstance(value, dict) and kinds.get(value.get("Ref", "")) == "AWS::SQS::Queue":
+            given[name] = ""
+    given.update(variables)
+    return template
 
 
 def _keep_secret(aws: engines.Engine, table: Connection) -> str:

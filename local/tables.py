@@ -20,7 +20,7 @@ def open_client(connection: "Connection") -> Client:
     return aws_client("dynamodb", connection.endpoint, connection.region)
 
 
-def aws_client(service: str, endpoint: str, region: str) -> Client:
+def aws_client(service: str, endpoint: str, region: str, read_timeout_s: int = 10) -> Client:
     """Of a service on this machine."""
     from botocore.config import Config
     from botocore.session import Session
@@ -35,7 +35,7 @@ def aws_client(service: str, endpoint: str, region: str) -> Client:
         endpoint_url=endpoint,
         aws_access_key_id="local",
         aws_secret_access_key="local",  # noqa: S106 - nobody checks it
-        config=Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 2}),
+        config=Config(connect_timeout=2, read_timeout=read_timeout_s, retries={"total_max_attempts": 2}),
     )
 
 

@@ -1,4 +1,4 @@
-"""template.yaml as the local service needs it: functions, routes, variables, tables, layers.
+"""template.yaml as the local service needs it: functions, what calls them, variables, tables, queues, layers.
 
 template = Template.read(Path("template.yaml"), os.environ)
 template.routes          [Route(method="GET", path="/api/health", function="EdgeFunction"), ...]
@@ -7,7 +7,7 @@ template.tables          [Table(...)]: `client.create_table(**table.definition)`
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,18 @@ from local.intrinsics import Intrinsics, UnknownName
 DEFAULT_ROUTE = "$default"
 _LAMBDA_TIMEOUT_S = 3
 _LAMBDA_MEMORY_MB = 128
+_BATCH_SIZE = 10  # Lambda's for SQS
+_QUEUE_ATTRIBUTES = (
+    "DelaySeconds",
+    "MaximumMessageSize",
+    "MessageRetentionPeriod",
+    "ReceiveMessageWaitTimeSeconds",
+    "VisibilityTimeout",
+)
+_RATE = re.compile(r"rate\(([1-9][0-9]*) (minute|hour|day)s?\)")
+_UNIT_S = {"minute": 60, "hour": 3600, "day": 86400}
+_SCHEDULES = {"Schedule": "Schedule", "ScheduleV2": "ScheduleExpression"}
+"""Where each kind of schedule has its expression."""
 _TABLE_PROPERTIES = (
     "AttributeDefinitions",
     "KeySchema",
@@ -66,6 +78,38 @@ class Table:
         return str(self.definition["TableName"])
 
 
+@dataclass(frozen=True, slots=True)
+class Queue:
+    name: str
+    attributes: dict[str, str]
+    """As boto3's `create_queue` takes them, without the redrive policy."""
+    dead_letters: str | None
+    """The name of the queue that takes what was received `max_receives` times."""
+    max_receives: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventSource:
+    """A queue whose messages call a function."""
+
+    function: str
+    queue: str
+    """Its name."""
+    batch_size: int
+    window_s: int
+    """How long to gather messages for a batch."""
+    reports_failures: bool
+    """Whether the reply says which messages of the batch have failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    function: str
+    name: str
+    """Of the event, within the function."""
+    every_s: float
+
+
 @dataclass(frozen=True)
 class Template:
     functions: dict[str, Function]
@@ -75,17 +119,23 @@ class Template:
     variables: dict[str, str]
     """The environment of all functions, without what only AWS can resolve."""
     tables: list[Table]
+    queues: list[Queue]
+    sources: list[EventSource]
+    schedules: list[Schedule]
     layers: list[Path]
 
     @classmethod
-    def read(cls, path: Path, environ: Mapping[str, str] | None = None) -> "Template":
+    def read(
+        cls, path: Path, environ: Mapping[str, str] | None = None, queues_at: str | None = None
+    ) -> "Template":
         """Reads the file. Raises TemplateError.
 
         In `environ`, TABLE_NAME names the table, and a variable named as a parameter (ALLOWED_ORIGINS for
-        AllowedOrigins) replaces its default.
+        AllowedOrigins) replaces its default. A queue has the address `queues_at`/<its name>; without that,
+        variables that refer to queues are left out.
         """
         try:
-            return _Reader(path, environ or {}).template()
+            return _Reader(path, environ or {}, queues_at).template()
         except UnknownName as unknown:
             raise TemplateError(f"{path.name}: {unknown}.") from None
 
@@ -132,17 +182,23 @@ CloudFormationLoader.add_multi_constructor("!", _tagged)
 class _Reader:
     """One reading of one file."""
 
-    def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, environ: Mapping[str, str], queues_at: str | None) -> None:
         self.name = path.name
         self.root = path.parent
         document = self._mapping(self._document(path), "the file")
         self.resources = self._mapping(document.get("Resources"), "Resources")
         self.globals = self._optional(self._optional(document, "Globals"), "Function", "Globals")
         self.table_name = environ.get("TABLE_NAME") or "genai-voice"
+        self.queue_names = {
+            id_: self._text(properties.get("QueueName", id_), f"{id_}.QueueName")
+            for id_, properties in self._of_type("AWS::SQS::Queue").items()
+        }
+        addresses = {id_: f"{queues_at}/{name}" for id_, name in self.queue_names.items() if queues_at}
         self.intrinsics = Intrinsics(
             values={
                 **self._parameters(self._optional(document, "Parameters"), environ),
                 **self._tables_by_id(),
+                **addresses,
                 "AWS::StackName": "genai-voice",
             },
             names=frozenset(self.resources),
@@ -162,6 +218,17 @@ class _Reader:
             tables=[
                 self._table(id_, properties)
                 for id_, properties in self._of_type("AWS::DynamoDB::Table").items()
+            ],
+            queues=[
+                self._queue(id_, properties) for id_, properties in self._of_type("AWS::SQS::Queue").items()
+            ],
+            sources=[
+                self._source(id_, event, where) for id_, _, event, where in self._events(functions, "SQS")
+            ],
+            schedules=[
+                self._schedule(id_, name, event.get(_SCHEDULES[kind]), where)
+                for kind in _SCHEDULES
+                for id_, name, event, where in self._events(functions, kind)
             ],
             layers=[
                 self.root / self._text(properties.get("ContentUri"), f"{id_}.ContentUri")
@@ -220,19 +287,25 @@ class _Reader:
     def _routes(self, functions: dict[str, dict[str, Any]]) -> tuple[list[Route], str | None]:
         routes: dict[tuple[str, str], Route] = {}
         default: str | None = None
+        for id_, _, event, where in self._events(functions, "HttpApi"):
+            method, path = self._route(event, where)
+            if path != DEFAULT_ROUTE:
+                self._claim(routes, Route(method, path, id_))
+            elif default is None:
+                default = id_
+            else:
+                raise self._error(where, f"is a second $default route beside {default}'s")
+        return list(routes.values()), default
+
+    def _events(
+        self, functions: dict[str, dict[str, Any]], kind: str
+    ) -> Iterator[tuple[str, str, dict[str, Any], str]]:
+        """The function, the event's name, its properties, and its place for messages."""
         for id_, properties in functions.items():
             for name, event in self._optional(properties, "Events", id_).items():
                 where = f"{id_}.Events.{name}"
-                if self._mapping(event, where).get("Type") != "HttpApi":
-                    continue
-                method, path = self._route(self._optional(event, "Properties", where), where)
-                if path != DEFAULT_ROUTE:
-                    self._claim(routes, Route(method, path, id_))
-                elif default is None:
-                    default = id_
-                else:
-                    raise self._error(where, f"is a second $default route beside {default}'s")
-        return list(routes.values()), default
+                if self._mapping(event, where).get("Type") == kind:
+                    yield id_, name, self._optional(event, "Properties", where), where
 
     def _route(self, event: dict[str, Any], where: str) -> tuple[str, str]:
         path, method = event.get("Path", DEFAULT_ROUTE), event.get("Method", "ANY")
@@ -297,6 +370,48 @@ class _Reader:
             definition={"TableName": self.intrinsics.values[id_], **definition},
             ttl=str(ttl["AttributeName"]) if ttl.get("Enabled") and "AttributeName" in ttl else None,
         )
+
+    # -- queues and schedules ----------------------------------------------------------------------------
+
+    def _queue(self, id_: str, properties: dict[str, Any]) -> Queue:
+        if properties.get("FifoQueue"):
+            raise self._error(id_, "is a FIFO queue, which is not served locally")
+        redrive = self._optional(properties, "RedrivePolicy", id_)
+        where = f"{id_}.RedrivePolicy"
+        return Queue(
+            name=self.queue_names[id_],
+            attributes={
+                name: str(self._number(properties[name], f"{id_}.{name}"))
+                for name in _QUEUE_ATTRIBUTES
+                if name in properties
+            },
+            dead_letters=self._queue_of(redrive.get("deadLetterTargetArn"), where) if redrive else None,
+            max_receives=self._number(redrive.get("maxReceiveCount"), where) if redrive else 0,
+        )
+
+    def _source(self, function: str, event: dict[str, Any], where: str) -> EventSource:
+        reported = event.get("FunctionResponseTypes") or []
+        return EventSource(
+            function=function,
+            queue=self._queue_of(event.get("Queue"), where),
+            batch_size=self._number(event.get("BatchSize", _BATCH_SIZE), f"{where}.BatchSize"),
+            window_s=self._number(
+                event.get("MaximumBatchingWindowInSeconds", 0), f"{where}.MaximumBatchingWindowInSeconds"
+            ),
+            reports_failures="ReportBatchItemFailures" in reported,
+        )
+
+    def _queue_of(self, arn: Any, where: str) -> str:
+        match arn:
+            case {"Fn::GetAtt": [str() as id_, "Arn"]} if id_ in self.queue_names:
+                return self.queue_names[id_]
+        raise self._error(where, "must name a queue of this template, as in !GetAtt Queue.Arn")
+
+    def _schedule(self, function: str, name: str, expression: Any, where: str) -> Schedule:
+        found = _RATE.fullmatch(self.intrinsics.resolve(expression, where) or "")
+        if found is None:
+            raise self._error(where, f"has the schedule {expression}; only rate(5 minutes) is driven locally")
+        return Schedule(function, name, every_s=int(found[1]) * _UNIT_S[found[2]])
 
     # -- checks ------------------------------------------------------------------------------------------
 

@@ -119,7 +119,11 @@ class Worker:
             pass
         finally:
             kill(self.process)
-            self._control.close()
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Where it still lives it ends now."""
+        self._control.close()
 
 
 @dataclass
@@ -131,6 +135,7 @@ class Workers:
     environment: Callable[[Template], Mapping[str, str]]
     template: Template
     limit_s: float
+    """How long a request may take."""
 
     def __post_init__(self) -> None:
         self.variables: Mapping[str, str] = {}
@@ -149,18 +154,21 @@ class Workers:
             variables = self.environment(template)
             worker = await Worker.start(template, self.root, variables, self.log)
             before, self._current = self._current, worker
+            patience_s = max(self.limit_s, *(each.timeout_s for each in self.template.functions.values()))
             self.template, self.variables = template, variables
             self._processes.add(worker.process)
             self._spawn(self._attend(worker))
             if before is not None:
-                self._spawn(before.retire(self.limit_s))
+                self._spawn(before.retire(patience_s))
 
-    async def call(self, function: str, request_id: str, event: bytes) -> bytes:
-        """As `Worker.call`. A worker that is lost, or stuck in a function, is replaced."""
+    async def call(self, function: str, request_id: str, event: bytes, limit_s: float | None = None) -> bytes:
+        """As `Worker.call`, with the time of a request where no `limit_s` is given. A worker that is lost, or
+        stuck in a function, is replaced.
+        """
         while True:
             worker = self._current or await self._awaited()
             try:
-                return await worker.call(function, request_id, event, self.limit_s)
+                return await worker.call(function, request_id, event, limit_s or self.limit_s)
             except WorkerRetired:
                 continue
             except TimeoutError:
@@ -183,7 +191,10 @@ class Workers:
 
     async def _attend(self, worker: Worker) -> None:
         """Lambda starts another process after a crash; so do we."""
-        await worker.process.wait()
+        try:
+            await worker.process.wait()
+        finally:
+            worker.let_go()
         self._processes.discard(worker.process)
         if self._current is worker:
             self._current = None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from local.template import Function, Route, Template, TemplateError
+from local.template import EventSource, Function, Queue, Route, Schedule, Template, TemplateError
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = """
@@ -29,6 +29,13 @@ Resources:
       KeySchema: [{AttributeName: pk, KeyType: HASH}]
       StreamSpecification: {StreamViewType: NEW_IMAGE}
       TimeToLiveSpecification: {AttributeName: gone_at, Enabled: true}
+  Tasks:
+    Type: AWS::SQS::Queue
+    Properties:
+      VisibilityTimeout: 360
+      SqsManagedSseEnabled: true
+      RedrivePolicy: {deadLetterTargetArn: !GetAtt DeadLetters.Arn, maxReceiveCount: 5}
+  DeadLetters: {Type: AWS::SQS::Queue, Properties: {QueueName: dead}}
   One:
     Type: AWS::Serverless::Function
     Properties:
@@ -41,6 +48,14 @@ Resources:
         Get: {Type: HttpApi, Properties: {Method: get, Path: /one}}
         Any: {Type: HttpApi, Properties: {Path: /any}}
         Nightly: {Type: ScheduleV2, Properties: {ScheduleExpression: rate(1 day)}}
+        Often: {Type: Schedule, Properties: {Schedule: rate(5 minutes)}}
+        Work:
+          Type: SQS
+          Properties:
+            Queue: !GetAtt Tasks.Arn
+            BatchSize: 5
+            MaximumBatchingWindowInSeconds: 2
+            FunctionResponseTypes: [ReportBatchItemFailures]
   Two:
     Type: AWS::Serverless::Function
     Properties:
@@ -51,6 +66,7 @@ Resources:
       Events:
         Default: {Type: HttpApi}
         Post: {Type: HttpApi, Properties: {Method: POST, Path: /one}}
+        Dead: {Type: SQS, Properties: {Queue: !GetAtt DeadLetters.Arn}}
 """
 
 
@@ -102,7 +118,7 @@ def test_a_request_finds_its_route_as_api_gateway_does(
 
 
 def test_without_a_default_route_an_unknown_path_finds_nothing(tmp_path: Path) -> None:
-    text = (SMALL % "{}").replace("Default: {Type: HttpApi}", "Other: {Type: SQS}")
+    text = (SMALL % "{}").replace("Default: {Type: HttpApi}", "Other: {Type: S3}")
     assert read(tmp_path, text).find("GET", "/nowhere") is None
 
 
@@ -116,6 +132,35 @@ def test_a_table_is_ready_for_create_table(tmp_path: Path) -> None:
         "BillingMode": "PAY_PER_REQUEST",
     }
     assert table.ttl == "gone_at"
+
+
+def test_queues_are_read_with_what_becomes_of_their_messages(tmp_path: Path) -> None:
+    template = read(tmp_path, SMALL % "{}")
+    assert template.queues == [
+        Queue("Tasks", {"VisibilityTimeout": "360"}, dead_letters="dead", max_receives=5),
+        Queue("dead", {}, dead_letters=None, max_receives=0),
+    ]
+    assert template.sources == [
+        EventSource("One", "Tasks", batch_size=5, window_s=2, reports_failures=True),
+        EventSource("Two", "dead", batch_size=10, window_s=0, reports_failures=False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rate", "every_s"),
+    [("rate(1 minute)", 60), ("rate(5 minutes)", 300), ("rate(2 hours)", 7200), ("rate(1 day)", 86400)],
+)
+def test_schedules_are_read_with_their_rate(tmp_path: Path, rate: str, every_s: int) -> None:
+    template = read(tmp_path, (SMALL % "{}").replace("rate(1 day)", rate))
+    assert template.schedules == [Schedule("One", "Often", 300), Schedule("One", "Nightly", every_s)]
+
+
+def test_a_queues_address_is_known_where_queues_are(tmp_path: Path) -> None:
+    file = tmp_path / "template.yaml"
+    file.write_text(SMALL % "{TASKS: !Ref Tasks, DEAD: !Ref DeadLetters}")
+    here = Template.read(file, {}, "http://127.0.0.1:1/123").variables
+    assert (here["TASKS"], here["DEAD"]) == ("http://127.0.0.1:1/123/Tasks", "http://127.0.0.1:1/123/dead")
+    assert not {"TASKS", "DEAD"} & Template.read(file).variables.keys()
 
 
 def test_the_environment_names_the_table(tmp_path: Path) -> None:
@@ -190,6 +235,27 @@ def test_a_parameter_takes_the_variable_of_its_name(tmp_path: Path) -> None:
         pytest.param(("Path: /any", "Path: any"), "must have a Path that starts with /", id="bad path"),
         pytest.param(("Path: /any", 'Path: "/a/{id}"'), "has path parameters", id="path parameters"),
         pytest.param(("{Path: /any}", "{}"), "is a second $default route beside One's", id="two defaults"),
+        pytest.param(
+            ("rate(1 day)", "'cron(0 3 * * ? *)'"),
+            "One.Events.Nightly has the schedule cron(0 3 * * ? *); only rate(5 minutes) is driven locally",
+            id="cron",
+        ),
+        pytest.param(("rate(1 day)", "rate(0 days)"), "has the schedule rate(0 days)", id="never"),
+        pytest.param(("{ScheduleExpression: rate(1 day)}", "{}"), "has the schedule None", id="no schedule"),
+        pytest.param(
+            ("Queue: !GetAtt Tasks.Arn", "Queue: !GetAtt Table.Arn"),
+            "One.Events.Work must name a queue of this template",
+            id="no queue",
+        ),
+        pytest.param(
+            ("deadLetterTargetArn: !GetAtt DeadLetters.Arn", "deadLetterTargetArn: an-arn"),
+            "Tasks.RedrivePolicy must name a queue of this template",
+            id="dead letters elsewhere",
+        ),
+        pytest.param(("BatchSize: 5", "BatchSize: many"), "Work.BatchSize must be a whole", id="bad size"),
+        pytest.param(
+            ("VisibilityTimeout: 360", "FifoQueue: true"), "Tasks is a FIFO queue", id="a queue in order"
+        ),
         pytest.param(("KeySchema", "Keys"), "Table must have a list of KeySchema", id="no keys"),
         pytest.param(("Resources:", "Things:"), "Resources must be a mapping", id="no resources"),
         pytest.param(
@@ -199,7 +265,7 @@ def test_a_parameter_takes_the_variable_of_its_name(tmp_path: Path) -> None:
             ("Globals:\n  Function:", "Globals:\n  Function: 1\n  X:"), "must be a mapping", id="bad globals"
         ),
         pytest.param(
-            ("      Handler: main.run", "     Handler: main.run"), "line 39 is no valid YAML", id="indent"
+            ("      Handler: main.run", "     Handler: main.run"), "line 54 is no valid YAML", id="indent"
         ),
     ],
 )

@@ -1,0 +1,33 @@
+"""Calls of functions that no client waits for: what went wrong is told on the terminal, why is in the log."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+from local.workers import HandlerFailed, WorkerLost, Workers
+
+
+class NotDone(Exception):
+    """The function has failed, and that was told."""
+
+
+async def invoke(workers: Workers, function: str, event: dict[str, Any], of: str) -> Any:
+    """What the function returned, within its own timeout. `of` says for a person what it is called with.
+
+    Raises NotDone.
+    """
+    called = workers.template.functions.get(function)
+    if called is None:
+        reason = "template.yaml has it no more"
+    else:
+        try:
+            content = json.dumps(event, ensure_ascii=False).encode()
+            return json.loads(await workers.call(function, str(uuid4()), content, called.timeout_s))
+        except HandlerFailed:
+            reason = "it raised an error"
+        except WorkerLost:
+            reason = "its process has ended"
+        except TimeoutError:
+            reason = f"it took longer than its {called.timeout_s} s"
+    print(f"{function} has failed on {of}: {reason}. See {workers.log}.", flush=True)
+    raise NotDone

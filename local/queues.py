@@ -1,0 +1,217 @@
+"""The queues of the template in moto, and Lambda's part: their messages call functions."""
+
+import asyncio
+import base64
+import json
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local import tables
+from local.engines import ACCOUNT, Engine
+from local.errors import LocalError
+from local.invocations import NotDone, invoke
+from local.template import EventSource, Queue, Template
+from local.workers import Workers
+
+_AT_ONCE = 4
+"""Batches of a queue that are with its function. Requests need the worker's threads too."""
+_LONGEST_WAIT_S = 20  # SQS's
+_MOST_RECEIVED = 10  # SQS's
+_RETRY_S = 1.0
+
+Message = dict[str, Any]
+
+
+class MalformedReply(Exception):
+    """What a function has returned does not say which messages have failed."""
+
+
+class Queues:
+    """They run in `engine`, which is started with them and stopped by whoever made it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.opened = asyncio.Event()
+        """They are there, or will not be."""
+        self._engine = engine
+        self._client: tables.Client = None
+        self._threads = ThreadPoolExecutor(32, thread_name_prefix="queue")
+
+    async def drive(self, template: Template, workers: Workers, lock: int) -> None:
+        """Runs until it is cancelled. Where the engine does not start, or ends, that is told and the service
+        goes on without queues: what is due waits for a schedule.
+        """
+        try:
+            if template.queues:
+                await self._open(template.queues, workers, lock)
+            self.opened.set()
+            async with asyncio.TaskGroup() as tasks:
+                for source in template.sources:
+                    tasks.create_task(self._feed(source, workers))
+                if template.queues:
+                    tasks.create_task(self._attend())
+        except* LocalError as reasons:
+            print(f"Queues are not served until a restart: {reasons.exceptions[0]}", flush=True)
+        finally:
+            self.opened.set()
+            self._threads.shutdown(wait=False, cancel_futures=True)  # those that wait end with the engine
+
+    # -- the engine --------------------------------------------------------------------------------------
+
+    async def _open(self, queues: Sequence[Queue], workers: Workers, lock: int) -> None:
+        region = workers.variables["AWS_REGION"]
+        await self._engine.start(workers.log, workers.variables, lock)
+        self._client = await self._ask(
+            tables.aws_client, "sqs", self._engine.endpoint, region, _LONGEST_WAIT_S + 10
+        )
+        await self._ask(_create, self._client, queues, region)
+
+    async def _attend(self) -> None:
+        if self._engine.process is not None:
+            code = await self._engine.process.wait()
+            raise LocalError(f"{self._engine.name} has ended with exit code {code}.")
+
+    def _ask(self, ask: Callable[..., Any], *given: Any, **named: Any) -> asyncio.Future[Any]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, partial(ask, *given, **named))
+
+    # -- what Lambda does --------------------------------------------------------------------------------
+
+    async def _feed(self, source: EventSource, workers: Workers) -> None:
+        url = f"{self._engine.endpoint}/{ACCOUNT}/{source.queue}"
+        free = asyncio.Semaphore(_AT_ONCE)
+
+        async def pass_on(messages: list[Message]) -> None:
+            try:
+                await self._delete(url, await _finished(source, messages, workers))
+            finally:
+                free.release()
+
+        async with asyncio.TaskGroup() as batches:
+            while True:
+                await free.acquire()
+                batches.create_task(pass_on(await self._batch(url, source)))
+
+    async def _batch(self, url: str, source: EventSource) -> list[Message]:
+        """One message at least, then what comes within the window, up to the size."""
+        messages: list[Message] = []
+        while not messages:
+            messages = await self._receive(url, source.batch_size, _LONGEST_WAIT_S)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + source.window_s
+        while (missing := source.batch_size - len(messages)) and (left := math.ceil(until - loop.time())) > 0:
+            messages += await self._receive(url, missing, min(left, _LONGEST_WAIT_S))
+        return messages
+
+    async def _receive(self, url: str, most: int, wait_s: int) -> list[Message]:
+        asked = {"MaxNumberOfMessages": min(most, _MOST_RECEIVED), "WaitTimeSeconds": wait_s}
+        names = {"MessageSystemAttributeNames": ["All"], "MessageAttributeNames": ["All"]}
+        try:
+            reply = await self._ask(self._client.receive_message, QueueUrl=url, **asked, **names)
+        except (BotoCoreError, ClientError):
+            await asyncio.sleep(_RETRY_S)
+            return []
+        return list(reply.get("Messages", ()))
+
+    async def _delete(self, url: str, messages: Sequence[Message]) -> None:
+        for message in messages:
+            try:
+                await self._ask(
+                    self._client.delete_message, QueueUrl=url, ReceiptHandle=message["ReceiptHandle"]
+                )
+            except (BotoCoreError, ClientError):
+                continue  # it comes again, as a message may
+
+
+def _create(client: tables.Client, queues: Sequence[Queue], region: str) -> None:
+    """Raises LocalError when the engine refuses."""
+    try:
+        _create_all(client, queues, region)
+    except (BotoCoreError, ClientError) as reason:
+        raise LocalError(f"moto refuses: {reason}") from None
+
+
+def _create_all(client: tables.Client, queues: Sequence[Queue], region: str) -> None:
+    """A redrive policy names another queue, which must be there."""
+    for queue in queues:
+        client.create_queue(QueueName=queue.name, Attributes=queue.attributes)
+    for queue in queues:
+        if queue.dead_letters is not None:
+            policy = {
+                "deadLetterTargetArn": _arn(queue.dead_letters, region),
+                "maxReceiveCount": queue.max_receives,
+            }
+            client.set_queue_attributes(
+                QueueUrl=f"{client.meta.endpoint_url}/{ACCOUNT}/{queue.name}",
+                Attributes={"RedrivePolicy": json.dumps(policy)},
+            )
+
+
+async def _finished(source: EventSource, messages: list[Message], workers: Workers) -> list[Message]:
+    """Those that do not come again, after a call of the function with all of them."""
+    event = event_of(source.queue, messages, workers.variables["AWS_REGION"])
+    try:
+        reply = await invoke(workers, source.function, event, f"{len(messages)} of {source.queue}'s messages")
+        failed = failures(reply, {each["MessageId"] for each in messages}) if source.reports_failures else ()
+    except NotDone:
+        return []
+    except MalformedReply:
+        print(f"{source.function}'s reply is no batch response, so its messages come again.", flush=True)
+        return []
+    if failed:
+        print(f"{source.function} has failed {len(failed)} of {len(messages)} messages.", flush=True)
+    return [each for each in messages if each["MessageId"] not in failed]
+
+
+def failures(reply: Any, sent: set[str]) -> set[str]:
+    """The ids of the messages that have failed. Raises MalformedReply, upon which all come again.
+
+    As Lambda decides it: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+    ("Success and failure conditions"): nothing, `{}` and an empty list are a success.
+    """
+    try:
+        failed = {each["itemIdentifier"] for each in (reply or {}).get("batchItemFailures") or ()}
+    except (AttributeError, KeyError, TypeError):
+        raise MalformedReply from None
+    if not failed <= sent:
+        raise MalformedReply
+    return failed
+
+
+def event_of(queue: str, messages: Sequence[Message], region: str) -> dict[str, Any]:
+    """As Lambda's event source mapping sends it."""
+    return {
+        "Records": [
+            {
+                "messageId": message["MessageId"],
+                "receiptHandle": message["ReceiptHandle"],
+                "body": message["Body"],
+                "attributes": message["Attributes"],
+                "messageAttributes": {
+                    name: _attribute(attribute)
+                    for name, attribute in message.get("MessageAttributes", {}).items()
+                },
+                "md5OfBody": message["MD5OfBody"],
+                "eventSource": "aws:sqs",
+                "eventSourceARN": _arn(queue, region),
+                "awsRegion": region,
+            }
+            for message in messages
+        ]
+    }
+
+
+def _attribute(given: dict[str, Any]) -> dict[str, Any]:
+    """boto3 gives StringValue or BinaryValue and DataType."""
+    spelled = {
+        f"{key[0].lower()}{key[1:]}": base64.b64encode(value).decode() if isinstance(value, bytes) else value
+        for key, value in given.items()
+    }
+    return {"stringListValues": [], "binaryListValues": [], **spelled}
+
+
+def _arn(queue: str, region: str) -> str:
+    return f"arn:aws:sqs:{region}:{ACCOUNT}:{queue}"

@@ -1,0 +1,52 @@
+"""The schedules of the template: each calls its function once at the start, then at its rate."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from local.engines import ACCOUNT
+from local.invocations import NotDone, invoke
+from local.template import Schedule
+from local.workers import Workers
+
+
+async def drive(schedules: Sequence[Schedule], workers: Workers, opened: asyncio.Event) -> None:
+    """Runs until it is cancelled. The first calls come with `opened`: they find what earlier runs left, and
+    what they send needs its queue.
+    """
+    await opened.wait()
+    async with asyncio.TaskGroup() as tasks:
+        for schedule in schedules:
+            tasks.create_task(_repeat(schedule, workers))
+
+
+async def _repeat(schedule: Schedule, workers: Workers) -> None:
+    """One call at a time: what takes longer than the rate is called again when it has ended. A call that has
+    failed waits for the next, where EventBridge would try it again.
+    """
+    loop = asyncio.get_running_loop()
+    while True:
+        following = loop.time() + schedule.every_s
+        event = event_of(schedule, datetime.now(UTC), workers.variables["AWS_REGION"])
+        with contextlib.suppress(NotDone):
+            await invoke(workers, schedule.function, event, f"its schedule {schedule.name}")
+        await asyncio.sleep(following - loop.time())
+
+
+def event_of(schedule: Schedule, now: datetime, region: str) -> dict[str, Any]:
+    """As EventBridge Scheduler sends it where the template gives no input."""
+    name = f"{schedule.function}{schedule.name}"
+    return {
+        "version": "0",
+        "id": str(uuid4()),
+        "detail-type": "Scheduled Event",
+        "source": "aws.scheduler",
+        "account": ACCOUNT,
+        "time": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "region": region,
+        "resources": [f"arn:aws:scheduler:{region}:{ACCOUNT}:schedule/default/{name}"],
+        "detail": "{}",
+    }
