@@ -8,7 +8,6 @@ tests trust, and names that lead to it. The fixtures are in tests/integration/co
         assert server.requests[0].sni == "tools.example"
 """
 
-import datetime as dt
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,12 +18,9 @@ from ipaddress import ip_address
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
+from uuid import uuid4
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+from local.authority import authority, certificate
 
 HOSTS = ("tools.example", "*.tools.example", "127.0.0.1", "::1")
 """What the certificate of a server is for, unless a test says otherwise."""
@@ -179,65 +175,17 @@ def serving(authority: "Authority", **options: Any) -> Iterator[Server]:
 
 
 class Authority:
-    """A certificate authority, and the certificates it has made, as files in a folder."""
+    """That of the local service, of a folder of its own, and the certificates it has made there."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _name("Authority of the tests")
-        usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
-        self._own = (
-            _certificate(self._name, self._name, self._key.public_key())
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(usage, critical=True)
-            .sign(self._key, SHA256())
-        )
-        self.path = folder / "authority.pem"
-        self.path.write_bytes(self._own.public_bytes(Encoding.PEM))
+        self.path = authority(folder)
 
     def certificate(self, hosts: Sequence[str]) -> Path:
         """A file with a new key and a certificate of it for these names and addresses."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
-        made = (
-            _certificate(_name("server"), self._name, key.public_key())
-            .add_extension(
-                x509.SubjectAlternativeName([_alternative(host) for host in hosts]), critical=False
-            )
-            .add_extension(issuer, critical=False)
-            .sign(self._key, SHA256())
-        )
-        path = self._folder / f"{made.serial_number}.pem"
-        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        path.write_bytes(private + made.public_bytes(Encoding.PEM))
+        path = self._folder / f"{uuid4()}.pem"
+        path.write_bytes(certificate(self._folder, hosts))
         return path
-
-
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-def _alternative(host: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ip_address(host))
-    except ValueError:
-        return x509.DNSName(host)
-
-
-def _certificate(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
-) -> x509.CertificateBuilder:
-    """Valid whatever the time is in a test."""
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(dt.datetime(2000, 1, 1, tzinfo=dt.UTC))
-        .not_valid_after(dt.datetime(2100, 1, 1, tzinfo=dt.UTC))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-    )
 
 
 # -- names -------------------------------------------------------------------------------------------------
