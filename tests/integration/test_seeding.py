@@ -11,7 +11,8 @@ import time_machine
 from genai_voice.demos.rows import StateRow
 from genai_voice.demos.scenarios import SLUGS, load
 from genai_voice.foundation.table import Item, UnicodeAttribute
-from genai_voice.guardrails import service as guardrails
+from genai_voice.guardrails import rules as guardrails
+from genai_voice.guardrails.model import NewRule
 from genai_voice.seeding import service as seeding
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields, NewApp
@@ -176,7 +177,7 @@ def operated(engine: None) -> Operated:
     endpoint = UnicodeAttribute(attr_name="endpoint").set("https://clinic.example/slots")
     ToolRow.of(slug, "check_availability").change([endpoint, ToolRow.is_active.set(False)])
     registry.put(slug, "mine", description="", parameters_schema="{}")
-    guardrails.add_if_new(slug, "pii", "ssn", "warn", None)
+    guardrails.create(slug, NewRule.model_validate({"type": "pii", "pattern": "ssn", "action": "warn"}))
     apps.update_app(slug, AppFields.model_validate(KEPT | REPLACED))
     apps.set_active(slug, False)
     before = rows(slug)
