@@ -88,8 +88,11 @@ class StatsRow(Item, discriminator="rule_stats"):
     """
 
     @classmethod
-    def any_of(cls, app: str) -> Self:
-        return cls(key("APP", app), key("RULE_STATS", str(randbelow(STATS_SHARDS))))
+    def any_of(cls, app: str, count: int = 1) -> list[Self]:
+        """So many different ones, chosen by chance."""
+        first = randbelow(STATS_SHARDS)
+        shards = (str((first + each) % STATS_SHARDS) for each in range(count))
+        return [cls(key("APP", app), key("RULE_STATS", shard)) for shard in shards]
 
     @staticmethod
     def counting(what: str, rule_id: str, by: int = 1) -> Action:

@@ -64,7 +64,7 @@ def _moved(app: str, rule_id: str, before: str | None, after: str) -> list[Chang
     actions: list[Action] = [counted(after, rule_id)]
     if before is not None:
         actions.append(counted(before, rule_id, -1))
-    return [Change(StatsRow.any_of(app), actions)]
+    return [Change(row, actions) for row in StatsRow.any_of(app)]
 
 
 def _view(app: str, row: ViolationRow) -> ViolationView:
