@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import time_machine
 from genai_voice.foundation.keys import key
+from genai_voice.foundation.table import put_all
 from genai_voice.guardrails import rulesets
 from genai_voice.guardrails.rows import RuleRow, RulesRow
 from genai_voice.seeding.service import seed_demos
@@ -16,7 +17,7 @@ from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields
 
 from tests.support.service import Client, call, new_app, recorded_calls, rows
-from tests.support.wire import Cut, answers, cut, lost_answer
+from tests.support.wire import Cut, answers, cut, lost_answer, registered
 
 CLEAN = {"allowed": True, "violations": []}
 SSN = r"\b\d{3}-\d{2}-\d{4}\b"
@@ -47,11 +48,16 @@ def counts(app: Client) -> dict[str, int]:
     return {each["_id"]: each["matches"] for each in app.get("/api/guardrails/rules").json["rules"]}
 
 
-def another_process() -> None:
-    """Nothing that this process knows of rules is known from here on."""
-    with time_machine.travel(0):
-        pass
-    rulesets._kept.clear()
+def many_rules(app: Client, count: int) -> list[str]:
+    """Stored at once. The last quarter blocks, the others log; all match "gun"."""
+    found = []
+    for number in range(count):
+        row = RuleRow.of(app.slug, f"rule{number:03d}")
+        row.type, row.pattern, row.place, row.is_active = "regex", f"gun|{number}", f"{number:03d}", True
+        row.action = "block" if number >= count * 3 / 4 else "log"
+        found.append(row)
+    put_all(found)
+    return [row.rule_id for row in found]
 
 
 # -- what is answered --------------------------------------------------------------------------------------
@@ -102,7 +108,7 @@ def test_an_unknown_action_of_an_earlier_time_never_blocks() -> None:
     app = guarded()
     id_ = rule(app, "regex", "gun")
     RuleRow.of(app.slug, id_).change([RuleRow.action.set("shout")])
-    another_process()
+    rulesets.forget(app.slug)
     assert check(app, "a gun")["allowed"] is True
 
 
@@ -144,11 +150,11 @@ def test_what_cannot_be_checked_is_refused(fields: dict[str, Any], error: str) -
 
 def test_of_200_violations_90_are_stored_those_that_block_first_and_all_are_counted() -> None:
     app = guarded()
-    ids = [rule(app, "regex", f"gun|{number}", "block" if number > 150 else "log") for number in range(200)]
+    ids = many_rules(app, 200)
     reply = check(app, "a gun")
     assert [each["ruleId"] for each in reply["violations"]] == ids
     stored = [each["ruleId"] for each in violations(app)][::-1]
-    assert stored == ids[:41] + ids[151:]
+    assert stored == ids[:40] + ids[150:]
     assert counts(app) == dict.fromkeys(ids, 1)
 
 
@@ -194,7 +200,7 @@ def test_a_stored_rule_that_no_longer_compiles_is_shown_and_logged_once_and_stop
     broken, sound = rule(app, "regex", "said in private"), rule(app, "regex", "gun")
     RuleRow.of(app.slug, broken).change([RuleRow.pattern.set("said in private(")])
     for _ in range(2):
-        another_process()
+        rulesets.forget(app.slug)
         assert [each["ruleId"] for each in check(app, "a gun, said in private")["violations"]] == [sound]
     shown = {each["_id"]: each.get("problem") for each in app.get("/api/guardrails/rules").json["rules"]}
     assert shown == {broken: "missing ): said in private(", sound: None}
@@ -268,13 +274,14 @@ def test_a_change_takes_effect_at_once_in_the_process_that_made_it() -> None:
     assert check(app, "a gun") == CLEAN
     id_ = rule(app, "regex", "gun")
     assert check(app, "a gun")["allowed"] is False
-    for change, allowed in [
+    changes: list[tuple[dict[str, Any], bool]] = [
         ({"pattern": "knife"}, True),
         ({"pattern": "gun"}, False),
         ({"isActive": False}, True),
         ({"isActive": True, "action": "log"}, True),
         ({"action": "block"}, False),
-    ]:
+    ]
+    for change, allowed in changes:
         assert app.patch("/api/guardrails/rules", {"ruleId": id_, **change}).status == 200
         assert check(app, "a gun")["allowed"] is allowed
     assert app.delete("/api/guardrails/rules", {"ruleId": id_}).status == 200
@@ -335,7 +342,7 @@ def test_rules_that_were_read_before_a_change_are_not_kept_after_it() -> None:
         app.patch("/api/guardrails/rules", {"ruleId": id_, "pattern": "knife"})
         go_on.set()
 
-    another_process()
+    rulesets.forget(app.slug)
     app.get("/api/tools")
     other = threading.Thread(target=change_meanwhile)
     other.start()
@@ -347,8 +354,6 @@ def test_rules_that_were_read_before_a_change_are_not_kept_after_it() -> None:
 
 def _read_then_wait(app: Client, reached: threading.Event, go_on: threading.Event) -> None:
     """A check whose rules are read before the change and arrive after it."""
-    from tests.support.wire import registered
-
     mine = threading.get_ident()
 
     def hold(model: Any, **_: object) -> None:
@@ -369,7 +374,7 @@ def test_a_check_that_dies_anywhere_has_stored_all_or_nothing() -> None:
     app.get("/api/tools")
     for after in (False, True):
         for number in (1, 2, 3):
-            another_process()
+            rulesets.forget(app.slug)
             with pytest.raises(Cut), cut(number, after=after):
                 check(app, "a gun")
             stored = [each["ruleId"] for each in violations(app)]

@@ -192,10 +192,17 @@ class ViolationRow(Item, discriminator="violation"):
 
     @classmethod
     def newest_with(
-        cls, app: str, session: str | None, rule_id: str | None, before: str | None, limit: int
+        cls,
+        app: str,
+        session: str | None,
+        rule_id: str | None,
+        before: str | None,
+        limit: int,
+        *,
+        look_at: int = MAX_LOOKED_AT,
     ) -> tuple[list[Self], str | None]:
         """Those of a session, of a rule, or of both, newest first, beginning after position `before`; and the
-        position after which more may be, if any. Looks at MAX_LOOKED_AT at most.
+        position after which more may be, if any. Looks at so many at most.
         """
         index, place = ("gsi1", cls.gsi1sk) if session else ("gsi2", cls.gsi2sk)
         listed = cls.query(
@@ -210,7 +217,7 @@ class ViolationRow(Item, discriminator="violation"):
         for looked_at, row in enumerate(listed):
             here = str(row.gsi1sk or row.gsi2sk)
             is_wanted = here.endswith(last_part)
-            if looked_at == MAX_LOOKED_AT or (is_wanted and len(found) == limit):
+            if looked_at == look_at or (is_wanted and len(found) == limit):
                 return list(cls.whole(found)), position
             if is_wanted:
                 found.append(row)

@@ -42,7 +42,17 @@ class ToolExecutionData(TypedDict):
     spanId: NotRequired[str]
 
 
-TimelineData = EventData | MessageData | ToolExecutionData
+class ViolationData(TypedDict):
+    id: str
+    ruleId: str
+    violationType: str
+    direction: str
+    content: str
+    action: str
+    shadow: NotRequired[bool]
+
+
+TimelineData = EventData | MessageData | ToolExecutionData | ViolationData
 
 
 class TimelineEntry(TypedDict):

@@ -8,6 +8,7 @@ from pydantic_core import from_json
 from genai_voice.conversations.rows import MessageRow
 from genai_voice.foundation.keys import digest
 from genai_voice.foundation.pages import REPLY_BYTES, opened_cursor, sealed_cursor, wire_size
+from genai_voice.guardrails.rows import ViolationRow
 from genai_voice.telemetry.rows import EventsRow
 from genai_voice.tools.rows import ExecutionRow
 from genai_voice.traces.model import (
@@ -19,6 +20,7 @@ from genai_voice.traces.model import (
     TimelinePage,
     ToolExecutionData,
     TraceQuery,
+    ViolationData,
 )
 from genai_voice.traces.timeline import Entry, First, Place, earliest, parsed
 
@@ -103,6 +105,20 @@ def _tool_execution(row: ExecutionRow) -> Iterator[tuple[float, ToolExecutionDat
     yield row.created_at or 0, data
 
 
+def _violation(row: ViolationRow) -> Iterator[tuple[float, ViolationData]]:
+    data: ViolationData = {
+        "id": row.violation_id,
+        "ruleId": row.rule_id,
+        "violationType": row.type,
+        "direction": row.direction,
+        "content": row.content,
+        "action": row.action,
+    }
+    if row.shadow:
+        data["shadow"] = True
+    yield row.created_at or 0, data
+
+
 class Source(NamedTuple):
     """Where entries of one type come from."""
 
@@ -120,6 +136,11 @@ SOURCES: Final = (
         "tool_execution",
         lambda app, query: ExecutionRow.in_trace(app, query.trace_id, "ID#"),
         _tool_execution,
+    ),
+    Source(
+        "guardrail_violation",
+        lambda app, query: ViolationRow.of_session(app, query.session_id) if query.session_id else (),
+        _violation,
     ),
 )
 """In the order in which entries of the same moment are shown."""
