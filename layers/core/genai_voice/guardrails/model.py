@@ -23,7 +23,10 @@ Correctness = Literal["true_positive", "false_positive"]
 MAX_RULES = 200
 """Of an app, inactive ones included."""
 
-UserMessage = Annotated[str, at_most(2_000)]
+MAX_CHECKED_BYTES = 32_768
+MAX_USER_MESSAGE_BYTES = 2_000
+
+UserMessage = Annotated[str, at_most(MAX_USER_MESSAGE_BYTES)]
 """What is said to the user: a sentence or a few. With all fields at their limits MAX_RULES rules fit a
 reply.
 """
@@ -47,7 +50,7 @@ class Rule:
 
 class CheckRequest(Request):
     session_id: Name
-    content: Annotated[Text, at_most(32_768)]
+    content: Annotated[Text, at_most(MAX_CHECKED_BYTES)]
     """What was said. Beyond that a normal form may take longer than voice clients wait (3 s)."""
     direction: Literal["input", "output"]
 
