@@ -9,7 +9,7 @@ import sys
 from bench import report
 from bench.measuring import measured
 
-NAMES = ("edge", "storage", "cold_start", "make_run", "capacity", "growth", "cost", "load")
+NAMES = ("edge", "storage", "cold_start", "make_run", "capacity", "growth", "cost", "guardrails", "load")
 
 
 def main(names: list[str]) -> int:

@@ -9,7 +9,7 @@ import click
 from genai_voice.conversations import operations
 from genai_voice.conversations.lifecycle import STATUSES
 from genai_voice.conversations.model import ConversationDump
-from genai_voice.guardrails import service as guardrails
+from genai_voice.guardrails import rules as guardrails
 from genai_voice.knowledge import service as knowledge
 from genai_voice.personas import service as personas
 from genai_voice.telemetry import service as telemetry

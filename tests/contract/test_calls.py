@@ -12,7 +12,7 @@ from genai_voice.tools import registry
 
 from tests.support.minimal import body_of
 from tests.support.service import ROOT, Client, call, endpoints, new_app, recorded_calls
-from tests.support.valid import body_for, name, query_for
+from tests.support.valid import body_for, guard, name, query_for
 
 EXPECTED: dict[str, list[str]] = {
     "POST /api/auth/session": ["PutItem"],
@@ -30,6 +30,13 @@ EXPECTED: dict[str, list[str]] = {
     "GET /api/tools/executions": ["Query"],
     "POST /api/tools/execute": ["BatchGetItem", "PutItem"],
     "POST /api/tools/log": ["PutItem"],
+    "POST /api/guardrails/check": [],
+    "GET /api/guardrails/rules": ["Query"],
+    "POST /api/guardrails/rules": ["TransactWriteItems"],
+    "PATCH /api/guardrails/rules": ["GetItem"],
+    "DELETE /api/guardrails/rules": ["TransactWriteItems", "Query"],
+    "GET /api/guardrails/violations": ["Query"],
+    "PATCH /api/guardrails/violations": ["GetItem", "TransactWriteItems"],
     "GET /api/scenario-state": ["GetItem"],
     "POST /api/scenario-state/reset": [],
     "GET /api/persona": ["GetItem"],
@@ -60,6 +67,10 @@ EXPECTED: dict[str, list[str]] = {
 
 def warm(app: Client) -> None:
     assert app.get("/api/tools").status == 200
+    assert app.post("/api/guardrails/check", CLEAN).json == {"allowed": True, "violations": []}
+
+
+CLEAN = {"sessionId": "x", "content": "x", "direction": "input"}
 
 
 def test_every_endpoint_is_counted() -> None:
@@ -70,6 +81,7 @@ def test_every_endpoint_is_counted() -> None:
 def test_a_warm_endpoint_makes_just_these_calls(endpoint: Endpoint) -> None:
     app = new_app()
     app.post("/api/conversations", {"sessionId": "x", "messages": []})
+    guard(app)
     warm(app)
     body, query = body_for(endpoint, app), query_for(endpoint, app)
     with recorded_calls() as calls:

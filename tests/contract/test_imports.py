@@ -21,6 +21,7 @@ HANDLERS = {path.parent.name: path for path in sorted((ROOT / "functions").glob(
 USE_CASES = {
     *("conversations.annotations", "conversations.messages", "conversations.operations"),
     "handoffs.desk",
+    *("guardrails.rules", "guardrails.violations"),
     *("personas.library", "personas.versions", "tenancy.apps", "tenancy.sessions"),
     *("tools.executions", "tools.executor", "tools.registry"),
     *("tenancy.webhooks", "webhooks.deliveries", "webhooks.sender"),
@@ -30,6 +31,9 @@ USE_CASES = {
 OUTWARD = {
     "demos.handlers",  # binds the pure tools to the data files
     "demos.scenarios",  # reads the data files
+    "guardrails.expressions",  # runs RE2
+    "guardrails.matching",  # has it compile, and keeps what it has compiled
+    "guardrails.rulesets",  # keeps rules for some seconds
     "tenancy",  # exports the Api that is bound to the resolver
     "tenancy.resolver",
     "webhooks.outbox",  # makes rows, tells the queue
@@ -43,11 +47,12 @@ EVERYWHERE = {"pydantic", "pydantic_core", "typing_extensions"}
 HOMES = {
     "aws_lambda_powertools": {"foundation.log", "foundation.work"},
     "botocore": {"foundation.queue", "foundation.secret"},
-    "cachetools": {"foundation.secret", "tenancy.resolver"},
+    "cachetools": {"foundation.secret", "guardrails.rulesets", "tenancy.resolver"},
     "cryptography": {"foundation.sealing", "foundation.secret"},
     "h11": {"foundation.outgoing"},
     "pynamodb": {"foundation.table"},
     "standardwebhooks": {"webhooks.signing"},
+    "re2": {"guardrails.expressions"},
 }
 """The modules that may import each third party beside those of EVERYWHERE: each has one face to the rest."""
 
@@ -61,8 +66,8 @@ IO = {
 """Of the standard library what a pure module does without: files, network, processes, clock and chance."""
 
 NOT_AT_A_COLD_START = {
-    *("boto3", "cryptography", "google", "grpc", "h11", "httpx", "livekit", "opensearchpy", "requests"),
-    *("click", "moto", "rich", "yaml"),
+    *("boto3", "cryptography", "google", "grpc", "h11", "httpx", "livekit", "opensearchpy", "re2"),
+    *("requests", "click", "moto", "rich", "yaml"),
 }
 """What only some requests need, and what is not deployed."""
 

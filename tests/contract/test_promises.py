@@ -20,6 +20,8 @@ CREDENTIALS_FIRST = {
     "GET /api/annotations",
     "GET /api/conversations",
     "GET /api/handoffs",
+    "GET /api/guardrails/rules",
+    "GET /api/guardrails/violations",
     "GET /api/persona",
     "GET /api/personas",
     "GET /api/personas/versions",
@@ -49,6 +51,9 @@ LARGER_BODIES = {"POST /api/conversations": 5 * MEGABYTE, "POST /api/handoffs": 
 """Contract, section 7, row 30; every other body has at most 1 MB."""
 
 MANAGING = {
+    "POST /api/guardrails/rules",
+    "PATCH /api/guardrails/rules",
+    "DELETE /api/guardrails/rules",
     "DELETE /api/tools",
     "PATCH /api/tools",
     "POST /api/tools",
@@ -122,7 +127,7 @@ def test_every_place_where_a_row_is_found_names_its_app(endpoint: Endpoint) -> N
     body = body_for(endpoint, app)
     assert call(endpoint.method, endpoint.path, body=body, headers=headers).status == endpoint.status
     session = f"APP#{app.slug}#SESSION#x#"
-    kinds = [f"APP#{app.slug}#{each}" for each in ("DELIVERY", "EXECUTION", "HANDOFF")]
+    kinds = [f"APP#{app.slug}#{each}" for each in ("DELIVERY", "EXECUTION", "HANDOFF", "VIOLATION")]
     for pk in (f"APP#{app.slug}#", *kinds, session):
         for row in partition(pk):
             places = {plain(row[key]) for key in ("pk", "gsi1pk", "gsi2pk") if key in row}

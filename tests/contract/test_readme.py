@@ -9,6 +9,10 @@ from genai_voice.agents.model import MAX_METADATA_BYTES
 from genai_voice.conversations.model import MAX_CONTENT_BYTES, MAX_FAILURE_MODES, MAX_MESSAGES
 from genai_voice.foundation.model import MAX_LISTED
 from genai_voice.foundation.settings import Settings
+from genai_voice.guardrails.model import MAX_CHECKED_BYTES, MAX_RULES, MAX_USER_MESSAGE_BYTES
+from genai_voice.guardrails.patterns import MAX_BYTES, MAX_REPETITIONS
+from genai_voice.guardrails.rows import MAX_LOOKED_AT
+from genai_voice.guardrails.service import MAX_STORED
 from genai_voice.telemetry.model import MAX_DATA_BYTES, MAX_EVENTS
 from genai_voice.tools.model import MAX_PARAMETERS_BYTES
 from genai_voice.traces.model import MAX_ROWS
@@ -62,3 +66,19 @@ def test_every_operator_command_is_listed() -> None:
 )
 def test_every_limit_is_stated(limit: int) -> None:
     assert re.search(rf"\| {limit:,}( bytes)? \|", README)
+
+
+@pytest.mark.parametrize(
+    ("what", "limit"),
+    [
+        ("text of a guardrail check", MAX_CHECKED_BYTES),
+        ("guardrail rules", MAX_RULES),
+        ("pattern of a rule", MAX_BYTES),
+        ("pattern of a rule", MAX_REPETITIONS),
+        ("`userMessage` of a rule", MAX_USER_MESSAGE_BYTES),
+        ("violations stored of a check", MAX_STORED),
+        ("violations of a session looked through for those of one rule", MAX_LOOKED_AT),
+    ],
+)
+def test_every_limit_of_guardrails_is_stated(what: str, limit: int) -> None:
+    assert re.search(rf"\| {what} \|.*\b{limit:,}\b.* \|", README)

@@ -15,6 +15,7 @@ from genai_voice.demos.rows import StateRow
 from genai_voice.foundation.clock import time_ordered_id
 from genai_voice.foundation.http import Endpoint
 from genai_voice.tenancy import apps
+from genai_voice.tenancy.fields import AppFields
 from genai_voice.tools import registry
 
 from tests.support.minimal import body_of, query_of, required_of
@@ -200,6 +201,12 @@ def fill(app: Client, marker: str) -> None:
         ("/api/agents/session/run", {"sessionId": SESSION, "run": AGENT_RUN | {"errorMessage": marker}}),
     ]:
         assert app.post(path, body, **{"x-trace-id": TRACE}).status == 200
+    apps.update_app(app.slug, AppFields.model_validate({"guardrailsEnabled": True}))
+    assert (
+        app.post("/api/guardrails/rules", {"type": "regex", "pattern": marker, "action": "log"}).status == 200
+    )
+    said_so = {"sessionId": SESSION, "content": marker, "direction": "input"}
+    assert len(app.post("/api/guardrails/check", said_so).json["violations"]) == 1
     assert app.patch("/api/persona", {"personaGreeting": marker}).status == 200
     assert app.post("/api/personas", {"name": marker, "systemPrompt": "x"}).status == 200
     registry.put(app.slug, "a_tool", description=marker, parameters_schema="{}")

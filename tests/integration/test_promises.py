@@ -17,7 +17,7 @@ from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.errors import Conflict
 from genai_voice.foundation.keys import key
 from genai_voice.foundation.settings import settings
-from genai_voice.guardrails import service as guardrails
+from genai_voice.guardrails import rules as guardrails
 from genai_voice.guardrails.rows import RuleRow
 from genai_voice.telemetry.rows import EventsRow
 from genai_voice.tenancy import apps
@@ -485,7 +485,7 @@ def test_two_operators_who_add_one_rule_at_the_same_time_add_it_once() -> None:
     rule = (app.slug, "keyword", "gun", "block", None)
     first: list[bool] = []
 
-    with before_call("PutItem", lambda _: first.append(guardrails.add_if_new(*rule)), at=(1,)):
+    with before_call("TransactWriteItems", lambda _: first.append(guardrails.add_if_new(*rule)), at=(1,)):
         second = guardrails.add_if_new(*rule)
 
     assert (first, second) == ([True], False)

@@ -10,8 +10,11 @@ import pytest
 import time_machine
 from genai_voice.demos.rows import StateRow
 from genai_voice.demos.scenarios import SLUGS, load
+from genai_voice.foundation.keys import digest, key
 from genai_voice.foundation.table import Item, UnicodeAttribute
-from genai_voice.guardrails import service as guardrails
+from genai_voice.guardrails import rules as guardrails
+from genai_voice.guardrails.model import NewRule, RuleChange
+from genai_voice.guardrails.rows import RuleRow, RulesRow
 from genai_voice.seeding import service as seeding
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields, NewApp
@@ -176,7 +179,7 @@ def operated(engine: None) -> Operated:
     endpoint = UnicodeAttribute(attr_name="endpoint").set("https://clinic.example/slots")
     ToolRow.of(slug, "check_availability").change([endpoint, ToolRow.is_active.set(False)])
     registry.put(slug, "mine", description="", parameters_schema="{}")
-    guardrails.add_if_new(slug, "pii", "ssn", "warn", None)
+    guardrails.create(slug, NewRule.model_validate({"type": "pii", "pattern": "ssn", "action": "warn"}))
     apps.update_app(slug, AppFields.model_validate(KEPT | REPLACED))
     apps.set_active(slug, False)
     before = rows(slug)
@@ -228,6 +231,62 @@ def test_a_rule_that_an_operator_softened_is_not_doubled_and_not_hardened(operat
     assert operated.row("rule", pattern=SOFTENED["pattern"])["action"] == "log"
     line = f"demo-dentist: rule {SOFTENED['type']} ({SOFTENED['action']}) is there already"
     assert line in operated.lines
+
+
+def of_before(slug: str, pattern: str = "an old pattern") -> str:
+    """A rule that an earlier version of the scenario brought. Answers its id."""
+    assert guardrails.add_if_new(slug, "topic", pattern, "block", None)
+    return next(row.rule_id for row in RuleRow.of_app(slug) if row.pattern == pattern)
+
+
+def test_what_an_earlier_version_of_the_scenario_brought_goes_when_it_is_seeded_again() -> None:
+    slug = "demo-dentist"
+    seeded()
+    of_before(slug)
+    row = RuleRow(key("APP", slug), key("RULE", digest(slug, "blocked_topic", "older")), type="blocked_topic")
+    row.pattern, row.action, row.is_active, row.place = "older", "block", True, "0"
+    row.save()  # by a service that counted no rules
+
+    lines = seeded()
+
+    assert [row.pattern for row in RuleRow.of_app(slug)] == [rule["pattern"] for rule in load(slug).rules]
+    assert f"{slug}: rule topic of an earlier version removed" in lines
+    assert f"{slug}: rule blocked_topic of an earlier version removed" in lines
+
+
+def test_what_operators_have_made_of_an_earlier_version_stays() -> None:
+    slug = "demo-dentist"
+    seeded()
+    theirs = of_before(slug)
+    guardrails.update(slug, RuleChange.model_validate({"ruleId": theirs, "pattern": "a better pattern"}))
+    mine = guardrails.create(
+        slug, NewRule.model_validate({"type": "topic", "pattern": "mine", "action": "log"})
+    )["id"]
+
+    seeded()
+
+    stored = {row.rule_id: row.pattern for row in RuleRow.of_app(slug)}
+    assert (stored[theirs], stored[mine]) == ("a better pattern", "mine")
+
+
+def test_a_rule_that_an_operator_gave_another_pattern_is_not_brought_beside_it() -> None:
+    slug = "demo-dentist"
+    seeded()
+    first = RuleRow.of_app(slug)[0].rule_id
+    guardrails.update(slug, RuleChange.model_validate({"ruleId": first, "pattern": "a better pattern"}))
+
+    lines = seeded()
+
+    assert len(RuleRow.of_app(slug)) == len(load(slug).rules)
+    assert not [line for line in lines if line.endswith(("added", "removed"))]
+
+
+def test_seeded_rules_are_counted() -> None:
+    seeded()
+    for slug in SLUGS:
+        stored = RulesRow.of(slug).stored()
+        assert stored
+        assert stored.rules == len(load(slug).rules)
 
 
 def test_seeding_again_resets_the_state(operated: Operated) -> None:

@@ -3,6 +3,7 @@
 import json
 
 from genai_voice.agents.rows import AgentSessionRow
+from genai_voice.guardrails.rows import RuleRow, ViolationRow
 from genai_voice.handoffs.rows import HandoffRow
 from genai_voice.personas.rows import PersonaRow
 from genai_voice.tools import registry
@@ -15,6 +16,9 @@ HANDOFFS = ("1767225600000000-0000000000", "1767225600000001-0000000000")
 DELIVERY = "1767225600000000-0000000000"
 SECOND_DELIVERY = "1767225660000000-0000000000"
 """Both were given up; the first is to be replayed."""
+RULES = PERSONAS
+"""The same."""
+VIOLATION = f"{RULES[0]}-00"
 AGENT_SESSION = "pi-1767225600000-abc123"
 
 
@@ -36,6 +40,15 @@ def store_samples(app: str) -> None:
         persona.name, persona.system_prompt, persona.is_active = "Calm", "Speak slowly.", True
         persona.created_at = 1767225600000
         persona.insert()
+    for rule_id in RULES:
+        rule = RuleRow.of(app, rule_id)
+        rule.type, rule.pattern, rule.action, rule.place = "blocked_topic", "politics", "log", rule_id
+        rule.is_active, rule.created_at = True, 1767225600000
+        rule.insert()
+    violation = ViolationRow.new(app, "session-1767225600000-abc123", RULES[0], VIOLATION)
+    violation.type, violation.direction, violation.content = "blocked_topic", "input", "Is it politics?"
+    violation.action, violation.created_at = "log", 1767225600000
+    violation.insert()
     session = AgentSessionRow.of(app, AGENT_SESSION, session_id=AGENT_SESSION, runtime="pi", status="active")
     session.created_at, session.run_count = 1767225600000, 0
     session.insert()

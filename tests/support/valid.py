@@ -5,6 +5,8 @@ from typing import Any
 
 from genai_voice.foundation.clock import time_ordered_id
 from genai_voice.foundation.http import Endpoint
+from genai_voice.tenancy import apps
+from genai_voice.tenancy.fields import AppFields
 from genai_voice.tools import registry
 
 from tests.support.minimal import body_of, query_of
@@ -35,6 +37,25 @@ def _persona(app: Client) -> Fields:
     return {"personaId": app.post("/api/personas", {"name": "x", "systemPrompt": "x"}).json["id"]}
 
 
+def guard(app: Client) -> str:
+    """Have the app's texts checked, against one rule that matches "gun". Answers the rule's id."""
+    apps.update_app(app.slug, AppFields.model_validate({"guardrailsEnabled": True}))
+    rule = {"type": "keyword", "pattern": "gun", "action": "block"}
+    return str(app.post("/api/guardrails/rules", rule).json["id"])
+
+
+def _rule(app: Client) -> Fields:
+    return {"ruleId": guard(app)}
+
+
+def _violation(app: Client) -> Fields:
+    guard(app)
+    said = {"sessionId": "x", "content": "a gun", "direction": "input"}
+    assert app.post("/api/guardrails/check", said).json["allowed"] is False
+    violation = app.get("/api/guardrails/violations").json["violations"][0]
+    return {"violationId": violation["_id"], "annotatedCorrectness": "true_positive"}
+
+
 def _tool(app: Client) -> Fields:
     registry.put(app.slug, "a-tool", description="a tool", parameters_schema="{}")
     return {"name": "a-tool"}
@@ -50,6 +71,9 @@ REFERRED: dict[str, Callable[[Client], Fields]] = {
     "POST /api/agents/prompt": _agent_session,
     "POST /api/agents/session/run": _agent_session,
     "PATCH /api/handoffs": _handoff,
+    "PATCH /api/guardrails/rules": _rule,
+    "DELETE /api/guardrails/rules": _rule,
+    "PATCH /api/guardrails/violations": _violation,
     "PATCH /api/personas": _persona,
     "DELETE /api/personas": _persona,
     "PATCH /api/personas/assign": lambda app: _persona(app) | {"targetAppSlug": app.slug},

@@ -1,27 +1,19 @@
 import json
-import re
 from pathlib import Path
 
 import pytest
 from genai_voice.demos import scenarios
 from genai_voice.demos.handlers import HANDLERS
 from genai_voice.demos.scenarios import SLUGS, initial_state, load
+from genai_voice.guardrails.matching import Matcher
 
 FACTS = json.loads(Path(__file__).with_name("scenario_facts.json").read_text("utf-8"))
 MODEL = "gemini-2.5-flash-native-audio-preview-12-2025"
 
 
-def matches(rule, text):
-    """Contract 5.14: a keyword list or a regular expression, by the rule's type."""
-    if rule["type"] in {"blocked_topic", "jailbreak_detection", "topic_boundary"}:
-        keywords = [keyword.strip().lower() for keyword in rule["pattern"].split(",")]
-        occurs = any(keyword in text.lower() for keyword in keywords if keyword)
-        return not occurs if rule["type"] == "topic_boundary" else occurs
-    return re.search(rule["pattern"], text, re.IGNORECASE) is not None
-
-
 def violated(slug, text):
-    return [i for i, rule in enumerate(load(f"demo-{slug}").rules) if matches(rule, text)]
+    rules = load(f"demo-{slug}").rules
+    return Matcher([(rule["type"], rule["pattern"]) for rule in rules]).violated(text)
 
 
 @pytest.mark.parametrize(
@@ -132,20 +124,6 @@ def test_each_app_has_its_rules(slug, actions):
             {"userMessage"} if rule["action"] != "log" else set()
         )
     assert len({(rule["type"], rule["pattern"]) for rule in rules}) == len(rules)
-
-
-RULES = [
-    pytest.param(rule, id=f"{slug}-{i}") for slug in SLUGS for i, rule in enumerate(load(slug).rules, start=1)
-]
-
-
-@pytest.mark.parametrize("rule", RULES)
-def test_a_pattern_stays_within_what_a_linear_time_engine_takes(rule):
-    pattern = rule["pattern"]
-    re.compile(pattern)
-    assert len(pattern) < 1_000
-    assert not re.search(r"\(\?[=!<]|\(\?P|\\[1-9]|\\[kZzG]", pattern), "no lookaround, no backreference"
-    assert all(int(count) <= 100 for count in re.findall(r"\{\d*,?(\d+)\}", pattern))
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,11 @@ def report_fault(route: str, trace_id: str | None, kind: str, frames: Iterable[F
     )
 
 
+def report_unusable_rule(app: str, rule: str) -> None:
+    """A guardrail rule that was stored and can match nothing: what is wrong with it, lists of rules say."""
+    logger().warning("rule matches nothing", app=app, rule=rule)
+
+
 def report_lost_nudge(kind: str, messages: int) -> None:
     """Messages that a queue did not take: what they were about is done by the next sweep."""
     logger().warning("nudge lost", error=kind, messages=messages)

@@ -164,6 +164,21 @@ class Item(Model):
             yield from (found[place] for place in batch if place in found)
 
     @classmethod
+    def raw(cls, partition: str, prefix: str) -> Iterator[dict[str, Any]]:
+        """Items of any kind as DynamoDB has them, strongly consistent, by their sort keys, which begin with
+        `prefix`: for attributes whose names are data.
+        """
+        connection, after = cls._get_connection(), None
+        while True:
+            page = connection.query(
+                partition, cls.sk.startswith(prefix), consistent_read=True, exclusive_start_key=after
+            )
+            yield from page["Items"]
+            after = page.get("LastEvaluatedKey")
+            if after is None:
+                return
+
+    @classmethod
     def latest(cls, index: str, partition: str, before: str | None, limit: int) -> list[Self]:
         """What `gsi1` or `gsi2` knows of the last items of a list, last first, beginning after position
         `before`.

@@ -6,7 +6,7 @@ from typing import Any
 
 from genai_voice.demos import service as demos
 from genai_voice.demos.scenarios import SLUGS, Scenario, load
-from genai_voice.guardrails import service as guardrails
+from genai_voice.guardrails import rules as guardrails
 from genai_voice.knowledge import service as knowledge
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields, NewApp
@@ -52,6 +52,9 @@ def _seed(scenario: Scenario, secret: str) -> Iterator[str]:
             slug, rule["type"], rule["pattern"], rule["action"], rule.get("userMessage")
         )
         yield f"{slug}: rule {rule['type']} ({rule['action']}) {'added' if added else 'is there already'}"
+    present = {(rule["type"], rule["pattern"]) for rule in scenario.rules}
+    for type_ in guardrails.remove_outdated(slug, present):
+        yield f"{slug}: rule {type_} of an earlier version removed"
     for document in scenario.documents:
         new = knowledge.put(
             slug,

@@ -52,7 +52,17 @@ class HandoffData(TypedDict):
     resolvedAt: NotRequired[float]
 
 
-TimelineData = EventData | MessageData | ToolExecutionData | HandoffData
+class ViolationData(TypedDict):
+    id: str
+    ruleId: str
+    violationType: str
+    direction: str
+    content: str
+    action: str
+    shadow: NotRequired[bool]
+
+
+TimelineData = EventData | MessageData | ToolExecutionData | ViolationData | HandoffData
 
 
 class TimelineEntry(TypedDict):

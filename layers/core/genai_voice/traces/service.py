@@ -8,6 +8,7 @@ from pydantic_core import from_json
 from genai_voice.conversations.rows import MessageRow
 from genai_voice.foundation.keys import digest
 from genai_voice.foundation.pages import REPLY_BYTES, opened_cursor, sealed_cursor, wire_size
+from genai_voice.guardrails.rows import ViolationRow
 from genai_voice.handoffs.rows import HandoffRow
 from genai_voice.telemetry.rows import EventsRow
 from genai_voice.tools.rows import ExecutionRow
@@ -21,6 +22,7 @@ from genai_voice.traces.model import (
     TimelinePage,
     ToolExecutionData,
     TraceQuery,
+    ViolationData,
 )
 from genai_voice.traces.timeline import Entry, First, Place, earliest, parsed
 
@@ -126,6 +128,20 @@ def _of_session(rows: Callable[[str, str], Iterable[Any]]) -> Callable[[str, Tra
     return lambda app, query: rows(app, query.session_id) if query.session_id else ()
 
 
+def _violation(row: ViolationRow) -> Iterator[tuple[float, ViolationData]]:
+    data: ViolationData = {
+        "id": row.violation_id,
+        "ruleId": row.rule_id,
+        "violationType": row.type,
+        "direction": row.direction,
+        "content": row.content,
+        "action": row.action,
+    }
+    if row.shadow:
+        data["shadow"] = True
+    yield row.created_at or 0, data
+
+
 class Source(NamedTuple):
     """Where entries of one type come from."""
 
@@ -144,6 +160,7 @@ SOURCES: Final = (
         lambda app, query: ExecutionRow.in_trace(app, query.trace_id, "ID#"),
         _tool_execution,
     ),
+    Source("guardrail_violation", _of_session(ViolationRow.of_session), _violation),
     Source("handoff", _of_session(HandoffRow.in_session), _handoff),
 )
 """In the order in which entries of the same moment are shown."""

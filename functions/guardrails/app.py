@@ -1,0 +1,66 @@
+"""Guardrails: what is said is checked against an app's rules; the rules; what violated them."""
+
+from genai_voice.foundation.errors import NotFound
+from genai_voice.foundation.model import Created, Ok, Scoped
+from genai_voice.guardrails import rules, service, violations
+from genai_voice.guardrails.model import (
+    CheckReply,
+    CheckRequest,
+    NewRule,
+    RuleChange,
+    RuleList,
+    RuleNamed,
+    ViolationAnnotation,
+    ViolationPage,
+    ViolationQuery,
+)
+from genai_voice.tenancy import Api, Caller
+
+api = Api()
+
+
+@api.post("/api/guardrails/check")
+def check(caller: Caller, body: CheckRequest) -> CheckReply:
+    """Whether a text may be said, and which rules it violates. Stored is only what violates one."""
+    return service.check(caller.app, body)
+
+
+@api.get("/api/guardrails/rules")
+def find_rules(caller: Caller, query: Scoped) -> RuleList:
+    """All rules, inactive ones too, oldest first, each with how often it was violated and how often that was
+    right.
+    """
+    return rules.find(caller.app.slug, query)
+
+
+@api.post("/api/guardrails/rules", scope="manage")
+def create(caller: Caller, body: NewRule) -> Created:
+    """Add an active rule. Raises BadRequest for a pattern that RE2 does not take, and beyond 200 rules."""
+    return rules.create(caller.app.slug, body)
+
+
+@api.patch("/api/guardrails/rules", scope="manage", raises=(NotFound,))
+def update(caller: Caller, body: RuleChange) -> Ok:
+    """Change what is given of a rule; `isActive: false` switches it off, "" removes its `userMessage`."""
+    return rules.update(caller.app.slug, body)
+
+
+@api.delete("/api/guardrails/rules", scope="manage", raises=(NotFound,))
+def delete(caller: Caller, body: RuleNamed) -> Ok:
+    """Remove a rule. What violated it stays in the list of violations."""
+    return rules.delete(caller.app.slug, body)
+
+
+@api.get("/api/guardrails/violations")
+def find_violations(caller: Caller, query: ViolationQuery) -> ViolationPage:
+    """What violated a rule, newest first; of a session, of a rule, or of both."""
+    return violations.find(caller.app.slug, query)
+
+
+@api.patch("/api/guardrails/violations", raises=(NotFound,))
+def annotate(caller: Caller, body: ViolationAnnotation) -> Ok:
+    """Say whether a violation was rightly found. Said again, the last counts."""
+    return violations.annotate(caller.app.slug, body)
+
+
+handler = api.handler

@@ -1,0 +1,113 @@
+"""Regular expressions of tenants, run by RE2: in time linear in the text, whatever they say."""
+
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
+from typing import Any
+
+from genai_voice.guardrails.readings import Span
+
+_SENTINEL = "\U0010fffd\U0010fffc\U0010fffb"  # for private use, in no text but one that asks for it
+
+
+@lru_cache(4096)
+def fault(pattern: str) -> str | None:
+    """Why RE2 cannot compile this, or None."""
+    import re2
+
+    try:
+        re2.compile(pattern, _options())
+    except re2.error as reason:
+        return str(reason.args[0], "utf-8", "replace")
+    return None
+
+
+class Expressions:
+    """Expressions that are matched together: which of them occur in a text, and where. They ignore case."""
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        """Raises ValueError for one that RE2 cannot compile."""
+        self._parts = list(_parts(patterns, 0))
+
+    def matching(self, text: str) -> list[int]:
+        """Those that match anywhere in the text, by their places, ascending."""
+        return [place for part in self._parts for place in part.matching(text)]
+
+    def spans(self, place: int, text: str) -> Iterator[Span]:
+        """Where this one matches, ascending, without overlaps and without empty matches."""
+        part = next(each for each in reversed(self._parts) if each.first <= place)
+        spans = (found.span() for found in part.compiled(place).finditer(text))
+        return (span for span in spans if span[0] < span[1])
+
+
+class _Part:
+    """Some of the expressions behind RE2's filter. It looks for the words without which an expression cannot
+    match, all at once, and matches only those expressions that are left.
+    """
+
+    def __init__(self, patterns: Sequence[str], first: int) -> None:
+        """Raises ValueError where RE2 does not take them, or not so many."""
+        import re2
+
+        self.first, self._count = first, len(patterns)
+        self._filter = re2.Filter()
+        try:
+            for pattern in (*patterns, _SENTINEL):
+                self._filter.Add(pattern, _options())
+            self._filter.Compile()
+        except re2.error as reason:
+            raise ValueError(str(reason)) from None
+        # A filter that is out of memory finds nothing and says nothing, and is so from the beginning.
+        if self._filter.Match(_SENTINEL) is None or self._count not in self._filter.Match(_SENTINEL):
+            raise ValueError("too many words to look for at once")
+
+    def matching(self, text: str) -> Iterator[int]:
+        found = self._filter.Match(text) or ()
+        return (self.first + number for number in found if number < self._count)
+
+    def compiled(self, place: int) -> Any:
+        return self._filter.re(place - self.first)
+
+
+class _Single:
+    """One expression that no filter takes."""
+
+    def __init__(self, pattern: str, first: int) -> None:
+        import re2
+
+        self.first = first
+        try:
+            self._compiled = re2.compile(pattern, _options())
+        except re2.error as reason:
+            raise ValueError(str(reason)) from None
+
+    def matching(self, text: str) -> Iterator[int]:
+        return iter([self.first] if self._compiled.search(text) else [])
+
+    def compiled(self, place: int) -> Any:
+        return self._compiled
+
+
+def _parts(patterns: Sequence[str], first: int) -> Iterator[_Part | _Single]:
+    """In as few parts as RE2 takes."""
+    if not patterns:
+        return
+    try:
+        yield _Part(patterns, first)
+    except ValueError:
+        if len(patterns) == 1:
+            yield _Single(patterns[0], first)
+            return
+        half = len(patterns) // 2
+        yield from _parts(patterns[:half], first)
+        yield from _parts(patterns[half:], first + half)
+
+
+@cache
+def _options() -> Any:
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False  # they quote the pattern
+    options.case_sensitive = False
+    options.never_capture = True
+    return options

@@ -1,0 +1,73 @@
+"""What a rule's pattern says: keywords or an expression, and whether it may be stored."""
+
+import re
+from collections.abc import Iterator
+
+from genai_voice.guardrails.readings import folded, readable
+
+KEYWORD_TYPES = frozenset({"blocked_topic", "jailbreak_detection", "topic_boundary"})
+"""Types whose pattern is a comma-separated list. That of every other is a regular expression."""
+BOUNDARY = "topic_boundary"
+"""Violated where none of its keywords occurs."""
+PII = "pii_filter"
+"""What it matches is masked where a violation is stored."""
+
+MAX_BYTES = 1024
+MAX_REPETITIONS = 100
+
+_PIECE = re.compile(
+    r"\\Q(?:[^\\]|\\(?!E))*(?:\\E)?"  # literal text
+    r"|\\[pPx]\{[^}]*\}"  # \p{Greek}, \x{1F600}: no repetitions
+    r"|\\."
+    r"|\[\^?\]?(?:\[:\^?\w*:\]|\\[pPx]\{[^}]*\}|\\.|[^\]\\])*\]"  # a class
+    r"|\{(?P<least>\d+)(?:,(?P<most>\d*))?\}",
+    re.DOTALL,
+)
+
+
+def keywords(pattern: str) -> list[str]:
+    """The keywords of a list as they are looked for, in its order, without blank ones."""
+    words = (folded(each).strip() for each in pattern.split(","))
+    return list(dict.fromkeys(filter(None, words)))
+
+
+def expression(type_: str, pattern: str) -> str:
+    """What RE2 matches, ignoring case: for keywords with the folded text, else with the plain one. Empty for
+    a list without keywords.
+    """
+    if type_ in KEYWORD_TYPES:
+        return "|".join(map(_literal, keywords(pattern)))
+    return readable(pattern)
+
+
+def refusal(type_: str, pattern: str) -> str | None:
+    """Why the pattern may not be stored, as far as that can be said without compiling it; else None."""
+    if len(pattern.encode()) > MAX_BYTES:
+        return f"over {MAX_BYTES:,} bytes"
+    if not expression(type_, pattern):
+        return nothing_in(type_)
+    return None if type_ in KEYWORD_TYPES else _refusal_of_expression(pattern)
+
+
+def nothing_in(type_: str) -> str:
+    """What is said of a pattern without a keyword, or without a character that can be seen."""
+    return "it has no keyword" if type_ in KEYWORD_TYPES else "it is empty"
+
+
+def _refusal_of_expression(pattern: str) -> str | None:
+    if any(piece[0] == r"\C" for piece in _PIECE.finditer(pattern)):
+        return r"\C matches a part of a character"
+    if any(count > MAX_REPETITIONS for count in _repetitions(pattern)):
+        return f"a repetition of more than {MAX_REPETITIONS}"
+    return None
+
+
+def _repetitions(pattern: str) -> Iterator[int]:
+    """The numbers of {n}, {n,} and {n,m}, where they stand for repetitions."""
+    for piece in _PIECE.finditer(pattern):
+        yield from (int(count) for count in piece.group("least", "most") if count)
+
+
+def _literal(text: str) -> str:
+    """As an expression that matches just this text."""
+    return "".join(each if each.isalnum() or not each.isascii() else f"\\x{{{ord(each):x}}}" for each in text)

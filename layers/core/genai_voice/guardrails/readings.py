@@ -1,0 +1,159 @@
+"""What a text is compared with: as it was said, without what makes equal texts look different; and where in
+the original each part of that comes from.
+"""
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from itertools import pairwise
+from unicodedata import combining, normalize
+
+from genai_voice.guardrails.digits import Written, written
+
+_IGNORABLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
+)
+"""Default_Ignorable_Code_Point of Unicode 16 (DerivedCoreProperties.txt): what shows nothing."""
+
+Span = tuple[int, int]
+
+
+def plain(text: str) -> str:
+    """Without invisible characters, in the compatibility form NFKC: wide letters are letters, a ligature
+    is what it joins.
+    """
+    return text if text.isascii() else normalize("NFKC", _IGNORABLE.sub("", text))
+
+
+def folded(text: str) -> str:
+    """As `plain`, with upper and lower case alike: "Straße" is "strasse"."""
+    return text.lower() if text.isascii() else normalize("NFKC", plain(text).casefold())
+
+
+def readable(pattern: str) -> str:
+    """An expression that means the same for plain texts, in which its own characters may look different."""
+    return pattern if pattern.isascii() else normalize("NFC", "".join(map(_readable, pattern)))
+
+
+def _readable(character: str) -> str:
+    if character.isascii():
+        return character
+    form = plain(character)
+    return "".join(each if each.isalnum() or not each.isascii() else f"\\x{{{ord(each):x}}}" for each in form)
+
+
+class Alignment:
+    """Which part of one text each part of another was made of: the other's [starts[i], starts[i + 1]) came
+    from [origins[i], origins[i + 1]).
+    """
+
+    def __init__(self, starts: Sequence[int], origins: Sequence[int]) -> None:
+        self._starts, self._origins = starts, origins
+
+    def origin(self, span: Span) -> Span:
+        """All that had a part in this span, which is not empty."""
+        first = bisect_right(self._starts, span[0]) - 1
+        return self._origins[first], self._origins[bisect_left(self._starts, span[1])]
+
+
+class Reading:
+    """One way to read a text."""
+
+    def __init__(self, text: str, align: Callable[[], list[Alignment] | None] = list) -> None:
+        self.text = text
+        self._align = align
+
+    @cached_property
+    def alignments(self) -> list[Alignment] | None:
+        """From this reading, step by step, to the original. None where that could not be proven."""
+        return self._align()
+
+    def origin(self, span: Span) -> Span | None:
+        """Where in the original the part of this reading comes from, or None where nobody can say."""
+        if self.alignments is None:
+            return None
+        for alignment in self.alignments:
+            span = alignment.origin(span)
+        return span
+
+
+class Said:
+    """A text, and how it can be read."""
+
+    def __init__(self, original: str) -> None:
+        self.original = original
+        self.plain = self._read(plain)
+        self.folded = self._read(folded)
+        """What keywords are looked for in."""
+
+    def _read(self, form: Callable[[str], str]) -> Reading:
+        text = form(self.original)
+        if self.original.isascii():
+            return Reading(text)
+        return Reading(text, lambda: _aligned(self.original, text, form))
+
+    @cached_property
+    def for_expressions(self) -> list[Reading]:
+        """What expressions are matched with, which ignore case: the folded text only where that is not the
+        plain one in lower case ("straße").
+        """
+        return [self.plain] if self.folded.text == self.plain.text.lower() else [self.plain, self.folded]
+
+    @cached_property
+    def in_digits(self) -> list[Reading]:
+        """The plain text with spoken numbers in digits, once for each way in which they can be meant."""
+        return [self._in_digits(replaced) for replaced in written(self.plain.text)]
+
+    def _in_digits(self, replaced: list[Written]) -> Reading:
+        text = "".join(part for part, _ in _parts(self.plain.text, replaced))
+
+        def align() -> list[Alignment] | None:
+            to_original = self.plain.alignments
+            return None if to_original is None else [_replaced(self.plain.text, replaced), *to_original]
+
+        return Reading(text, align)
+
+
+def _parts(text: str, replaced: list[Written]) -> Iterator[tuple[str, Span]]:
+    """What the reading is made of, each with the place it has in the text."""
+    done = 0
+    for each in replaced:
+        yield text[done : each.start], (done, each.start)
+        yield each.text, (each.start, each.end)
+        done = each.end
+    yield text[done:], (done, len(text))
+
+
+def _replaced(text: str, replaced: list[Written]) -> Alignment:
+    """What was replaced is in one piece, all else stands character by character."""
+    starts, origins, length = list[int](), list[int](), 0
+    for part, (start, end) in _parts(text, replaced):
+        pieces = range(len(part)) if part == text[start:end] else range(1)
+        starts += [length + each for each in pieces]
+        origins += [start + each for each in pieces]
+        length += len(part)
+    return Alignment([*starts, length], [*origins, len(text)])
+
+
+def _aligned(original: str, reading: str, form: Callable[[str], str]) -> list[Alignment] | None:
+    """By pieces as small as can be read by themselves: characters with their marks, else words. None where
+    even the words put together are not the reading.
+    """
+    for cuts in (_characters(original), _words(original)):
+        parts = [form(original[start:end]) for start, end in pairwise(cuts)]
+        if "".join(parts) == reading:
+            starts = [0]
+            for part in parts:
+                starts.append(starts[-1] + len(part))
+            return [Alignment(starts, cuts)]
+    return None
+
+
+def _characters(text: str) -> list[int]:
+    return [place for place, each in enumerate(text) if place == 0 or not combining(each)] + [len(text)]
+
+
+def _words(text: str) -> list[int]:
+    return sorted({0, *(edge for space in re.finditer(r"\s+", text) for edge in space.span()), len(text)})
