@@ -1,4 +1,6 @@
-"""What the demos' rules say to sentences of callers and agents: each table in `sentences/`, line by line."""
+"""What the demos' rules say to sentences of callers and agents. The tables `tuned` and `untouched` were
+written by somebody who did not see the patterns; the untouched one was never tuned on.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,18 @@ from genai_voice.demos.scenarios import SLUGS, load
 from genai_voice.guardrails.matching import Matcher, problem
 from genai_voice.guardrails.patterns import refusal
 
-TABLES = sorted((Path(__file__).parent / "sentences").glob("*.yaml"))
+OUTCOMES = {"block": "blocked", "warn": "warned", "log": "logged"}
+
+
+def table(name: str) -> list[dict[str, str]]:
+    file = Path(__file__).parent / "sentences" / f"{name}.yaml"
+    return list(yaml.safe_load(file.read_text("utf-8")))
+
+
 CASES = [
-    pytest.param(case["app"], case["text"], case["expect"], id=f"{table.stem}-{place}")
-    for table in TABLES
-    for place, case in enumerate(yaml.safe_load(table.read_text("utf-8")))
+    pytest.param(case["app"], case["text"], case["expect"], id=f"{name}-{place}")
+    for name in ("tuned", "more")
+    for place, case in enumerate(table(name))
 ]
 
 
@@ -23,11 +32,28 @@ def rules_of(slug: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(("slug", "text", "expected"), CASES)
 def test_a_sentence_is_judged_as_the_table_says(slug: str, text: str, expected: str) -> None:
+    assert judged(slug, text) == expected
+
+
+def judged(slug: str, text: str) -> str:
     rules = rules_of(slug)
     matcher = Matcher([(rule["type"], rule["pattern"]) for rule in rules])
     actions = {rules[place]["action"] for place in matcher.violated(text)}
-    outcomes = {"block": "blocked", "warn": "warned", "log": "logged"}
-    assert next((outcomes[each] for each in outcomes if each in actions), "clean") == expected
+    return next((OUTCOMES[each] for each in OUTCOMES if each in actions), "clean")
+
+
+def test_the_untouched_table_is_judged_nearly_as_well() -> None:
+    """40 sentences, half of them innocent: nothing innocent is blocked, nothing guilty missed. A weather
+    forecast is taken for a forward-looking word, which is only logged: to mend that here would be to tune.
+    """
+    cases = table("untouched")
+    assert len(cases) == 2 * sum(case["expect"] == "clean" for case in cases) == 40
+    wrong = [
+        (case["expect"], got)
+        for case in cases
+        if (got := judged(case["app"], case["text"])) != case["expect"]
+    ]
+    assert wrong == [("clean", "logged")]
 
 
 @pytest.mark.parametrize(
