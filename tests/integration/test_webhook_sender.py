@@ -192,7 +192,7 @@ def test_what_fails_at_first_is_delivered_later_under_the_same_id(
 
 
 def test_it_is_given_up_after_eight_attempts_of_which_the_last_wait_for_the_sweep(
-    server: Server, app: Client, queue: Queue, clock: Clock
+    server: Server, app: Client, queue: Queue, clock: Clock, log: StringIO
 ) -> None:
     server.act = reply(503)
     row = announced(app)
@@ -209,6 +209,7 @@ def test_it_is_given_up_after_eight_attempts_of_which_the_last_wait_for_the_swee
         queue.work()
         assert len(server.requests) == before + 1
     assert (stored(row).status, attempts(row)) == ("failed", [503] * MAX_ATTEMPTS)
+    assert log.getvalue() == "", "a nudge that no queue takes"
     assert not {"due", "due_at"} & stored(row).attribute_values.keys()
     clock.shift(24 * HOUR)
     sweep()

@@ -55,14 +55,20 @@ class Queue:
         while batch := self._received(5):
             failed = work(SENDER, [each["Body"] for each in batch])
             given += len(batch)
-            for each in batch:
-                if each["Body"] not in failed:
-                    self._client.delete_message(QueueUrl=self.url, ReceiptHandle=each["ReceiptHandle"])
+            self._remove([each for each in batch if each["Body"] not in failed])
         return given
 
     def bodies(self) -> list[Any]:
         """The messages that are visible now, which are gone then."""
-        return [json.loads(each["Body"]) for each in iter(self._received(10))]
+        found = []
+        while batch := self._received(10):
+            found += [json.loads(each["Body"]) for each in batch]
+            self._remove(batch)
+        return found
+
+    def _remove(self, messages: list[Any]) -> None:
+        for each in messages:
+            self._client.delete_message(QueueUrl=self.url, ReceiptHandle=each["ReceiptHandle"])
 
     def _received(self, most: int) -> list[Any]:
         found = self._client.receive_message(QueueUrl=self.url, MaxNumberOfMessages=most)
