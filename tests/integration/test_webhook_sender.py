@@ -29,7 +29,7 @@ from tests.conftest import STRICT
 from tests.support.https import Behaviour, Names, Received, Server, drip, endless, hang, raw, reply, serving
 from tests.support.service import Client, new_app, sweep
 from tests.support.webhooks import Queue, announced, deliver, stored
-from tests.support.wire import Cut, before_call, cut
+from tests.support.wire import Cut, before_call, cut, lost_answer
 
 HOST = "hooks.tools.example"
 NOON = 1_767_268_800.0  # 2026-01-01T12:00:00Z
@@ -468,6 +468,22 @@ def test_a_crash_at_any_call_loses_nothing(
     assert stored(row).status == "delivered"
     assert {*ids(server)} == {row.delivery_id}
     assert len(server.requests) <= 2
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_an_answer_of_the_table_that_is_lost_costs_time_and_nothing_else(
+    server: Server, app: Client, queue: Queue, clock: Clock, number: int
+) -> None:
+    server.act = in_turn(reply(500), reply(200))
+    row = announced(app)
+    with lost_answer(number):
+        assert deliver(row) == []
+    for _ in range(2):
+        clock.shift(65)
+        sweep()
+        queue.work()
+    assert (stored(row).status, attempts(row)) == ("delivered", [500, 200])
+    assert ids(server) == [row.delivery_id] * 2
 
 
 def test_what_was_delivered_is_recorded_also_when_the_lease_was_lost(

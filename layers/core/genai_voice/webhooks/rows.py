@@ -75,15 +75,11 @@ class DeliveryRow(Item, discriminator="delivery"):
         return self.exchange([*lease, row.claims.add(1)], row.due_at <= now + _SKEW_MS, returning="ALL_NEW")
 
     def is_leased(self) -> Condition:
-        """That the delivery is still as it was claimed: no two leases end at the same time, as each begins when
-        the one before has ended.
+        """That the delivery is still as it was claimed: no two leases end at the same time, as each begins
+        when the one before has ended.
         """
         leased: Condition = DeliveryRow.due_at == self.due_at
         return leased
-
-    def waits(self, until_ms: float) -> list[Action]:
-        """The next attempt is planned."""
-        return self.falls_due(until_ms)
 
     def ends(self, status: DeliveryStatus, now: int) -> list[Action]:
         """It is delivered or given up, and kept for a while."""
