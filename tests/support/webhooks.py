@@ -20,10 +20,17 @@ SENDER = "webhook_sender"
 
 def announced(app: Client, event: WebhookEvent = "handoff.created", **ids: Any) -> DeliveryRow:
     """The delivery of an event that has just happened to the app, which asks for it. Nobody was told yet."""
-    known = AppRow.of(app.slug).stored()
-    (row,) = outbox.deliveries(known.as_app(), event, **ids)
-    assert write_together([], inserts=[row])
-    return row
+    return many_announced(app, 1, event, **ids)[0]
+
+
+def many_announced(
+    app: Client, number: int, event: WebhookEvent = "handoff.created", **ids: Any
+) -> list[DeliveryRow]:
+    """The same of so many such events, at most a hundred."""
+    known = AppRow.of(app.slug).stored().as_app()
+    rows = [row for _ in range(number) for row in outbox.deliveries(known, event, **ids)]
+    assert write_together([], inserts=rows)
+    return rows
 
 
 def message(row: DeliveryRow) -> str:
