@@ -147,6 +147,7 @@ def test_a_cursor_serves_its_own_filters_alone(app: Client, many: list[DeliveryR
 
 def test_a_status_that_has_changed_since_the_index_was_read_is_not_shown(app: Client) -> None:
     moved, stays = failed(app), failed(app)
+    assert len(find(app)) == 2
     with before_call("BatchGetItem", replayed(moved), at=(1,)):
         shown = find(app, status="failed")
     assert [each["_id"] for each in shown] == [stays.delivery_id]

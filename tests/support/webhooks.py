@@ -20,10 +20,17 @@ SENDER = "webhook_sender"
 
 def announced(app: Client, event: WebhookEvent = "handoff.created", **ids: Any) -> DeliveryRow:
     """The delivery of an event that has just happened to the app, which asks for it. Nobody was told yet."""
-    known = AppRow.of(app.slug).stored()
-    (row,) = outbox.deliveries(known.as_app(), event, **ids)
-    assert write_together([], inserts=[row])
-    return row
+    return many_announced(app, 1, event, **ids)[0]
+
+
+def many_announced(
+    app: Client, number: int, event: WebhookEvent = "handoff.created", **ids: Any
+) -> list[DeliveryRow]:
+    """The same of so many such events, at most a hundred."""
+    known = AppRow.of(app.slug).stored().as_app()
+    rows = [row for _ in range(number) for row in outbox.deliveries(known, event, **ids)]
+    assert write_together([], inserts=rows)
+    return rows
 
 
 def message(row: DeliveryRow) -> str:
@@ -55,14 +62,20 @@ class Queue:
         while batch := self._received(5):
             failed = work(SENDER, [each["Body"] for each in batch])
             given += len(batch)
-            for each in batch:
-                if each["Body"] not in failed:
-                    self._client.delete_message(QueueUrl=self.url, ReceiptHandle=each["ReceiptHandle"])
+            self._remove([each for each in batch if each["Body"] not in failed])
         return given
 
     def bodies(self) -> list[Any]:
         """The messages that are visible now, which are gone then."""
-        return [json.loads(each["Body"]) for each in iter(self._received(10))]
+        found = []
+        while batch := self._received(10):
+            found += [json.loads(each["Body"]) for each in batch]
+            self._remove(batch)
+        return found
+
+    def _remove(self, messages: list[Any]) -> None:
+        for each in messages:
+            self._client.delete_message(QueueUrl=self.url, ReceiptHandle=each["ReceiptHandle"])
 
     def _received(self, most: int) -> list[Any]:
         found = self._client.receive_message(QueueUrl=self.url, MaxNumberOfMessages=most)

@@ -40,7 +40,7 @@ class Attempt(MapAttribute[str, Any]):
 
 
 class DeliveryRow(Item, discriminator="delivery"):
-    """One event that an app is told of. It is due until it is delivered or given up."""
+    """One event that an app is told of. It is due while it is pending, and only then."""
 
     delivery_id = UnicodeAttribute()
     app = UnicodeAttribute()
@@ -67,25 +67,19 @@ class DeliveryRow(Item, discriminator="delivery"):
     # -- what becomes of it ------------------------------------------------------------------------------
 
     def claimed(self, now: int) -> Self | None:
-        """The delivery, for whoever asked alone until the lease runs out; None where it is not pending, not
-        due yet or another's.
+        """The delivery, for whoever asked alone until the lease runs out; None where it has ended, is not due
+        yet or another's.
         """
         row = DeliveryRow
-        is_due = (row.status == "pending") & (row.due_at <= now + _SKEW_MS)
         lease = self.falls_due(now + _LEASE_MS)
-        return self.exchange([*lease, row.claims.add(1)], is_due, returning="ALL_NEW")
+        return self.exchange([*lease, row.claims.add(1)], row.due_at <= now + _SKEW_MS, returning="ALL_NEW")
 
     def is_leased(self) -> Condition:
-        """That the delivery is still as it was claimed."""
-        row = DeliveryRow
-        leased: Condition = (
-            (row.status == "pending") & (row.due_at == self.due_at) & (row.claims == self.claims)
-        )
+        """That the delivery is still as it was claimed: no two leases end at the same time, as each begins
+        when the one before has ended.
+        """
+        leased: Condition = DeliveryRow.due_at == self.due_at
         return leased
-
-    def waits(self, until_ms: float) -> list[Action]:
-        """The next attempt is planned."""
-        return self.falls_due(until_ms)
 
     def ends(self, status: DeliveryStatus, now: int) -> list[Action]:
         """It is delivered or given up, and kept for a while."""
