@@ -34,8 +34,14 @@ class Connection:
     deployment_secret_file: str
     address: str
     """Where the service itself answers."""
+    webhook_queue_url: str = ""
+    outgoing_local_ca: str = ""
 
     def variables(self) -> dict[str, str]:
+        optional = {
+            "WEBHOOK_QUEUE_URL": self.webhook_queue_url,
+            "OUTGOING_LOCAL_CA": self.outgoing_local_ca,
+        }
         return {
             "TABLE_NAME": self.table,
             "AWS_REGION": self.region,
@@ -44,6 +50,7 @@ class Connection:
             "DEPLOYMENT_SECRET_FILE": self.deployment_secret_file,
             "AWS_EC2_METADATA_DISABLED": "true",
             **NO_CREDENTIALS,
+            **{name: value for name, value in optional.items() if value},
         }
 
     def environment(self, environ: Mapping[str, str]) -> dict[str, str]:

@@ -69,6 +69,8 @@ class Run:
             region=project.region,
             deployment_secret_file=str(deployment_secret(project.data)),
             address=f"http://127.0.0.1:{self._port.getsockname()[1]}",
+            webhook_queue_url=template.variables.get("WEBHOOK_QUEUE_URL", ""),
+            outgoing_local_ca=str(authority(project.data)),
         )
         data_folder.start_log(project.log)
         self._opened.push_async_callback(engine.stop)
@@ -97,11 +99,8 @@ class Run:
     async def _start_workers(self, template: Template, table: Connection) -> "Workers":
         from local.workers import Workers
 
-        trusted = str(authority(self._project.data))
-
         def environment(template: Template) -> dict[str, str]:
-            ours = functions_environment(template, table, self._environ)
-            return {"OUTGOING_LOCAL_CA": trusted, **ours}
+            return functions_environment(template, table, self._environ)
 
         workers = Workers(self._project.root, self._project.log, environment, template, self._time_limit_s)
         self._opened.push_async_callback(workers.close)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from genai_voice.foundation.outgoing import NotAllowed, check_address
 from genai_voice.tenancy.fields import AppFields
 from pydantic import ValidationError
 
@@ -38,7 +39,12 @@ def given_fields(model: type[AppFields], options: dict[str, Any]) -> Any:
     kinds = _kinds()
     given = {name: _value(kinds[name], value) for name, value in options.items() if value is not None}
     try:
-        return model.model_validate(given, by_name=True)
+        fields = model.model_validate(given, by_name=True)
+        if fields.handoff_webhook_url:
+            check_address(fields.handoff_webhook_url)
+        return fields
+    except NotAllowed as wrong:
+        raise click.UsageError(f"--handoff-webhook-url is refused: {wrong}") from None
     except ValidationError as wrong:
         fault = wrong.errors()[0]
         reason = "is needed" if fault["type"] == "missing" else f"is refused: {fault['msg']}"

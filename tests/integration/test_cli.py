@@ -245,6 +245,7 @@ def test_a_new_app_can_have_every_field(command: tuple[str, str]) -> None:
         ("--max-actions-per-turn", "null"),
         ("--handoff-webhook-url", "http://desk.example/in"),
         ("--handoff-webhook-url", ""),
+        ("--handoff-webhook-url", "https://169.254.169.254/latest"),
         ("--handoff-expiration-seconds", "-5"),
         ("--knowledge-threshold", "1.01"),
         ("--knowledge-threshold", "Infinity"),

@@ -302,7 +302,7 @@ def test_only_active_conversations_as_old_as_that_are_read() -> None:
         save(app, "young")
         with recorded_calls() as calls:
             assert list(operations.resolve_stale(app.slug)) == ["left"]
-    assert calls.operations == ["Query", "BatchGetItem", "UpdateItem"]
+    assert calls.operations == ["GetItem", "Query", "BatchGetItem", "UpdateItem"], "first the app"
 
 
 def test_whoever_takes_a_part_has_done_a_part_and_the_next_goes_on() -> None:
