@@ -10,6 +10,7 @@ from typing import Any
 from genai_voice.foundation.table import Item
 
 from bench.workload import ENVIRONMENT, logging_to_nowhere
+from tests.support.gemini import asked_instead, serving_gemini
 from tests.support.service import template
 from tests.support.strict import running_engine
 
@@ -29,7 +30,7 @@ def fresh_table() -> Iterator[None]:
                 "StreamSpecification", None
             )  # nobody reads it, and the engine slows with its length
             client().create_table(**definition)
-        with logging_to_nowhere():
+        with logging_to_nowhere(), serving_gemini() as gemini, asked_instead(gemini):
             yield
 
 

@@ -1,6 +1,9 @@
 """`make build`: `sam build`, then bytecode for Lambda's Python, which SAM does not ship and which makes cold
 starts much shorter.
 
+SAM installs what a function needs with all that this needs in turn, much of which is in the layer. Lambda
+takes the function's, so the copies are removed.
+
 The bytecode is not checked against its source at import: SAM dates every file 1980, so a check by time would
 reject it.
 """
@@ -8,7 +11,10 @@ reject it.
 import os
 import subprocess
 import sys
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
+
+from packaging.utils import canonicalize_name
 
 from local.errors import LocalError
 
@@ -50,6 +56,7 @@ def build(architecture: str = ARCHITECTURE) -> None:
     python = _lambda_python()
     print(f"Building for {architecture} with {python} …", flush=True)
     _sam_build(python, architecture)
+    drop_copies(BUILT)
     for folder in _folders():
         _compile(folder, python)
     _check_bytecode(python)
@@ -123,6 +130,42 @@ def _template_for(architecture: str) -> str:
             raise LocalError(f"template.yaml must say {declared!r} once.")
         text = text.replace(declared, fixed)
     return text
+
+
+def drop_copies(built: Path) -> None:
+    """Removes from the functions in this folder the libraries that their layer has. Raises LocalError where
+    the two have different versions.
+    """
+    folders = sorted(path for path in built.iterdir() if path.is_dir())
+    layered = {
+        name: each.version
+        for folder in folders
+        if _is_layer(folder)
+        for name, each in _libraries(folder / "python").items()
+    }
+    for folder in folders:
+        for name, library in {} if _is_layer(folder) else _libraries(folder).items():
+            if layered.get(name) == library.version:
+                _remove(library)
+            elif name in layered:
+                raise LocalError(
+                    f"{folder.name} has {name} {library.version}, the layer {layered[name]}: run make lock."
+                )
+
+
+def _libraries(folder: Path) -> dict[str, Distribution]:
+    return {canonicalize_name(each.name): each for each in distributions(path=[str(folder)])}
+
+
+def _remove(library: Distribution) -> None:
+    """Its files, and the folders that are empty without them."""
+    for file in library.files or ():
+        place = Path(str(library.locate_file(file)))
+        place.unlink(missing_ok=True)
+        for folder in place.parents:
+            if not folder.is_dir() or any(folder.iterdir()):
+                break
+            folder.rmdir()
 
 
 def _compile(folder: Path, python: Path) -> None:

@@ -20,8 +20,7 @@ HANDLERS = {path.parent.name: path for path in sorted((ROOT / "functions").glob(
 
 USE_CASES = {
     *("conversations.annotations", "conversations.messages", "conversations.operations"),
-    "handoffs.desk",
-    *("guardrails.rules", "guardrails.violations"),
+    *("guardrails.rules", "guardrails.violations", "handoffs.desk", "live.tokens"),
     *("personas.library", "personas.versions", "tenancy.apps", "tenancy.sessions"),
     *("tools.executions", "tools.executor", "tools.registry"),
     *("tenancy.webhooks", "webhooks.deliveries", "webhooks.sender"),
@@ -34,6 +33,7 @@ OUTWARD = {
     "guardrails.expressions",  # runs RE2
     "guardrails.matching",  # has it compile, and keeps what it has compiled
     "guardrails.rulesets",  # keeps rules for some seconds
+    "gemini.client",
     "tenancy",  # exports the Api that is bound to the resolver
     "tenancy.resolver",
     "webhooks.outbox",  # makes rows, tells the queue
@@ -49,7 +49,9 @@ HOMES = {
     "botocore": {"foundation.queue", "foundation.secret"},
     "cachetools": {"foundation.secret", "guardrails.rulesets", "tenancy.resolver"},
     "cryptography": {"foundation.sealing", "foundation.secret"},
+    "google": {"gemini.client"},
     "h11": {"foundation.outgoing"},
+    "httpx2": {"gemini.client"},
     "pynamodb": {"foundation.table"},
     "standardwebhooks": {"webhooks.signing"},
     "re2": {"guardrails.expressions"},
@@ -66,8 +68,8 @@ IO = {
 """Of the standard library what a pure module does without: files, network, processes, clock and chance."""
 
 NOT_AT_A_COLD_START = {
-    *("boto3", "cryptography", "google", "grpc", "h11", "httpx", "livekit", "opensearchpy", "re2"),
-    *("requests", "click", "moto", "rich", "yaml"),
+    *("boto3", "cryptography", "google", "grpc", "h11", "httpx", "httpx2", "livekit", "opensearchpy"),
+    *("re2", "requests", "click", "moto", "rich", "yaml"),
 }
 """What only some requests need, and what is not deployed."""
 

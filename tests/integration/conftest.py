@@ -9,6 +9,7 @@ import pytest
 from genai_voice.foundation.settings import settings
 from moto import mock_aws
 
+from tests.support.gemini import Gemini, asked_instead, serving_gemini
 from tests.support.https import Authority, Names, Server, serving
 from tests.support.webhooks import Queue
 
@@ -69,3 +70,10 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
     names = Names()
     monkeypatch.setattr(socket, "getaddrinfo", names.getaddrinfo)
     return names
+
+
+@pytest.fixture
+def gemini() -> Iterator[Gemini]:
+    """A server in place of Gemini."""
+    with serving_gemini() as gemini, asked_instead(gemini):
+        yield gemini
