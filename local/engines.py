@@ -36,9 +36,13 @@ class Engine:
     """Where the data is, for the start message."""
     command: list[str] = field(default_factory=list)
     process: Process | None = None
+    held: socket.socket | None = None
+    """Has the port until the engine listens there: see `later_moto`."""
 
     async def start(self, log: Path, environ: Mapping[str, str], inherit: int) -> None:
         """Answers when it accepts connections. Raises LocalError when that does not happen."""
+        if self.held is not None and not sys.platform.startswith("linux"):
+            self.held.close()
         if self.command:
             with log.open("ab") as output:
                 self.process = await start_leashed(self.command, environ, output, [inherit])
@@ -68,6 +72,8 @@ class Engine:
     async def stop(self) -> None:
         if self.process is not None:
             await stop(self.process)
+        if self.held is not None:
+            self.held.close()
 
 
 async def choose(project: Project, environ: Mapping[str, str], host: str = "127.0.0.1") -> Engine:
@@ -97,6 +103,18 @@ def moto(host: str, port: str, note: str) -> Engine:
     """Stands in for all of AWS, in memory."""
     command = [sys.executable, "-P", "-m", "moto.server", "-H", host, "-p", port]
     return Engine("moto", f"http://{host}:{port}", note, command=command)
+
+
+def later_moto(host: str) -> Engine:
+    """One that starts later than its address is known. Until then the port is nobody else's: the kernel gives
+    it to none, and on Linux lets moto, which sets SO_REUSEADDR too, listen beside a socket that does not.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind((host, 0))
+    engine = moto(host, str(held.getsockname()[1]), "")
+    engine.held = held
+    return engine
 
 
 def _given(endpoint: str) -> Engine:

@@ -43,7 +43,7 @@ class Run:
         self._lock = lock
         self._environ = environ
         self._time_limit_s = time_limit_s
-        self._moto = engines.moto("127.0.0.1", engines.free_port("127.0.0.1"), "")
+        self._moto = engines.later_moto("127.0.0.1")
         """For queues. Started where the template has any."""
         self._opened = contextlib.AsyncExitStack()
         self._server: Server | None = None

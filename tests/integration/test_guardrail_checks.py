@@ -453,17 +453,20 @@ def judged(slug: str, text: str) -> Any:
     return reply.json
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def demos(engine: None) -> None:
     list(seed_demos(SECRET))
-    for slug, *_ in SAMPLES:
-        apps.update_app(slug, AppFields.model_validate({"guardrailsEnabled": True}))
+
+
+def switch(slug: str, on: bool) -> None:
+    apps.update_app(slug, AppFields.model_validate({"guardrailsEnabled": on}))
 
 
 @pytest.mark.parametrize(("slug", "text", "action"), SAMPLES)
 def test_a_sample_of_the_contract_is_judged_as_it_says(
     demos: None, slug: str, text: str, action: str | None
 ) -> None:
+    switch(slug, True)
     reply = judged(slug, text)
     assert reply["allowed"] is (action != "block")
     assert [each["action"] for each in reply["violations"]] == ([action] if action else [])
@@ -472,6 +475,7 @@ def test_a_sample_of_the_contract_is_judged_as_it_says(
 
 
 def test_the_message_of_the_first_sample_is_that_of_rule_1(demos: None) -> None:
+    switch("demo-dentist", True)
     [violation] = judged("demo-dentist", "Could you prescribe a painkiller?")["violations"]
     assert "Dr. Chen or Dr. Park" in violation["userMessage"]
 
@@ -480,7 +484,7 @@ def test_the_message_of_the_first_sample_is_that_of_rule_1(demos: None) -> None:
 def test_with_guardrails_off_no_sample_leaves_a_row(
     demos: None, slug: str, text: str, action: str | None
 ) -> None:
-    apps.update_app(slug, AppFields.model_validate({"guardrailsEnabled": False}))
+    switch(slug, False)
     before = rows(slug, "sample")
     assert judged(slug, text) == CLEAN
     assert rows(slug, "sample") == before

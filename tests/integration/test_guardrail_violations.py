@@ -54,14 +54,20 @@ def annotate(app: Client, id_: str, correctness: str, **fields: Any) -> Any:
 # -- lists -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "query", [{}, {"sessionId": "s"}, {"ruleId": "r"}, {"sessionId": "s", "ruleId": "r"}], ids=" ".join
-)
-def test_violations_are_listed_newest_first_100_a_page(app: Client, query: dict[str, str]) -> None:
-    many(app, 250, "s", "r")
-    found = list(pages(app, PATH, "violations", **query))
-    assert [len(each) for each in found] == [100, 100, 50]
-    assert contents([each for page in found for each in page]) == [str(each) for each in range(249, -1, -1)]
+def test_violations_are_listed_newest_first_100_a_page(app: Client) -> None:
+    many(app, 205, "s", "r")
+    queries: list[dict[str, str]] = [
+        {},
+        {"sessionId": "s"},
+        {"ruleId": "r"},
+        {"sessionId": "s", "ruleId": "r"},
+    ]
+    for query in queries:
+        found = list(pages(app, PATH, "violations", **query))
+        assert [len(each) for each in found] == [100, 100, 5]
+        assert contents([each for page in found for each in page]) == [
+            str(each) for each in range(204, -1, -1)
+        ]
 
 
 def test_they_are_of_a_session_of_a_rule_or_of_both(app: Client) -> None:
@@ -79,10 +85,10 @@ def test_they_are_of_a_session_of_a_rule_or_of_both(app: Client) -> None:
 
 
 def test_of_a_rule_and_a_session_those_are_found_that_lie_among_many_others(app: Client) -> None:
-    many(app, 150, "s", "rare")
-    many(app, 300, "s", "frequent", first=1000)
+    many(app, 101, "s", "rare")
+    many(app, 120, "s", "frequent", first=1000)
     found = list(pages(app, PATH, "violations", sessionId="s", ruleId="rare"))
-    assert [len(each) for each in found] == [100, 50]
+    assert [len(each) for each in found] == [100, 1]
 
 
 def test_a_page_looks_at_a_bounded_number_of_violations(app: Client) -> None:

@@ -56,6 +56,7 @@ def store_samples(app: str) -> None:
         handoff = HandoffRow.of(app, handoff_id)
         handoff.session_id, handoff.channel = "session-1767225600000-abc123", "web"
         handoff.reason, handoff.priority, handoff.status = "user_requested", "normal", "pending"
+        handoff.gsi1pk, handoff.gsi1sk = handoff.session_key(app, handoff.session_id), handoff.sk
         handoff.created_at, handoff.transcript_revision, handoff.transcript_bytes = 1767225600000, "", 0
         handoff.insert()
     registry.put(app, "open_door", description="Opens the door.", parameters_schema="{}")

@@ -24,7 +24,7 @@ WORDS = [
         "card",
         "o'clock",
     ),
-    *("Double", "FIVE", "\u0664", "four\u2019s", "_", "two-three", "card", "o'clock"),
+    *("Double", "FIVE", "\u0664", "four\u2019s", "_", "two-three", "111one", "b4", "card", "o'clock"),
 ]
 
 

@@ -172,7 +172,7 @@ PARTS = [
 
 
 @given(st.lists(st.sampled_from(PARTS), max_size=14).map("".join))
-@settings(max_examples=300)
+@settings(max_examples=1000)
 def test_of_what_was_masked_no_filter_finds_anything(text: str) -> None:
     """Unless the mask has brought together what was apart."""
     rules = Matcher([("pii_filter", r"\d\d-?\d")])

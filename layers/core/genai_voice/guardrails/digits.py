@@ -27,10 +27,6 @@ class _Kind(Enum):
     AND = auto()
     SEPARATOR = auto()
 
-    @property
-    def is_number(self) -> bool:
-        return self not in (_Kind.LITERAL, _Kind.SCALE, _Kind.AND, _Kind.SEPARATOR)
-
 
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _TEENS = (
@@ -55,10 +51,12 @@ _SAID: dict[str, tuple[_Kind, str]] = {
     "hyphen": (_Kind.SEPARATOR, "-"),
     "dot": (_Kind.SEPARATOR, "."),
 }
-MAY_BE_NUMBERS = rf"\b(?:{'|'.join(word for word, (kind, _) in _SAID.items() if kind.is_number)})\b|\d\s+\d"
+MAY_BE_NUMBERS = (
+    "(?:^|[^a-z_])(?:" + "|".join(word for word in _SAID if word != "and") + r")(?:[^a-z_]|$)|\d\s+\d"
+)
 """What every ASCII text matches in which there is something to write: most are done with here."""
 
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"\d+|[^\W\d]+")
 _APOSTROPHES = ("'", "\u2019")  # "o'clock"
 _WITHIN = re.compile(r"\s+|\s*-\s*")  # one number: "forty one", "forty-one"
 _BETWEEN = re.compile(r"\s+|\s*[-,]\s*")  # numbers that were said one after the other

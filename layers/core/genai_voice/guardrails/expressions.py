@@ -57,7 +57,7 @@ class _Part:
         except re2.error as reason:
             raise ValueError(str(reason)) from None
         # A filter that is out of memory finds nothing and says nothing, and is so from the beginning.
-        if self._filter.Match(_SENTINEL) is None or self._count not in self._filter.Match(_SENTINEL):
+        if self._count not in (self._filter.Match(_SENTINEL) or ()):
             raise ValueError("too many words to look for at once")
 
     def matching(self, text: str) -> Iterator[int]:
