@@ -22,6 +22,7 @@ USE_CASES = {
     *("conversations.annotations", "conversations.messages", "conversations.operations"),
     "handoffs.desk",
     *("personas.library", "personas.versions", "tenancy.apps", "tenancy.sessions"),
+    *("qa.runs", "qa.scenarios", "qa.suites"),
     *("tools.executions", "tools.executor", "tools.registry"),
 }
 """What functions call, beside every `service`."""
@@ -29,6 +30,8 @@ USE_CASES = {
 OUTWARD = {
     "demos.handlers",  # binds the pure tools to the data files
     "demos.scenarios",  # reads the data files
+    "qa.grading",  # reads what is graded, asks the judge, keeps what came of it
+    "qa.judge",  # asks Gemini, in threads
     "tenancy",  # exports the Api that is bound to the resolver
     "tenancy.resolver",
     "webhooks.outbox",  # makes rows, tells the queue
