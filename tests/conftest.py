@@ -24,7 +24,7 @@ os.environ.update(
 )
 for _variable in (
     *("ALLOWED_ORIGINS", "DYNAMODB_ENDPOINT", "DEPLOYMENT_SECRET_ARN", "OUTGOING_LOCAL_CA"),
-    "WEBHOOK_QUEUE_URL",
+    *("WEBHOOK_QUEUE_URL", "GEMINI_API_KEY", "GEMINI_BASE_URL", "GOOGLE_API_KEY", "PROVIDER_SECRET_ARN"),
 ):
     os.environ.pop(_variable, None)
 

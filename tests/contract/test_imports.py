@@ -30,6 +30,7 @@ USE_CASES = {
 OUTWARD = {
     "demos.handlers",  # binds the pure tools to the data files
     "demos.scenarios",  # reads the data files
+    "gemini.client",
     "qa.grading",  # reads what is graded, asks the judge, keeps what came of it
     "qa.judge",  # asks Gemini, in threads
     "tenancy",  # exports the Api that is bound to the resolver
@@ -46,7 +47,9 @@ HOMES = {
     "botocore": {"foundation.queue", "foundation.secret"},
     "cachetools": {"foundation.secret", "tenancy.resolver"},
     "cryptography": {"foundation.sealing", "foundation.secret"},
+    "google": {"gemini.client"},
     "h11": {"foundation.outgoing"},
+    "httpx2": {"gemini.client"},
     "pynamodb": {"foundation.table"},
 }
 """The modules that may import each third party beside those of EVERYWHERE: each has one face to the rest."""
@@ -61,7 +64,18 @@ IO = {
 """Of the standard library what a pure module does without: files, network, processes, clock and chance."""
 
 NOT_AT_A_COLD_START = {
-    *("boto3", "cryptography", "google", "grpc", "h11", "httpx", "livekit", "opensearchpy", "requests"),
+    *(
+        "boto3",
+        "cryptography",
+        "google",
+        "grpc",
+        "h11",
+        "httpx",
+        "httpx2",
+        "livekit",
+        "opensearchpy",
+        "requests",
+    ),
     *("click", "moto", "rich", "yaml"),
 }
 """What only some requests need, and what is not deployed."""

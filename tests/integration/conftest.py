@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from genai_voice.foundation.settings import settings
 
+from tests.support.gemini import Gemini, asked_instead, serving_gemini
 from tests.support.https import Authority, Names, Server, serving
 
 
@@ -53,3 +54,10 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
     names = Names()
     monkeypatch.setattr(socket, "getaddrinfo", names.getaddrinfo)
     return names
+
+
+@pytest.fixture
+def gemini() -> Iterator[Gemini]:
+    """A server in place of Gemini."""
+    with serving_gemini() as gemini, asked_instead(gemini):
+        yield gemini

@@ -7,6 +7,8 @@
     ├── Conflict          409
     ├── TooLarge          413
     ├── TooManyRequests   429
+    ├── Failed            500, with details
+    ├── UpstreamFailed    502
     └── Busy              503
 
 Raised where the reason is known, turned into `{"error": message}` in one place (`foundation.http`). Anything
@@ -73,6 +75,27 @@ class TooManyRequests(Refused):
     """Slow down."""
 
     status = 429
+
+
+class Failed(Refused):
+    """What one endpoint answers where others answer 502 (contract 3.1): the contract's text, and a sentence
+    of ours why.
+    """
+
+    status = 500
+
+    def __init__(self, message: str, details: str) -> None:
+        super().__init__(message)
+        self.details = details
+
+    def reply(self) -> dict[str, str]:
+        return {"error": self.message, "details": self.details}
+
+
+class UpstreamFailed(Refused):
+    """An outside service gave no usable answer. The message is ours: of its words nothing is told."""
+
+    status = 502
 
 
 class Busy(Refused):

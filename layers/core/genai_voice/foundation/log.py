@@ -68,3 +68,10 @@ def report_fault(route: str, trace_id: str | None, kind: str, frames: Iterable[F
 def report_lost_nudge(kind: str, messages: int) -> None:
     """Messages that a queue did not take: what they were about is done by the next sweep."""
     logger().warning("nudge lost", error=kind, messages=messages)
+
+
+def report_upstream_failure(upstream: str, kind: str, status: int | None) -> None:
+    """An outside service failed: how, and its HTTP status if there was one. None of its words, which may
+    quote a key or what somebody said.
+    """
+    logger().warning("upstream failed", upstream=upstream, error=kind, status=status)

@@ -1,5 +1,5 @@
-"""The deployment secret: one value from which the pepper and the signing keys are derived, fetched on first
-use.
+"""What must not be known: the deployment secret, from which the pepper and the signing keys are derived, and
+the keys of outside services. Both are fetched on first use.
 """
 
 import json
@@ -13,6 +13,7 @@ from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.settings import SettingsError, settings
 
 _reread: TTLCache[str, bool] = TTLCache(1, 60_000, timer=now_ms)
+_provided: TTLCache[str, dict[str, str]] = TTLCache(1, 300_000, timer=now_ms)
 
 
 class DerivedKey(NamedTuple):
@@ -84,6 +85,30 @@ def _from_secrets_manager(arn: str) -> str:
         "secretsmanager", region_name=settings().region, config=patience
     )
     return str(client.get_secret_value(SecretId=arn)["SecretString"])
+
+
+def provider_key(variable: str) -> str | None:
+    """The key of an outside service by its name, such as GEMINI_API_KEY: the variable of this name, or in AWS
+    what the provider secret, `{"GEMINI_API_KEY": "…"}`, has under it. That is read again every five minutes.
+
+    Raises SettingsError where there is a provider secret that cannot be read.
+    """
+    arn, given = settings().provider_secret_arn, getattr(settings(), variable.lower())
+    return given or (_provided_keys(arn).get(variable) if arn else None) or None
+
+
+def _provided_keys(arn: str) -> dict[str, str]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    known = _provided.get(arn)
+    if known is None:
+        try:
+            document = json.loads(_from_secrets_manager(arn))
+            known = {name: str(value).strip() for name, value in document.items()}
+        except (BotoCoreError, ClientError, ValueError, AttributeError):
+            raise SettingsError('PROVIDER_SECRET_ARN cannot be read as {"GEMINI_API_KEY": "…"}.') from None
+        _provided[arn] = known
+    return known
 
 
 @cache

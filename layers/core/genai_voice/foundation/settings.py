@@ -49,6 +49,14 @@ class Settings(BaseModel):
     """The same as a file, for one machine. Takes precedence."""
     webhook_queue_url: str | None = Field(default=None, alias="WEBHOOK_QUEUE_URL", pattern="^https?://")
     """The SQS queue that tells the sender of webhooks what is due. Without it they wait for the sweep."""
+    gemini_api_key: str | None = Field(default=None, alias="GEMINI_API_KEY")
+    """The key for Gemini. In AWS it is in the secret of PROVIDER_SECRET_ARN."""
+    google_api_key: str | None = Field(default=None, alias="GOOGLE_API_KEY")
+    """Another one, which the judge of QA takes first. The same."""
+    gemini_base_url: str | None = Field(default=None, alias="GEMINI_BASE_URL", pattern="^https?://")
+    """Another address than Google's: a proxy, or a server of tests."""
+    provider_secret_arn: str | None = Field(default=None, alias="PROVIDER_SECRET_ARN")
+    """The Secrets Manager secret with the keys of outside services."""
     outgoing_local_ca: Annotated[FilePath, AfterValidator(_never_deployed)] | None = Field(
         default=None, alias="OUTGOING_LOCAL_CA"
     )

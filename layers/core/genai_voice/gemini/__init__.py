@@ -1,0 +1,1 @@
+"""Gemini: the one client for what is asked of Google's models."""
