@@ -104,8 +104,11 @@ def keep(app: str, attempt: Attempt, graded: Graded, mode: ExecutionMode) -> str
     result = Result(row.run_id, graded.outcome.status, _graded(attempt))
     empty = RecentRow.of(app, attempt.scenario.scenario_id)
     for retry in range(_ATTEMPTS):
-        results = with_newest(recent.results if recent else (), result)
-        actions = [RecentRow.packed.set(RecentRow.pack(results)), RecentRow.version.add(1)]
+        last = recent.results if recent else []
+        if result in last:  # by a write whose answer was lost
+            return row.run_id
+        packed = RecentRow.pack(with_newest(last, result))
+        actions = [RecentRow.packed.set(packed), RecentRow.version.add(1)]
         if write_together([Change(empty, actions, RecentRow.unchanged(recent))], inserts=[row]):
             return row.run_id
         back_off(retry)
