@@ -4,10 +4,10 @@ from genai_voice.foundation.errors import NotFound, UpstreamFailed
 from genai_voice.foundation.model import Created
 from genai_voice.qa import runs, scenarios, suites
 from genai_voice.qa.model import (
-    RunPage,
+    QaRunPage,
+    QaRunRequest,
     RunQuery,
     RunReply,
-    RunRequest,
     ScenarioPage,
     ScenarioQuery,
     ScenarioSave,
@@ -32,13 +32,13 @@ def save_scenario(caller: Caller, body: ScenarioSave) -> Created:
 
 
 @api.get("/api/qa/runs")
-def find_runs(caller: Caller, query: RunQuery) -> RunPage:
+def find_runs(caller: Caller, query: RunQuery) -> QaRunPage:
     """Newest first; `scenarioId` and `since` filter."""
     return runs.find(caller.app.slug, query)
 
 
 @api.post("/api/qa/runs", raises=(NotFound, UpstreamFailed))
-def run(caller: Caller, body: RunRequest) -> RunReply:
+def run(caller: Caller, body: QaRunRequest) -> RunReply:
     """Grade an answer to a scenario, or the one that the agent has given in a stored conversation.
 
     Where a judge decides and gives no usable answer, nothing is stored.

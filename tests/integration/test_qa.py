@@ -153,6 +153,7 @@ def test_turns_are_what_the_user_says(turn: Any) -> None:
 @pytest.mark.parametrize(
     ("fields", "error"),
     [
+        ({"description": []}, "Invalid field: description"),
         ({"evaluatorType": "guess"}, "Invalid field: evaluatorType"),
         ({"expectations": {"shouldContain": "x"}}, "Invalid field: expectations.shouldContain"),
         ({"expectations": {"shouldHandoff": "yes"}}, "Invalid field: expectations.shouldHandoff"),

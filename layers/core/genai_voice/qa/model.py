@@ -66,7 +66,7 @@ def _trimmed(value: object) -> object:
 
 
 def _trimmed_or_none(value: object) -> object:
-    return _trimmed(value) or None
+    return (_trimmed(value) or None) if isinstance(value, str) else value
 
 
 def _not_blank(value: str) -> str:
@@ -210,7 +210,7 @@ JudgeRuns = OrDefault[Annotated[int, Field(ge=1, le=MAX_JUDGE_RUNS)]]
 """How often the judge is asked: the majority decides each criterion."""
 
 
-class RunRequest(Request):
+class QaRunRequest(Request):
     """One response to a scenario, or the agent's last answer in a stored conversation."""
 
     model_config = ConfigDict(
@@ -303,7 +303,7 @@ class RunInput(TypedDict, total=False):
     """True where it was taken from the conversation `sessionId`."""
 
 
-class RunView(TypedDict):
+class QaRunView(TypedDict):
     _id: str
     _creationTime: float
     appSlug: str
@@ -325,8 +325,8 @@ class RunView(TypedDict):
     completedAt: float
 
 
-class RunPage(TypedDict):
-    runs: list[RunView]
+class QaRunPage(TypedDict):
+    runs: list[QaRunView]
     cursor: NotRequired[str]
 
 

@@ -9,14 +9,14 @@ from genai_voice.foundation.pages import fill, opened_cursor, sealed_cursor
 from genai_voice.foundation.table import Item
 from genai_voice.qa.checks import by_judge, outcome
 from genai_voice.qa.grading import Attempt, Graded, grade, held, keep
-from genai_voice.qa.model import Answer, JudgeScore, RunPage, RunQuery, RunReply, RunRequest, RunView
+from genai_voice.qa.model import Answer, JudgeScore, QaRunPage, QaRunRequest, QaRunView, RunQuery, RunReply
 from genai_voice.qa.rows import RecentRow, RunRow, ScenarioRow
 
 JUDGE_S = 22
 """That the judge has, of the 29 s of a function."""
 
 
-def run(app: str, request: RunRequest) -> RunReply:
+def run(app: str, request: QaRunRequest) -> RunReply:
     """Grade an answer, or that of a stored conversation, and keep what came of it. Scenarios that are not
     active may be run too.
 
@@ -39,7 +39,7 @@ def run(app: str, request: RunRequest) -> RunReply:
     return _reply(keep(app, attempt, graded, request.execution_mode), graded)
 
 
-def find(app: str, query: RunQuery) -> RunPage:
+def find(app: str, query: RunQuery) -> QaRunPage:
     """Newest first, those of a scenario, those since a moment, as many as were asked for and fit 5 MB;
     `cursor` where more are left.
     """
@@ -57,13 +57,13 @@ def find(app: str, query: RunQuery) -> RunPage:
     views, last = fill(rows, partial(_view, app))
     if last is None and len(listed) > query.limit:
         last = listed[query.limit - 1]
-    page: RunPage = {"runs": views}
+    page: QaRunPage = {"runs": views}
     if last is not None:
         page["cursor"] = sealed_cursor([last.sk], *scope)
     return page
 
 
-def _given(request: RunRequest) -> Answer:
+def _given(request: QaRunRequest) -> Answer:
     return {
         "responseText": request.response_text or "",
         "calledTools": request.called_tools,
@@ -88,11 +88,11 @@ def _reply(run_id: str, graded: Graded) -> RunReply:
     return reply
 
 
-def _view(app: str, row: RunRow) -> RunView:
+def _view(app: str, row: RunRow) -> QaRunView:
     scores: list[JudgeScore] = from_json(row.judge_scores) if row.judge_scores else []
     results = [*from_json(row.checks), *by_judge(scores)]
     came, created = outcome(results), row.created_at or 0
-    view: RunView = {
+    view: QaRunView = {
         "_id": row.run_id,
         "_creationTime": created,
         "appSlug": app,
