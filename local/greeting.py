@@ -3,13 +3,21 @@
 import json
 import os
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 DEMO_APPS = ("demo-dentist", "demo-earnings", "demo-ecommerce")
 
 
-def greeting(address: str, secret: str, log: Path, engine_note: str, *, code: str) -> str:
-    """The start message. `code` says what becomes of edited code."""
+def gemini_note(environ: Mapping[str, str]) -> str:
+    """Whether live tokens can be made, and what to do when not."""
+    if environ.get("GEMINI_API_KEY"):
+        return "asked with GEMINI_API_KEY"
+    return "GEMINI_API_KEY is not set: POST /api/token makes no tokens before it is"
+
+
+def greeting(address: str, secret: str, log: Path, engine_note: str, *, gemini: str, code: str) -> str:
+    """The start message. `gemini` says whether Gemini is asked, `code` what becomes of edited code."""
     slug = DEMO_APPS[0]
     bearer = shlex.quote(f"Authorization: Bearer {secret}")
     body = shlex.quote(json.dumps({"appSlug": slug, "appSecret": secret}))
@@ -21,6 +29,7 @@ The service answers at {address}
   app secret  {secret}
   data        {engine_note}
   logs        {_short(log)}
+  gemini      {gemini}
 
 Try it:
 

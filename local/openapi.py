@@ -61,6 +61,7 @@ _ERROR: Json = {
     "properties": {
         "error": {"type": "string", "description": "A sentence for people."},
         "reason": {"type": "string", "description": "Why a caller with a valid credential may not."},
+        "details": {"type": "string", "description": "Why no live token was made."},
     },
 }
 

@@ -14,7 +14,7 @@ from local import connection, data_folder, engines, first_run, tables
 from local.authority import authority
 from local.connection import Connection
 from local.errors import LocalError
-from local.greeting import greeting
+from local.greeting import gemini_note, greeting
 from local.project import Project
 from local.secret_files import demo_secret, deployment_secret
 from local.template import Template
@@ -75,7 +75,11 @@ class Run:
         )
         self._opened.callback(connection.forget, project.data)
         table.write(project.data)
-        words = greeting(table.address, secret, project.log, engine.note, code="Edited code is live at once.")
+        words = greeting(
+            *(table.address, secret, project.log, engine.note),
+            gemini=gemini_note(self._environ),
+            code="Edited code is live at once.",
+        )
         self._server = _server(project, workers, [*lines, words])
         for work in (
             _follow(project, workers, self._environ),

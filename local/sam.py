@@ -125,7 +125,11 @@ async def _start(
     await _answers(sam, port)
     table.write(project.data)
     opened.callback(connection.forget, project.data)
-    words = greeting(table.address, secret, project.log, engine.note, code="Edited code needs another start.")
+    words = greeting(
+        *(table.address, secret, project.log, engine.note),
+        gemini="not asked: functions in containers get no key",
+        code="Edited code needs another start.",
+    )
     return sam, "\n".join([*lines, words])
 
 

@@ -1,6 +1,17 @@
+from collections.abc import Iterator
+
 import pytest
+
+from tests.support.gemini import Gemini, asked_instead, serving_gemini
 
 
 @pytest.fixture(autouse=True)
 def _needs_engine(engine: None) -> None:
     """Every test here talks to the table."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def gemini() -> Iterator[Gemini]:
+    """A server in place of Gemini, which answers as when all is well."""
+    with serving_gemini() as gemini, asked_instead(gemini):
+        yield gemini

@@ -16,6 +16,7 @@ from tests.support.valid import body_for, name, query_for
 
 EXPECTED: dict[str, list[str]] = {
     "POST /api/auth/session": ["PutItem"],
+    "POST /api/token": ["GetItem"],
     "GET /api/health": [],
     "POST /api/events": ["PutItem"],
     "GET /api/conversations": ["Query", "BatchGetItem"],

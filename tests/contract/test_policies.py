@@ -23,11 +23,15 @@ CREDENTIALED = [each for each in endpoints() if "caller" in each.wants or each.p
 
 @pytest.fixture
 def deployed(engine: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The deployment secret is in Secrets Manager, as it is in AWS."""
+    """The deployment secret and the keys of providers are in Secrets Manager, as they are in AWS."""
     document = Path(os.environ["DEPLOYMENT_SECRET_FILE"]).read_text()
-    arn = boto3.client("secretsmanager").create_secret(Name=f"root-{uuid4()}", SecretString=document)
-    monkeypatch.delenv("DEPLOYMENT_SECRET_FILE")
-    monkeypatch.setenv("DEPLOYMENT_SECRET_ARN", arn["ARN"])
+    for variable, kept, text in (
+        ("DEPLOYMENT_SECRET_ARN", "DEPLOYMENT_SECRET_FILE", document),
+        ("PROVIDER_SECRET_ARN", "GEMINI_API_KEY", '{"GEMINI_API_KEY": "a-key"}'),
+    ):
+        made = boto3.client("secretsmanager").create_secret(Name=f"a-{uuid4()}", SecretString=text)
+        monkeypatch.delenv(kept)
+        monkeypatch.setenv(variable, made["ARN"])
     settings.cache_clear()
     yield
     monkeypatch.undo()
@@ -39,6 +43,7 @@ def forget() -> None:
     """As a process that has just started."""
     forget_callers()
     secret._roots.cache_clear()
+    secret._provided.clear()
 
 
 @pytest.mark.parametrize("endpoint", CREDENTIALED, ids=name)

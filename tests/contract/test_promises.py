@@ -40,6 +40,7 @@ CREDENTIALS_FIRST = {
     "POST /api/agents/session",
     "POST /api/agents/session/run",
     "POST /api/scenario-state/reset",
+    "POST /api/token",
 }
 """Contract 2.4; every other endpoint looks at the input first."""
 

@@ -29,6 +29,7 @@ FIELDS: dict[str, tuple[tuple[str, ...], Any]] = {
     "temperature": (("--temperature", "0.7"), 0.7),
     "system_prompt": (("--system-prompt", "Be brief.\nBe kind."), "Be brief.\nBe kind."),
     "token_expire_minutes": (("--token-expire-minutes", "30"), 30),
+    "tokens_per_minute": (("--tokens-per-minute", "60"), 60),
     "voice": (("--voice", "Puck"), "Puck"),
     "persona_name": (("--persona-name", "Sarah"), "Sarah"),
     "persona_greeting": (("--persona-greeting", ""), ""),

@@ -54,20 +54,31 @@ def running(function: str) -> Iterator[None]:
 def granted() -> dict[str, frozenset[Grant]]:
     """By function. Raises where a policy is anything but statements that allow actions on resources."""
     document = yaml.load(_TEMPLATE.read_text(), CloudFormationLoader)  # noqa: S506 - a SafeLoader
+    resources = document["Resources"]
     return {
-        id_: frozenset(_grants(resource["Properties"].get("Policies", ())))
-        for id_, resource in document["Resources"].items()
+        id_: frozenset(_grants(resource["Properties"].get("Policies", ()), resources))
+        for id_, resource in resources.items()
         if resource["Type"] == "AWS::Serverless::Function"
     }
 
 
-def _grants(policies: list[dict[str, Any]]) -> Iterator[Grant]:
+def _grants(policies: list[dict[str, Any]], resources: dict[str, Any]) -> Iterator[Grant]:
     for policy in policies:
-        for statement in policy["Statement"]:
+        for statement in _statements(policy, resources):
             assert statement.keys() == {"Effect", "Action", "Resource"}, statement
             assert statement["Effect"] == "Allow"
             for action in _listed(statement["Action"]):
                 yield from (Grant(action, _named(each)) for each in _listed(statement["Resource"]))
+
+
+def _statements(policy: dict[str, Any], resources: dict[str, Any]) -> list[dict[str, Any]]:
+    """Of a policy that stands there, or of a managed one of the template, which may be there on a
+    condition.
+    """
+    match policy:
+        case {"Fn::If": [str(), {"Ref": str() as name}, {"Ref": "AWS::NoValue"}]}:
+            return list(resources[name]["Properties"]["PolicyDocument"]["Statement"])
+    return list(policy["Statement"])
 
 
 def _listed(value: Any) -> list[Any]:
@@ -127,7 +138,11 @@ def _table(params: dict[str, Any]) -> str:
 
 def _elsewhere(operation: str, params: dict[str, Any]) -> Iterator[tuple[str, str]]:
     secret = params.get("SecretId")
-    yield operation, "DeploymentSecret" if secret == os.environ.get("DEPLOYMENT_SECRET_ARN") else str(secret)
+    known = {
+        os.environ.get("DEPLOYMENT_SECRET_ARN"): "DeploymentSecret",
+        os.environ.get("PROVIDER_SECRET_ARN"): "ProviderSecretArn",
+    }
+    yield operation, known.get(secret, str(secret))
 
 
 def _listen(session: Session) -> None:

@@ -77,6 +77,8 @@ class ConversationFacts(TypedDict):
     agentModes: NotRequired[str]
     personaVersion: NotRequired[str]
     """In force when it began: `<personaId>@<n>` or `own@<n>`."""
+    configHash: NotRequired[str]
+    """Of the configuration of the last live token that was made for it."""
 
 
 class ConversationView(ConversationFacts):

@@ -38,6 +38,7 @@ class ConversationRow(Item, discriminator="conversation"):
     resolution = UnicodeAttribute(null=True)
     agent_modes = UnicodeAttribute(null=True)
     persona_version = UnicodeAttribute(null=True)  # in force when it began
+    config_hash = UnicodeAttribute(null=True)  # of its latest live token; may be there before all else
     transcript = BinaryAttribute(legacy_encoding=False, null=True)  # compressed
     transcript_revision = UnicodeAttribute(null=True)  # when the transcript is in parts: `<id>.<how many>`
     transcript_bytes = NumberAttribute(null=True)  # in a reply

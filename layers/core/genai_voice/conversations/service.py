@@ -51,7 +51,7 @@ def save(app: App, request: ConversationSave) -> Ok:
     ending = request.status in ENDED and "conversation.ended" in app.webhook_events
     for attempt in range(_ATTEMPTS):
         if attempt or ending:
-            stored = row.stored()
+            stored = _saved(row)
         if ending and ends(stored.status if stored else None, request.status):
             written = _end(app, request, transcript, stored)
         else:
@@ -163,6 +163,22 @@ def end_together(app: App, session_id: str, status: str, change: Change) -> bool
         return False
     outbox.send(announced)
     return True
+
+
+# -- before the first save ---------------------------------------------------------------------------------
+
+
+def keep_config(app: str, session_id: str, config_hash: str) -> None:
+    """Have the conversation say which configuration its model was last given. There may be none yet: what has
+    no status is no conversation, is in no list, and becomes one with its first save.
+    """
+    ConversationRow.of(app, session_id).change([ConversationRow.config_hash.set(config_hash)])
+
+
+def _saved(row: ConversationRow) -> ConversationRow | None:
+    """The conversation as it is now, or None where nothing was saved of it."""
+    stored = row.stored()
+    return stored if stored and stored.status else None
 
 
 # -- saving ------------------------------------------------------------------------------------------------
@@ -359,6 +375,8 @@ def facts(app: str, row: ConversationRow) -> ConversationFacts:
         view["agentModes"] = row.agent_modes
     if row.persona_version is not None:
         view["personaVersion"] = row.persona_version
+    if row.config_hash is not None:
+        view["configHash"] = row.config_hash
     return view
 
 

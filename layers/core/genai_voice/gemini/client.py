@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+TOKEN_S = 12.0
+"""The longest that `live_token` takes."""
 _TOKEN_VERSION = "v1alpha"  # noqa: S105 - the only version of the API that makes live tokens
 _GENERATE_VERSION = "v1beta"  # the version in which JSON schemas are documented
-_TOKEN_S = 12.0
 _TOKEN_ATTEMPTS = 3
 _AGAIN = (429, 500, 502, 503, 504)
 _FIRST_WAIT_S = 0.25  # doubling, and up to so much more by chance
@@ -78,7 +79,7 @@ def live_token(config: LiveConfig, expires: datetime, starts_within: timedelta) 
         live_connect_constraints=types.LiveConnectConstraints(
             model=locked.pop("model"), config=types.LiveConnectConfig.model_validate(locked)
         ),
-        http_options=_options(_TOKEN_VERSION, _TOKEN_S, _TOKEN_ATTEMPTS),
+        http_options=_options(_TOKEN_VERSION, TOKEN_S, _TOKEN_ATTEMPTS),
     )
 
     async def create(gemini: "AsyncClient") -> str | None:
@@ -86,7 +87,7 @@ def live_token(config: LiveConfig, expires: datetime, starts_within: timedelta) 
         made: types.AuthToken = await gemini.auth_tokens.create(config=wanted)
         return made.name
 
-    return _asked(key, _TOKEN_S, create)
+    return _asked(key, TOKEN_S, create)
 
 
 def generate_json(

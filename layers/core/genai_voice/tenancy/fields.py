@@ -31,6 +31,9 @@ class AppFields(Request):
     token_expire_minutes: Annotated[Number, Field(gt=0, le=1440)] | None = Field(
         default=None, description="life of a live token in minutes, at most 1440"
     )
+    tokens_per_minute: Count | None = Field(
+        default=None, description="live tokens of the app in a minute; 0 is unlimited"
+    )
     voice: LongText | None = Field(default=None, description="name of the voice")
     persona_name: LongText | None = Field(default=None, description="how the agent calls itself")
     persona_greeting: LongText | None = Field(default=None, description="its first words")

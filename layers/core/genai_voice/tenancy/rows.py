@@ -143,6 +143,7 @@ class AppRow(Presented, discriminator="app"):
     reply_as_audio = BooleanAttribute()
     temperature = NumberAttribute(null=True)
     token_expire_minutes = NumberAttribute(null=True)
+    tokens_per_minute = NumberAttribute(null=True)
     persona_id = UnicodeAttribute(null=True)  # of the linked persona; goes and comes with persona_number
     persona_number = NumberAttribute(null=True)  # the present version of the linked persona
     guardrails_enabled = BooleanAttribute(null=True)

@@ -1,0 +1,1 @@
+"""Live sessions with Gemini: the tokens that open them, locked to what their app says."""

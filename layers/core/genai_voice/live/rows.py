@@ -1,0 +1,26 @@
+"""How many live tokens an app has asked for in a minute is stored here."""
+
+from typing import Self
+
+from genai_voice.foundation.keys import key
+from genai_voice.foundation.table import Item, NumberAttribute
+
+_MINUTE_MS = 60_000
+_KEPT_S = 3600
+
+
+class TokenMinuteRow(Item, discriminator="token_minute"):
+    """The tokens of one minute of the clock, kept only where the app sets a limit."""
+
+    tokens = NumberAttribute()
+
+    @classmethod
+    def at(cls, app: str, now_ms: int) -> Self:
+        """Of the minute of this moment (epoch ms)."""
+        return cls(key("APP", app), key("TOKENS", str(now_ms // _MINUTE_MS)))
+
+    def take(self, limit: int, now_ms: int) -> bool:
+        """Count one more. Answers False when there are so many already."""
+        has_room = TokenMinuteRow.tokens.does_not_exist() | (TokenMinuteRow.tokens < limit)
+        expiry = TokenMinuteRow.expires_at.set(now_ms // 1000 + _KEPT_S)
+        return self.change([TokenMinuteRow.tokens.add(1), expiry], has_room)
