@@ -17,6 +17,7 @@ from local.connection import connect
 from local.project import Project
 from tests.e2e.served import serving
 from tests.fuzz.tenants import MINE, OTHER, SECRET, fill, open_session
+from tests.support.gemini import serving_gemini
 from tests.support.samples import store_samples
 
 SECONDS = 110
@@ -36,7 +37,10 @@ def main() -> int:
     print(f"Fuzzing for {SECONDS} s. Again with the same seed: make fuzz SEED={seed}", flush=True)
     with (
         tempfile.TemporaryDirectory(prefix="genai-voice-fuzz-") as folder,
-        serving(Path(folder) / "data", DEMO_SECRET=SECRET) as service,
+        serving_gemini() as gemini,
+        serving(
+            Path(folder) / "data", DEMO_SECRET=SECRET, GEMINI_API_KEY="a-key", GEMINI_BASE_URL=gemini.url
+        ) as service,
     ):
         _store_samples(Path(folder) / "data")
         fill(service.address, document)

@@ -135,6 +135,9 @@ _OURS = (
     "POWERTOOLS_",
     "DATA_DIR",
     "DEMO_SECRET",
+    "GEMINI_",
+    "GOOGLE_",
+    "PROVIDER_",
 )
 
 
