@@ -93,6 +93,14 @@ def test_the_key_is_googles_before_geminis(gemini: Gemini, monkeypatch: pytest.M
         settings.cache_clear()
 
 
+def test_deployed_the_key_comes_from_the_provider_secret(gemini: Gemini, deployed: Any) -> None:
+    deployed('{"GEMINI_API_KEY": "another", "GOOGLE_API_KEY": "the key"}')
+    app = new_app()
+    gemini.answers(said(verdicts()))
+    ran(app, judged(app))
+    assert gemini.requests[-1].headers["x-goog-api-key"] == "the key"
+
+
 def test_without_a_key_there_is_no_judge() -> None:
     app = new_app()
     reply = run(app, judged(app))
