@@ -22,6 +22,7 @@ USE_CASES = {
     *("conversations.annotations", "conversations.messages", "conversations.operations"),
     *("guardrails.rules", "guardrails.violations", "handoffs.desk", "live.tokens"),
     *("personas.library", "personas.versions", "tenancy.apps", "tenancy.sessions"),
+    *("qa.runs", "qa.scenarios", "qa.suites"),
     *("tools.executions", "tools.executor", "tools.registry"),
     *("tenancy.webhooks", "webhooks.deliveries", "webhooks.sender"),
 }
@@ -34,6 +35,8 @@ OUTWARD = {
     "guardrails.matching",  # has it compile, and keeps what it has compiled
     "guardrails.rulesets",  # keeps rules for some seconds
     "gemini.client",
+    "qa.grading",  # reads what is graded, asks the judge, keeps what came of it
+    "qa.judge",  # asks Gemini, in threads
     "tenancy",  # exports the Api that is bound to the resolver
     "tenancy.resolver",
     "webhooks.outbox",  # makes rows, tells the queue

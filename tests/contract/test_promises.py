@@ -25,6 +25,8 @@ CREDENTIALS_FIRST = {
     "GET /api/persona",
     "GET /api/personas",
     "GET /api/personas/versions",
+    "GET /api/qa/runs",
+    "GET /api/qa/scenarios",
     "GET /api/scenario-state",
     "GET /api/tools",
     "GET /api/tools/all",
@@ -128,7 +130,10 @@ def test_every_place_where_a_row_is_found_names_its_app(endpoint: Endpoint) -> N
     body = body_for(endpoint, app)
     assert call(endpoint.method, endpoint.path, body=body, headers=headers).status == endpoint.status
     session = f"APP#{app.slug}#SESSION#x#"
-    kinds = [f"APP#{app.slug}#{each}" for each in ("DELIVERY", "EXECUTION", "HANDOFF", "VIOLATION")]
+    kinds = [
+        f"APP#{app.slug}#{each}"
+        for each in ("DELIVERY", "EXECUTION", "HANDOFF", "QA_RECENT", "QA_RUN", "VIOLATION")
+    ]
     for pk in (f"APP#{app.slug}#", *kinds, session):
         for row in partition(pk):
             places = {plain(row[key]) for key in ("pk", "gsi1pk", "gsi2pk") if key in row}

@@ -209,6 +209,9 @@ def fill(app: Client, marker: str) -> None:
     assert len(app.post("/api/guardrails/check", said_so).json["violations"]) == 1
     assert app.patch("/api/persona", {"personaGreeting": marker}).status == 200
     assert app.post("/api/personas", {"name": marker, "systemPrompt": "x"}).status == 200
+    qa = {"name": marker, "turns": [{"role": "user", "content": marker}], "tags": ["x"]}
+    scenario = app.post("/api/qa/scenarios", qa).json["id"]
+    assert app.post("/api/qa/runs", {"scenarioId": scenario, "responseText": marker}).status == 200
     registry.put(app.slug, "a_tool", description=marker, parameters_schema="{}")
     failed_delivery(app.slug, time_ordered_id(), handoffId=marker)
     StateRow.of(app.slug).change([StateRow.state.set(_packed(marker)), StateRow.updated_at.set(1)])

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import boto3
 import pytest
+from genai_voice.foundation import secret
 from genai_voice.foundation.settings import settings
 from moto import mock_aws
 
@@ -77,3 +78,18 @@ def gemini() -> Iterator[Gemini]:
     """A server in place of Gemini."""
     with serving_gemini() as gemini, asked_instead(gemini):
         yield gemini
+
+
+@pytest.fixture
+def deployed(gemini: Gemini, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Its keys are in Secrets Manager, under an ARN that the functions know. Answers what puts them there."""
+    secret._provided.clear()
+    with mock_aws():
+        client = boto3.client("secretsmanager")
+        arn = client.create_secret(Name=f"providers-{uuid4()}", SecretString="{}")["ARN"]
+        monkeypatch.delenv("GEMINI_API_KEY")
+        monkeypatch.setenv("PROVIDER_SECRET_ARN", arn)
+        settings.cache_clear()
+        yield lambda text: client.put_secret_value(SecretId=arn, SecretString=text)
+    settings.cache_clear()
+    secret._provided.clear()

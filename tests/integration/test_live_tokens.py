@@ -9,16 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
-from uuid import uuid4
 
-import boto3
 import pytest
 import time_machine
 from genai_voice.foundation import secret
 from genai_voice.foundation.settings import settings
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields
-from moto import mock_aws
 
 from tests.support.gemini import WORDS, Gemini, failure, raw, token
 from tests.support.service import Client, Reply, call, new_app, recorded_calls, rows
@@ -178,21 +175,6 @@ def test_a_failure_that_passes_is_not_seen(gemini: Gemini) -> None:
 
 
 # -- keys of a deployment ----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def deployed(gemini: Gemini, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Its keys are in Secrets Manager, under an ARN that the functions know. Answers what puts them there."""
-    secret._provided.clear()
-    with mock_aws():
-        client = boto3.client("secretsmanager")
-        arn = client.create_secret(Name=f"providers-{uuid4()}", SecretString="{}")["ARN"]
-        monkeypatch.delenv("GEMINI_API_KEY")
-        monkeypatch.setenv("PROVIDER_SECRET_ARN", arn)
-        settings.cache_clear()
-        yield lambda text: client.put_secret_value(SecretId=arn, SecretString=text)
-    settings.cache_clear()
-    secret._provided.clear()
 
 
 def test_deployed_the_key_comes_from_the_provider_secret(deployed: Any) -> None:

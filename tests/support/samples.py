@@ -3,9 +3,11 @@
 import json
 
 from genai_voice.agents.rows import AgentSessionRow
+from genai_voice.foundation.keys import at
 from genai_voice.guardrails.rows import RuleRow, ViolationRow
 from genai_voice.handoffs.rows import HandoffRow
 from genai_voice.personas.rows import PersonaRow
+from genai_voice.qa.rows import ScenarioRow
 from genai_voice.tools import registry
 from genai_voice.webhooks.rows import Attempt, DeliveryRow
 
@@ -19,6 +21,7 @@ SECOND_DELIVERY = "1767225660000000-0000000000"
 RULES = PERSONAS
 """The same."""
 VIOLATION = f"{RULES[0]}-00"
+SCENARIO = "sample-opening-hours"
 AGENT_SESSION = "pi-1767225600000-abc123"
 
 
@@ -59,6 +62,15 @@ def store_samples(app: str) -> None:
         handoff.gsi1pk, handoff.gsi1sk = handoff.session_key(app, handoff.session_id), handoff.sk
         handoff.created_at, handoff.transcript_revision, handoff.transcript_bytes = 1767225600000, "", 0
         handoff.insert()
+    scenario = ScenarioRow.of(app, SCENARIO)
+    scenario.name, scenario.tags = "Knows the opening hours", ["hours"]
+    scenario.turns = '[{"role":"user","content":"When are you open?"}]'
+    scenario.expectations, scenario.criteria = '{"shouldContain":["8 to 5"]}', "[]"
+    scenario.evaluator_type, scenario.is_active = "string_match", True
+    scenario.created_at = scenario.updated_at = 1767225600000
+    scenario.gsi1pk, scenario.gsi2pk = scenario.list_key(app), scenario.list_key(app, True)
+    scenario.gsi1sk = scenario.gsi2sk = at(1767225600000, SCENARIO)
+    scenario.insert()
     registry.put(app, "open_door", description="Opens the door.", parameters_schema="{}")
     for delivery_id in (DELIVERY, SECOND_DELIVERY):
         failed_delivery(app, delivery_id, handoffId="a-handoff", sessionId=AGENT_SESSION)

@@ -299,6 +299,8 @@ def rows(app: str, *sessions: str) -> list[dict[str, Any]]:
         key("APP", app, "HANDOFF"),
         key("APP", app, "KNOWLEDGE"),
         key("APP", app, "VIOLATION"),
+        key("APP", app, "QA_RECENT"),
+        key("APP", app, "QA_RUN"),
         *(key("APP", app, "SESSION", session) for session in sessions),
     ]
     found = [item for pk in sorted(partitions) for item in partition(pk)]

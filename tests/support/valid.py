@@ -56,6 +56,11 @@ def _violation(app: Client) -> Fields:
     return {"violationId": violation["_id"], "annotatedCorrectness": "true_positive"}
 
 
+def _scenario(app: Client) -> Fields:
+    turns = [{"role": "user", "content": "x"}]
+    return {"scenarioId": app.post("/api/qa/scenarios", {"name": "x", "turns": turns}).json["id"]}
+
+
 def _tool(app: Client) -> Fields:
     registry.put(app.slug, "a-tool", description="a tool", parameters_schema="{}")
     return {"name": "a-tool"}
@@ -78,6 +83,7 @@ REFERRED: dict[str, Callable[[Client], Fields]] = {
     "DELETE /api/personas": _persona,
     "PATCH /api/personas/assign": lambda app: _persona(app) | {"targetAppSlug": app.slug},
     "POST /api/personas/rollback": _persona,
+    "POST /api/qa/runs": _scenario,
     "DELETE /api/tools": _tool,
     "POST /api/webhooks/deliveries/replay": _delivery,
     "PATCH /api/tools": _tool,

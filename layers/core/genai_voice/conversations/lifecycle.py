@@ -33,11 +33,14 @@ def ends(stored: str | None, requested: str | None) -> bool:
     return stored not in ENDED and next_status(stored, requested) in ENDED
 
 
+def is_agents(role: str) -> bool:
+    """Whether it is the role of an agent (contract 5.13.6)."""
+    return role.strip().lower() in _AGENTS
+
+
 def is_muted(role: str, created_at: float, spans: Iterable[tuple[float, float]]) -> bool:
-    """Whether an agent said something while the conversation was with a person; times in epoch ms. Which
-    roles are the agent's: contract 5.13.6.
-    """
-    return role.strip().lower() in _AGENTS and any(start <= created_at < end for start, end in spans)
+    """Whether an agent said something while the conversation was with a person; times in epoch ms."""
+    return is_agents(role) and any(start <= created_at < end for start, end in spans)
 
 
 def is_stale(started_at: float, ended_at: float | None, now_ms: float, stale_after_ms: float) -> bool:

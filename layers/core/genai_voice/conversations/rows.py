@@ -172,6 +172,13 @@ class MessageRow(Item, discriminator="message"):
         wanted = cls.sk.startswith("MESSAGE#") if after is None else cls.sk.between(after + "!", "MESSAGE#~")
         return cls.query(pk, wanted, consistent_read=True)
 
+    @classmethod
+    def newest_of_session(cls, app: str, session: str, limit: int) -> Iterator[Self]:
+        """The last ones by time of creation, last first."""
+        wanted = cls.sk.startswith("MESSAGE#")
+        pk = session_pk(app, session)
+        return cls.query(pk, wanted, consistent_read=True, scan_index_forward=False, limit=limit)
+
 
 class AnnotationRow(Item, discriminator="annotation"):
     session_id = UnicodeAttribute()

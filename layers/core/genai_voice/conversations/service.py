@@ -5,9 +5,9 @@ from functools import partial, reduce
 from operator import and_
 from typing import NamedTuple, cast
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
-from genai_voice.conversations.lifecycle import ENDED, ends, next_status, refusing
+from genai_voice.conversations.lifecycle import ENDED, ends, is_agents, next_status, refusing
 from genai_voice.conversations.model import (
     ConversationFacts,
     ConversationPage,
@@ -16,10 +16,10 @@ from genai_voice.conversations.model import (
     ConversationView,
     TranscriptItem,
 )
-from genai_voice.conversations.rows import ConversationRow, TranscriptPart
+from genai_voice.conversations.rows import ConversationRow, MessageRow, TranscriptPart
 from genai_voice.conversations.transcripts import pack, reply_bytes, unpack
 from genai_voice.foundation.clock import back_off, now_ms, time_ordered_id
-from genai_voice.foundation.errors import Busy
+from genai_voice.foundation.errors import Busy, NotFound
 from genai_voice.foundation.keys import at, digest
 from genai_voice.foundation.model import Ok
 from genai_voice.foundation.pages import REPLY_BYTES, fill, fitting, opened_cursor, sealed_cursor
@@ -28,6 +28,8 @@ from genai_voice.tenancy.model import App
 from genai_voice.webhooks import outbox
 
 PAGE = 100
+LAST_MESSAGES = 100
+"""Messages in which the agent's last answer is looked for, where there is no transcript."""
 _ROW_BYTES = 1_000  # of a listed conversation besides its transcript, about
 _ATTEMPTS = 12
 _KEPT_S = 3600  # of a replaced transcript's parts: whoever has just read where they are can still read them
@@ -77,6 +79,23 @@ def find(app: str, query: ConversationQuery) -> ConversationPage:
     if last is not None:
         page["cursor"] = sealed_cursor([last.gsi2sk if query.status else last.gsi1sk], *scope)
     return page
+
+
+def last_answer(app: str, session_id: str) -> str:
+    """What the agent said last: by the transcript, or by the newest final messages where the transcript has
+    nothing of the agent. "" where it said nothing. Raises NotFound where nothing was saved of the
+    conversation.
+    """
+    row = ConversationRow.of(app, session_id).stored()
+    if row is None or not row.status:
+        raise NotFound("Conversation not found")
+    pieces = transcript_pieces(row, Item.find_all(row.part_keys()))
+    items = from_json(unpack(pieces)) if pieces else []
+    said = [str(item["content"]) for item in items if is_agents(item["role"])]
+    if said:
+        return said[-1]
+    newest = MessageRow.newest_of_session(app, session_id, LAST_MESSAGES)
+    return next((each.content for each in newest if each.is_final and is_agents(each.role)), "")
 
 
 # -- handing over and back ---------------------------------------------------------------------------------

@@ -92,6 +92,11 @@ def expire(places: Iterable[HandoffRow]) -> None:
             _expire(stored)
 
 
+def was_requested(app: str, session: str) -> bool:
+    """Whether a person was asked to take over this session, whatever came of it."""
+    return bool(HandoffRow.latest("gsi1", HandoffRow.session_key(app, session), None, 1))
+
+
 def find(app: str, query: HandoffQuery) -> HandoffPage:
     """Newest first, at most 50 and 5 MB; `cursor` where more are left. With more than one filter, of the last
     LOOKED_AT.

@@ -10,6 +10,8 @@ from genai_voice.tools.model import ExecutionPage, ExecutionView, LogRequest
 from genai_voice.tools.rows import MAX_MS, ExecutionRow
 
 PAGE = 100
+LOOKED_AT = 500
+"""Executions of a session that are looked at for their tools."""
 
 
 def find(app: str, query: Listing) -> ExecutionPage:
@@ -28,6 +30,13 @@ def find(app: str, query: Listing) -> ExecutionPage:
 def count(app: str, since_ms: int = 0, until_ms: int = MAX_MS) -> int:
     """Executions that began from `since_ms` until before `until_ms` (epoch ms), whatever came of them."""
     return ExecutionRow.count_of(app, since_ms, until_ms)
+
+
+def executed_in(app: str, session: str) -> list[str]:
+    """The tools that succeeded in a session, by their names, each once, those executed last first. Looks at
+    the session's last 500 executions.
+    """
+    return list(dict.fromkeys(ExecutionRow.names_in_session(app, session, "success", LOOKED_AT)))
 
 
 def log(app: str, request: LogRequest) -> Ok:

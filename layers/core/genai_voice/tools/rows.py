@@ -82,8 +82,21 @@ class ExecutionRow(Item, discriminator="execution"):
     def new(cls, app: str, session: str, execution_id: str) -> Self:
         row = cls.of(app, execution_id)
         row.session_id = session
-        row.gsi1pk, row.gsi1sk = key("APP", app, "SESSION", session, "EXECUTIONS"), row.sk
+        row.gsi1pk, row.gsi1sk = cls._session_key(app, session), row.sk
         return row
+
+    @staticmethod
+    def _session_key(app: str, session: str) -> str:
+        return key("APP", app, "SESSION", session, "EXECUTIONS")
+
+    @classmethod
+    def names_in_session(cls, app: str, session: str, status: str, limit: int) -> list[str]:
+        """The tools of those of a session with this status, among the last `limit` of it, last first."""
+        listed = cls.latest("gsi1", cls._session_key(app, session), None, limit)
+        places = [(each.pk, each.sk) for each in listed if each.status == status]
+        found = cls.batch_get(places, consistent_read=True, attributes_to_get=["sk", "kind", "tool_name"])
+        by_place = {each.sk: str(each.tool_name) for each in found}
+        return [by_place[sk] for _, sk in places if sk in by_place]
 
     def belongs_to(self, app: str, trace_id: str | None, span_id: str | None) -> None:
         """Which trace it is found by, and which span of it this is."""

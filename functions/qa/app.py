@@ -1,0 +1,58 @@
+"""QA: scenarios that an agent must master, and what comes of its answers to them."""
+
+from genai_voice.foundation.errors import NotFound, UpstreamFailed
+from genai_voice.foundation.model import Created
+from genai_voice.qa import runs, scenarios, suites
+from genai_voice.qa.model import (
+    QaRunPage,
+    QaRunRequest,
+    RunQuery,
+    RunReply,
+    ScenarioPage,
+    ScenarioQuery,
+    ScenarioSave,
+    SuiteReply,
+    SuiteRequest,
+)
+from genai_voice.tenancy import Api, Caller
+
+api = Api()
+
+
+@api.get("/api/qa/scenarios")
+def find_scenarios(caller: Caller, query: ScenarioQuery) -> ScenarioPage:
+    """Newest first; `active` filters, `stats=true` adds what came of the last 20 runs of each."""
+    return scenarios.find(caller.app.slug, query)
+
+
+@api.post("/api/qa/scenarios")
+def save_scenario(caller: Caller, body: ScenarioSave) -> Created:
+    """Say what an agent must master. A scenario of the same name is replaced."""
+    return scenarios.save(caller.app.slug, body)
+
+
+@api.get("/api/qa/runs")
+def find_runs(caller: Caller, query: RunQuery) -> QaRunPage:
+    """Newest first; `scenarioId` and `since` filter."""
+    return runs.find(caller.app.slug, query)
+
+
+@api.post("/api/qa/runs", raises=(NotFound, UpstreamFailed))
+def run(caller: Caller, body: QaRunRequest) -> RunReply:
+    """Grade an answer to a scenario, or the one that the agent has given in a stored conversation.
+
+    Where a judge decides and gives no usable answer, nothing is stored.
+    """
+    return runs.run(caller.app.slug, body)
+
+
+@api.post("/api/qa/suites/run")
+def run_suite(caller: Caller, body: SuiteRequest) -> SuiteReply:
+    """Grade the answers to many scenarios, those of a tag or those named, at most 50 at once.
+
+    What cannot be graded is an `error` with its reason; the others are graded all the same.
+    """
+    return suites.run(caller.app.slug, body)
+
+
+handler = api.handler

@@ -1,0 +1,1 @@
+"""QA: scenarios that an agent must master, what came of their runs, the judge."""

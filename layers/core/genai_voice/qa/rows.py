@@ -1,0 +1,133 @@
+"""How scenarios, their runs and the last results of each are stored."""
+
+from typing import Any, Self
+
+from pydantic_core import from_json, to_json
+
+from genai_voice.foundation.keys import digest, key
+from genai_voice.foundation.table import (
+    BooleanAttribute,
+    CompressedText,
+    Condition,
+    Item,
+    ListAttribute,
+    NumberAttribute,
+    UnicodeAttribute,
+)
+from genai_voice.qa.flakiness import Result
+
+_LAST_MOMENT = 10**16 - 1  # of a time-ordered id
+
+
+class ScenarioRow(Item, discriminator="qa_scenario"):
+    scenario_id = UnicodeAttribute()
+    name = UnicodeAttribute()
+    description = UnicodeAttribute(null=True)
+    turns = CompressedText()  # JSON
+    expectations = CompressedText()  # JSON
+    criteria = CompressedText()  # JSON
+    tags: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute)
+    evaluator_type = UnicodeAttribute()
+    is_active = BooleanAttribute()
+    updated_at = NumberAttribute()
+
+    @classmethod
+    def of(cls, app: str, scenario_id: str) -> Self:
+        return cls(key("APP", app), key("QA_SCENARIO", scenario_id), scenario_id=scenario_id)
+
+    @classmethod
+    def named(cls, app: str, name: str) -> Self:
+        """Its id is made of its name, so that saving it again is the same row."""
+        return cls.of(app, digest(app, "qa_scenario", name))
+
+    @staticmethod
+    def list_key(app: str, active: bool | None = None) -> str:
+        """Partition of the list of an app's scenarios: all, the active or the others."""
+        if active is None:
+            return key("APP", app, "QA_SCENARIOS")
+        return key("APP", app, "QA_SCENARIOS", "active" if active else "inactive")
+
+    @classmethod
+    def newest(cls, app: str, active: bool | None, before: str | None, limit: int) -> list[Self]:
+        """What the index knows of them, newest created first, beginning after position `before`."""
+        return cls.latest("gsi1" if active is None else "gsi2", cls.list_key(app, active), before, limit)
+
+    @property
+    def decisive(self) -> str:
+        """Stands for all of it that decides what comes of an answer."""
+        return digest(self.turns, self.expectations, self.criteria, self.evaluator_type)
+
+
+class RunRow(Item, discriminator="qa_run"):
+    run_id = UnicodeAttribute()
+    scenario_id = UnicodeAttribute()
+    scenario_name = UnicodeAttribute()  # as it was then
+    session_id = UnicodeAttribute(null=True)
+    status = UnicodeAttribute()
+    checks = CompressedText()  # JSON: all but those of the judge
+    input = CompressedText()  # JSON
+    execution_mode = UnicodeAttribute()
+    judge_scores = CompressedText(null=True)  # JSON
+    judge_runs = NumberAttribute(null=True)
+    agreement = NumberAttribute(null=True)
+
+    @classmethod
+    def of(cls, app: str, run_id: str) -> Self:
+        return cls(key("APP", app, "QA_RUN"), key("ID", run_id), run_id=run_id)
+
+    def belongs_to(self, app: str, scenario: ScenarioRow) -> None:
+        self.scenario_id, self.scenario_name = scenario.scenario_id, scenario.name
+        self.gsi1pk, self.gsi1sk = self._of_scenario(app, scenario.scenario_id), self.sk
+
+    @staticmethod
+    def _of_scenario(app: str, scenario_id: str) -> str:
+        return key("APP", app, "QA_SCENARIO", scenario_id, "RUNS")
+
+    @classmethod
+    def newest(cls, app: str, since_ms: float, before: str | None, limit: int) -> list[Self]:
+        """Those from `since_ms` on (epoch ms), newest first, beginning after position `before`."""
+        wanted = cls.sk.between(*_between(since_ms, before))
+        partition = key("APP", app, "QA_RUN")
+        found = cls.query(partition, wanted, consistent_read=True, scan_index_forward=False, limit=limit)
+        return list(found)
+
+    @classmethod
+    def newest_of(
+        cls, app: str, scenario_id: str, since_ms: float, before: str | None, limit: int
+    ) -> list[Self]:
+        """The same of one scenario: what the index knows of them."""
+        wanted = cls.gsi1sk.between(*_between(since_ms, before))
+        partition = cls._of_scenario(app, scenario_id)
+        found = cls.query(partition, wanted, index_name="gsi1", scan_index_forward=False, limit=limit)
+        return list(found)
+
+
+class RecentRow(Item, discriminator="qa_recent"):
+    """The last results of a scenario, changed together with each run that is stored."""
+
+    packed = CompressedText()  # JSON
+
+    @classmethod
+    def of(cls, app: str, scenario_id: str) -> Self:
+        return cls(key("APP", app, "QA_RECENT"), key("ID", scenario_id))
+
+    @property
+    def results(self) -> list[Result]:
+        """Newest first."""
+        return [Result(*each) for each in from_json(self.packed)]
+
+    @staticmethod
+    def pack(results: list[Result]) -> str:
+        return to_json(results).decode()
+
+    @classmethod
+    def unchanged(cls, stored: Self | None) -> Condition:
+        return cls.version == stored.version if stored else cls.pk.does_not_exist()
+
+
+def _between(since_ms: float, before: str | None) -> tuple[str, str]:
+    """The sort keys of the ids from a moment on, up to before a position: the position is a key, which ends
+    with its separator.
+    """
+    first = f"ID#{int(min(since_ms * 1000, _LAST_MOMENT)):016d}"
+    return first, before.removesuffix("#") if before else "ID#~"

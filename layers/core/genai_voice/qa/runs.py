@@ -1,0 +1,118 @@
+"""Runs: an answer is graded by a scenario; what came of it is listed."""
+
+from functools import partial
+
+from pydantic_core import from_json
+
+from genai_voice.foundation.errors import NotFound, UpstreamFailed
+from genai_voice.foundation.pages import fill, opened_cursor, sealed_cursor
+from genai_voice.foundation.table import Item
+from genai_voice.qa.checks import by_judge, outcome
+from genai_voice.qa.grading import Attempt, Graded, grade, held, keep
+from genai_voice.qa.model import Answer, JudgeScore, QaRunPage, QaRunRequest, QaRunView, RunQuery, RunReply
+from genai_voice.qa.rows import RecentRow, RunRow, ScenarioRow
+
+JUDGE_S = 22
+"""That the judge has, of the 29 s of a function."""
+
+
+def run(app: str, request: QaRunRequest) -> RunReply:
+    """Grade an answer, or that of a stored conversation, and keep what came of it. Scenarios that are not
+    active may be run too.
+
+    Raises NotFound for the scenario, another app's too, then for the conversation; UpstreamFailed where the
+    judge gives no usable answer in time: nothing is stored then.
+    """
+    scenario, recent = ScenarioRow.of(app, request.scenario_id), RecentRow.of(app, request.scenario_id)
+    found = Item.find_all([(scenario.pk, scenario.sk), (recent.pk, recent.sk)])
+    stored = found.get((scenario.pk, scenario.sk))
+    if stored is None:
+        raise NotFound("Scenario not found")
+    answer = held(app, request.session_id or "") if request.from_conversation else _given(request)
+    last = found.get((recent.pk, recent.sk))
+    attempt = Attempt(stored, last, answer, request.session_id, request.from_conversation)
+    [graded] = grade(
+        [attempt], use_llm_judge=request.use_llm_judge, judge_runs=request.judge_runs, within_s=JUDGE_S
+    )
+    if isinstance(graded, UpstreamFailed):
+        raise graded
+    return _reply(keep(app, attempt, graded, request.execution_mode), graded)
+
+
+def find(app: str, query: RunQuery) -> QaRunPage:
+    """Newest first, those of a scenario, those since a moment, as many as were asked for and fit 5 MB;
+    `cursor` where more are left.
+    """
+    if not query.covers(app):
+        return {"runs": []}
+    since = query.since or 0
+    scope = (app, "qa_runs", query.scenario_id or "", str(float(since)))
+    before = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else None
+    if query.scenario_id:
+        listed = RunRow.newest_of(app, query.scenario_id, since, before, query.limit + 1)
+        rows = RunRow.whole(listed[: query.limit])
+    else:
+        listed = RunRow.newest(app, since, before, query.limit + 1)
+        rows = iter(listed[: query.limit])
+    views, last = fill(rows, partial(_view, app))
+    if last is None and len(listed) > query.limit:
+        last = listed[query.limit - 1]
+    page: QaRunPage = {"runs": views}
+    if last is not None:
+        page["cursor"] = sealed_cursor([last.sk], *scope)
+    return page
+
+
+def _given(request: QaRunRequest) -> Answer:
+    return {
+        "responseText": request.response_text or "",
+        "calledTools": request.called_tools,
+        "handoffTriggered": request.handoff_triggered,
+    }
+
+
+def _reply(run_id: str, graded: Graded) -> RunReply:
+    came = graded.outcome
+    reply: RunReply = {
+        "id": run_id,
+        "status": came.status,
+        "score": came.score,
+        "totalChecks": came.total,
+        "passedChecks": came.passed,
+        "results": graded.results,
+    }
+    if graded.judgement:
+        reply["llmJudgeScores"] = graded.judgement.scores
+        if graded.judgement.agreement is not None:
+            reply["agreement"] = graded.judgement.agreement
+    return reply
+
+
+def _view(app: str, row: RunRow) -> QaRunView:
+    scores: list[JudgeScore] = from_json(row.judge_scores) if row.judge_scores else []
+    results = [*from_json(row.checks), *by_judge(scores)]
+    came, created = outcome(results), row.created_at or 0
+    view: QaRunView = {
+        "_id": row.run_id,
+        "_creationTime": created,
+        "appSlug": app,
+        "scenarioId": row.scenario_id,
+        "scenarioName": row.scenario_name,
+        "status": came.status,
+        "score": came.score,
+        "totalChecks": came.total,
+        "passedChecks": came.passed,
+        "results": results,
+        "input": from_json(row.input),
+        "executionMode": row.execution_mode,  # type: ignore[typeddict-item]
+        "llmJudgeScores": scores,
+        "createdAt": created,
+        "completedAt": created,
+    }
+    if row.session_id is not None:
+        view["sessionId"] = row.session_id
+    if row.judge_runs is not None:
+        view["judgeRuns"] = int(row.judge_runs)
+    if row.agreement is not None:
+        view["agreement"] = row.agreement
+    return view

@@ -1,0 +1,137 @@
+"""Suites: many scenarios at once, those of a tag or those named, each with its own outcome."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache, partial
+from itertools import islice
+
+from genai_voice.foundation.errors import BadRequest, Busy, NotFound, UpstreamFailed
+from genai_voice.foundation.pages import opened_cursor, sealed_cursor
+from genai_voice.foundation.table import Item
+from genai_voice.qa.grading import Attempt, Graded, grade, held, keep
+from genai_voice.qa.model import MAX_SUITE, Answer, SuiteReply, SuiteRequest, SuiteResult
+from genai_voice.qa.rows import RecentRow, ScenarioRow
+
+LOOKED_AT = 500
+"""Active scenarios that are looked at for a tag; `cursor` goes on after them."""
+JUDGE_S = 18
+"""That the judge has for all of them, of the 29 s of a function."""
+
+
+def run(app: str, request: SuiteRequest) -> SuiteReply:
+    """Grade the answer to each scenario, and keep each run. One that cannot be graded is an `error` with its
+    reason, has no run, and keeps none of the others from being graded.
+
+    Cut off in between, the runs kept until then stay.
+    """
+    ids, cursor = _chosen(app, request)
+    scenarios = [ScenarioRow.of(app, each) for each in ids]
+    recents = [RecentRow.of(app, each) for each in ids]
+    found = Item.find_all((row.pk, row.sk) for rows in (scenarios, recents) for row in rows)
+    conversation = cache(partial(_held, app))
+    results: dict[str, SuiteResult] = {}
+    attempts: list[Attempt] = []
+    for id_, place, recent in zip(ids, scenarios, recents, strict=True):
+        scenario = found.get((place.pk, place.sk))
+        if scenario is None:
+            results[id_] = _error(id_, "Scenario not found")
+            continue
+        session = (request.from_conversations or {}).get(id_)
+        answer = conversation(session) if session else _given(request, id_)
+        if isinstance(answer, str):
+            results[id_] = _error(id_, answer, scenario.name)
+        else:
+            last = found.get((recent.pk, recent.sk))
+            attempts.append(Attempt(scenario, last, answer, session, session is not None))
+    results |= _graded(app, request, attempts)
+    return _reply([results[id_] for id_ in ids], cursor)
+
+
+# -- which scenarios, which answers ------------------------------------------------------------------------
+
+
+def _chosen(app: str, request: SuiteRequest) -> tuple[list[str], str | None]:
+    """The ids of the scenarios, each once, and where to go on."""
+    if request.scenario_ids is not None:
+        return list(dict.fromkeys(request.scenario_ids)), None
+    tag = request.tag or ""
+    scope = (app, "qa_suite", tag)
+    before = str(opened_cursor(request.cursor, *scope)[0]) if request.cursor else None
+    listed = ScenarioRow.newest(app, True, before, LOOKED_AT + 1)
+    tagged = (row for row in ScenarioRow.whole(listed[:LOOKED_AT]) if row.is_active and tag in row.tags)
+    matching = list(islice(tagged, MAX_SUITE + 1))
+    taken = matching[:MAX_SUITE]
+    last = (
+        taken[-1] if len(matching) > MAX_SUITE else listed[LOOKED_AT - 1] if len(listed) > LOOKED_AT else None
+    )
+    cursor = None if last is None else sealed_cursor([last.gsi2sk], *scope)
+    return [row.scenario_id for row in taken], cursor
+
+
+def _held(app: str, session: str) -> Answer | str:
+    """What is graded of a conversation, or why nothing is."""
+    try:
+        return held(app, session)
+    except (NotFound, BadRequest) as refused:
+        return refused.message
+
+
+def _given(request: SuiteRequest, scenario_id: str) -> Answer | str:
+    answer = (request.responses or {}).get(scenario_id)
+    if answer is None:
+        return "No response is given"
+    return {"responseText": answer} if isinstance(answer, str) else answer
+
+
+# -- what came of them -------------------------------------------------------------------------------------
+
+
+def _graded(app: str, request: SuiteRequest, attempts: Sequence[Attempt]) -> Mapping[str, SuiteResult]:
+    graded = grade(
+        attempts, use_llm_judge=request.use_llm_judge, judge_runs=request.judge_runs, within_s=JUDGE_S
+    )
+    results: dict[str, SuiteResult] = {}
+    for attempt, each in zip(attempts, graded, strict=True):
+        scenario = attempt.scenario
+        try:
+            results[scenario.scenario_id] = _kept(app, request, attempt, each)
+        except (Busy, UpstreamFailed) as failed:
+            results[scenario.scenario_id] = _error(scenario.scenario_id, failed.message, scenario.name)
+    return results
+
+
+def _kept(app: str, request: SuiteRequest, attempt: Attempt, graded: Graded | UpstreamFailed) -> SuiteResult:
+    if isinstance(graded, UpstreamFailed):
+        raise graded
+    run_id = keep(app, attempt, graded, request.execution_mode)
+    return _result(attempt.scenario, run_id, graded)
+
+
+def _error(scenario_id: str, reason: str, name: str | None = None) -> SuiteResult:
+    result: SuiteResult = {"scenarioId": scenario_id, "status": "error", "error": reason}
+    return {**result, "scenarioName": name} if name else result
+
+
+def _result(scenario: ScenarioRow, run_id: str, graded: Graded) -> SuiteResult:
+    came = graded.outcome
+    return {
+        "scenarioId": scenario.scenario_id,
+        "scenarioName": scenario.name,
+        "status": came.status,
+        "runId": run_id,
+        "score": came.score,
+        "totalChecks": came.total,
+        "passedChecks": came.passed,
+    }
+
+
+def _reply(results: list[SuiteResult], cursor: str | None) -> SuiteReply:
+    counted = Counter(each["status"] for each in results)
+    reply: SuiteReply = {
+        "total": len(results),
+        "passed": counted["passed"],
+        "failed": counted["failed"],
+        "errors": counted["error"],
+        "results": results,
+    }
+    return {**reply, "cursor": cursor} if cursor else reply

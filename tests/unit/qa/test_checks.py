@@ -1,0 +1,135 @@
+"""What is checked of a response by its words, tools and handoff, and what that comes to (contract 5.5)."""
+
+from typing import Any
+
+import pytest
+from genai_voice.qa.checks import Plan, by_default, by_judge, compare, outcome, plan
+from genai_voice.qa.flakiness import KEPT, Result, is_flaky, pass_rate, with_newest
+
+ANSWER = {
+    "responseText": "Your Appointment APT-1 is CANCELLED.",
+    "calledTools": ["cancel_appointment"],
+    "handoffTriggered": False,
+}
+
+COMPARED: dict[str, tuple[dict[str, Any], list[tuple[str, bool]]]] = {
+    "nothing expected": ({}, []),
+    "a phrase in other letters": (
+        {"shouldContain": ["appointment", "Cancelled"]},
+        [("shouldContain", True)] * 2,
+    ),
+    "a phrase that is missing": ({"shouldContain": ["sorry"]}, [("shouldContain", False)]),
+    "a phrase within a word": ({"shouldContain": ["cancel"]}, [("shouldContain", True)]),
+    "a phrase that must be missing and is": ({"shouldNotContain": ["refund"]}, [("shouldNotContain", True)]),
+    "a phrase that must be missing and is not": (
+        {"shouldNotContain": ["apt-1"]},
+        [("shouldNotContain", False)],
+    ),
+    "a tool that was called": ({"shouldCallTool": "Cancel_Appointment"}, [("shouldCallTool", True)]),
+    "several tools": (
+        {"shouldCallTool": ["cancel_appointment", "check_availability"]},
+        [("shouldCallTool", True), ("shouldCallTool", False)],
+    ),
+    "a part of a tool's name": ({"shouldCallTool": "cancel"}, [("shouldCallTool", False)]),
+    "no tool by name": ({"shouldCallTool": ""}, []),
+    "no tools": ({"shouldCallTool": []}, []),
+    "a handoff": ({"shouldHandoff": True}, [("shouldHandoff", False)]),
+    "no handoff": ({"shouldHandoff": False}, [("shouldHandoff", True)]),
+    "all, in their order": (
+        {"shouldHandoff": False, "shouldCallTool": "x", "shouldNotContain": ["x"], "shouldContain": ["your"]},
+        [
+            ("shouldContain", True),
+            ("shouldNotContain", True),
+            ("shouldCallTool", False),
+            ("shouldHandoff", True),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("expectations", "expected"), COMPARED.values(), ids=COMPARED.keys())
+def test_each_expectation_is_a_check(expectations: Any, expected: list[tuple[str, bool]]) -> None:
+    found = compare(expectations, ANSWER)  # type: ignore[arg-type]
+    assert [(each["check"], each["passed"]) for each in found] == expected
+
+
+@pytest.mark.parametrize(("actual", "passed"), [(True, True), (False, False), (None, False)])
+def test_what_is_not_said_of_a_handoff_is_none(actual: bool | None, passed: bool) -> None:
+    [check] = compare({"shouldHandoff": True}, {"responseText": "", "handoffTriggered": actual})
+    assert check["passed"] is passed
+
+
+def test_a_check_names_what_it_looked_for() -> None:
+    expectations: Any = {
+        "shouldContain": ["sorry"],
+        "shouldNotContain": ["APT-1"],
+        "shouldCallTool": "refund",
+    }
+    assert [each["detail"] for each in compare(expectations | {"shouldHandoff": True}, ANSWER)] == [  # type: ignore[arg-type]
+        'The response lacks "sorry"',
+        'The response contains "APT-1"',
+        'The tool "refund" was not called',
+        "A handoff was expected, and there was none",
+    ]
+
+
+PLANS = {
+    ("string_match", False, False): Plan(compares=True, judged=False, asks=False),
+    ("string_match", False, True): Plan(compares=True, judged=False, asks=False),
+    ("string_match", True, True): Plan(compares=True, judged=True, asks=False),
+    ("llm_judge", False, True): Plan(compares=False, judged=True, asks=True),
+    ("llm_judge", False, False): Plan(compares=False, judged=True, asks=False),
+    ("hybrid", False, True): Plan(compares=True, judged=True, asks=True),
+    ("hybrid", True, False): Plan(compares=True, judged=True, asks=False),
+}
+
+
+@pytest.mark.parametrize(("asked", "expected"), PLANS.items(), ids=str)
+def test_the_model_is_asked_only_where_a_judge_evaluates_by_criteria(asked: Any, expected: Plan) -> None:
+    assert plan(*asked) == expected
+
+
+def test_a_run_passes_where_all_checks_do() -> None:
+    passed, failed = by_judge(
+        [{"criterion": "polite", "passed": ok, "reasoning": "because"} for ok in (True, False)]
+    )
+    assert failed == {"check": "llm_judge:polite", "passed": False, "detail": "because"}
+    assert outcome([passed, passed]) == ("passed", 1, 2, 2)
+    assert outcome([passed, failed, passed, passed]) == ("failed", 0.75, 4, 3)
+    assert outcome([failed]) == ("failed", 0, 1, 0)
+    assert outcome([]) == ("passed", 1, 0, 0)
+    assert outcome([by_default()]) == ("passed", 1, 1, 1)
+
+
+# -- the last results --------------------------------------------------------------------------------------
+
+
+def results(text: str) -> list[Result]:
+    """`a+ b- a-`: what was graded, and whether it passed; newest first."""
+    return [
+        Result(str(at), "passed" if each[1] == "+" else "failed", each[0])
+        for at, each in enumerate(text.split())
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "flaky", "rate"),
+    [
+        ("", False, None),
+        ("a+", False, 1),
+        ("a-", False, 0),
+        ("a+ a+ a+", False, 1),
+        ("a- b+ c+ d+", False, 0.75),
+        ("a+ a-", True, 0.5),
+        ("b+ a- c+ a+", True, 0.75),
+    ],
+)
+def test_the_same_answer_that_passes_and_fails_is_flaky(text: str, flaky: bool, rate: float | None) -> None:
+    assert (is_flaky(results(text)), pass_rate(results(text))) == (flaky, rate)
+
+
+def test_the_last_twenty_results_are_kept() -> None:
+    kept: list[Result] = []
+    for each in range(KEPT + 5):
+        kept = with_newest(kept, Result(str(each), "passed", "x"))
+    assert [each.run_id for each in kept] == [str(each) for each in range(KEPT + 4, 4, -1)]
