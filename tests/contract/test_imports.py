@@ -31,6 +31,7 @@ OUTWARD = {
     "demos.scenarios",  # reads the data files
     "tenancy",  # exports the Api that is bound to the resolver
     "tenancy.resolver",
+    "conversations.tallies",  # makes changes of rows
     "webhooks.outbox",  # makes rows, tells the queue
     "tools.claims",  # reads the clock, waits
     "tools.endpoint",  # calls what tenants have registered

@@ -19,6 +19,8 @@ CREDENTIALS_FIRST = {
     "GET /api/agents/session/runs",
     "GET /api/annotations",
     "GET /api/conversations",
+    "GET /api/experiments",
+    "GET /api/experiments/results",
     "GET /api/handoffs",
     "GET /api/persona",
     "GET /api/personas",
@@ -48,6 +50,8 @@ LARGER_BODIES = {"POST /api/conversations": 5 * MEGABYTE, "POST /api/handoffs": 
 """Contract, section 7, row 30; every other body has at most 1 MB."""
 
 MANAGING = {
+    "POST /api/experiments",
+    "PATCH /api/experiments",
     "DELETE /api/tools",
     "PATCH /api/tools",
     "POST /api/tools",
@@ -114,6 +118,8 @@ def test_every_place_where_a_row_is_found_names_its_app(endpoint: Endpoint) -> N
     assert call(endpoint.method, endpoint.path, body=body, headers=headers).status == endpoint.status
     session = f"APP#{app.slug}#SESSION#x#"
     kinds = [f"APP#{app.slug}#{each}" for each in ("DELIVERY", "EXECUTION", "HANDOFF")]
+    if "experimentId" in (body or {}):
+        kinds.append(f"APP#{app.slug}#EXPERIMENT#{body['experimentId']}#")
     for pk in (f"APP#{app.slug}#", *kinds, session):
         for row in partition(pk):
             places = {plain(row[key]) for key in ("pk", "gsi1pk", "gsi2pk") if key in row}

@@ -1,6 +1,7 @@
 """What the payloads of events/ name by an id that the service itself would have made up."""
 
 from genai_voice.agents.rows import AgentSessionRow
+from genai_voice.experiments.rows import ExperimentRow
 from genai_voice.handoffs.rows import HandoffRow
 from genai_voice.personas.rows import PersonaRow
 from genai_voice.tools import registry
@@ -9,6 +10,8 @@ PERSONAS = ("1767225600000000-0000000000", "1767225600000001-0000000000")
 """One to be changed, one to be deleted."""
 HANDOFFS = ("1767225600000000-0000000000", "1767225600000001-0000000000")
 """One to be claimed, one to be resolved."""
+EXPERIMENTS = ("1767225600000000-0000000000", "1767225600000001-0000000000")
+"""One that assigns, one to be stopped."""
 AGENT_SESSION = "pi-1767225600000-abc123"
 
 
@@ -28,4 +31,10 @@ def store_samples(app: str) -> None:
         handoff.reason, handoff.priority, handoff.status = "user_requested", "normal", "pending"
         handoff.created_at, handoff.transcript_revision, handoff.transcript_bytes = 1767225600000, "", 0
         handoff.insert()
+    for experiment_id in EXPERIMENTS:
+        experiment = ExperimentRow.of(app, experiment_id)
+        experiment.name, experiment.is_active = "Greeting", True
+        experiment.variants = '[{"id":"control","weight":1},{"id":"warm","weight":1}]'
+        experiment.created_at = 1767225600000
+        experiment.insert()
     registry.put(app, "open_door", description="Opens the door.", parameters_schema="{}")
