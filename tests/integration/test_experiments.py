@@ -293,18 +293,19 @@ def test_whom_the_weights_change_under_gets_what_was_stored_first() -> None:
         assert ask(app, made).json == {"variantId": other, "alreadyAssigned": True}
 
 
+@pytest.mark.usefixtures("strict")
 def test_assigned_sessions_fit_the_weights() -> None:
-    """20,000 of them in tests/unit/experiments/test_draw.py; this is the whole way."""
+    """20,000 of them in tests/unit/experiments/test_draw.py; this is the whole way, on the engine that does
+    not copy its table for each transaction.
+    """
     app = new_app()
     made = create(app, [{"id": "a", "weight": 1}, {"id": "b", "weight": 3}])
     seen = Counter(assign(app, made, f"s{n}") for n in range(400))
-    assert chisquare([seen["a"], seen["b"]], [100, 300]).pvalue > 0.001
+    p = chisquare([seen["a"], seen["b"]], [100, 300]).pvalue
+    assert p > 1e-6, "the ids are others each time, so one run in 1,000 may be below 0.001"
     assert exposed(app, made) == seen
     found = app.get("/api/experiments/results", experimentId=made).json
-    assert (found["srm"], found["srmPValue"]) == (
-        False,
-        pytest.approx(chisquare([*map(seen.get, "ab")], [100, 300]).pvalue),
-    )
+    assert (found["srm"], found["srmPValue"]) == (p < 0.001, pytest.approx(p))
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
