@@ -283,6 +283,27 @@ def test_whoever_comes_in_between_is_counted_too(
         assert sums(app.slug, experiment) == said(app, experiment)
 
 
+@pytest.mark.parametrize(
+    ("act", "number"),
+    [(ACTS["resolved"], 1), (hand_over, 2), (ACTS["assigned"], 2)],
+    ids=["resolved", "handed off", "assigned late"],
+)
+def test_what_is_saved_just_before_is_counted(act: Step, number: int) -> None:
+    """`number`: of the transaction that would write what was read before."""
+    app = new_app()
+    save(app, messages=lines(3))
+    if act is ACTS["assigned"]:
+        save(app, status="resolved")
+    else:
+        assign(app, create(app, ONE_SIDED))
+    with before_call("TransactWriteItems", lambda _: save(app, messages=lines(11)), at=(number,)):
+        act(app)
+    row = row_of(app)
+    for experiment in every_experiment(app):
+        found = counted(app, experiment)
+        assert (found.messages, found.duration_ms) == (11, row.ended_at - row.started_at)
+
+
 @pytest.mark.usefixtures("strict")
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("act", ACTS.values(), ids=ACTS.keys())
