@@ -39,6 +39,7 @@ OUTWARD = {
     "qa.judge",  # asks Gemini, in threads
     "tenancy",  # exports the Api that is bound to the resolver
     "tenancy.resolver",
+    "conversations.tallies",  # makes changes of rows
     "webhooks.outbox",  # makes rows, tells the queue
     "webhooks.signing",
     "tools.claims",  # reads the clock, waits

@@ -19,6 +19,8 @@ CREDENTIALS_FIRST = {
     "GET /api/agents/session/runs",
     "GET /api/annotations",
     "GET /api/conversations",
+    "GET /api/experiments",
+    "GET /api/experiments/results",
     "GET /api/handoffs",
     "GET /api/guardrails/rules",
     "GET /api/guardrails/violations",
@@ -57,6 +59,8 @@ MANAGING = {
     "POST /api/guardrails/rules",
     "PATCH /api/guardrails/rules",
     "DELETE /api/guardrails/rules",
+    "POST /api/experiments",
+    "PATCH /api/experiments",
     "DELETE /api/tools",
     "PATCH /api/tools",
     "POST /api/tools",
@@ -134,6 +138,8 @@ def test_every_place_where_a_row_is_found_names_its_app(endpoint: Endpoint) -> N
         f"APP#{app.slug}#{each}"
         for each in ("DELIVERY", "EXECUTION", "HANDOFF", "QA_RECENT", "QA_RUN", "VIOLATION")
     ]
+    if "experimentId" in (body or {}):
+        kinds.append(f"APP#{app.slug}#EXPERIMENT#{body['experimentId']}#")
     for pk in (f"APP#{app.slug}#", *kinds, session):
         for row in partition(pk):
             places = {plain(row[key]) for key in ("pk", "gsi1pk", "gsi2pk") if key in row}

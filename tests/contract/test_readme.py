@@ -7,6 +7,8 @@ import click
 import pytest
 from genai_voice.agents.model import MAX_METADATA_BYTES
 from genai_voice.conversations.model import MAX_CONTENT_BYTES, MAX_FAILURE_MODES, MAX_MESSAGES
+from genai_voice.conversations.service import MAX_EXPERIMENTS
+from genai_voice.experiments.model import MAX_CONFIG_BYTES, MAX_VARIANT_ID, MAX_VARIANTS
 from genai_voice.foundation.model import MAX_LISTED
 from genai_voice.foundation.settings import Settings
 from genai_voice.guardrails.model import MAX_CHECKED_BYTES, MAX_RULES, MAX_USER_MESSAGE_BYTES
@@ -62,10 +64,11 @@ def test_every_operator_command_is_listed() -> None:
     [
         *(MAX_MESSAGES, MAX_CONTENT_BYTES, MAX_EVENTS, MAX_DATA_BYTES, MAX_PARAMETERS_BYTES),
         *(MAX_FAILURE_MODES, MAX_METADATA_BYTES, MAX_LISTED, MAX_ROWS),
+        *(MAX_EXPERIMENTS, MAX_VARIANTS, MAX_VARIANT_ID, MAX_CONFIG_BYTES),
     ],
 )
 def test_every_limit_is_stated(limit: int) -> None:
-    assert re.search(rf"\| {limit:,}( bytes)? \|", README)
+    assert re.search(rf"\| {limit:,}( bytes| characters)? \|", README)
 
 
 @pytest.mark.parametrize(

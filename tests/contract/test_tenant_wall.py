@@ -12,6 +12,7 @@ import pytest
 import time_machine
 from genai_voice.agents.rows import AgentSessionRow
 from genai_voice.demos.rows import StateRow
+from genai_voice.experiments.rows import ExperimentRow
 from genai_voice.foundation.clock import time_ordered_id
 from genai_voice.foundation.http import Endpoint
 from genai_voice.tenancy import apps
@@ -30,6 +31,7 @@ WITH_CALLER = [endpoint for endpoint in endpoints() if "caller" in endpoint.want
 READING = [endpoint for endpoint in WITH_CALLER if "query" in endpoint.wants]
 WRITING = [endpoint for endpoint in WITH_CALLER if endpoint.method != "GET"]
 SESSION = "the-same-session"
+EXPERIMENT = "the-same-experiment"
 TRACE = "x"  # what the smallest valid queries ask for
 
 
@@ -214,6 +216,12 @@ def fill(app: Client, marker: str) -> None:
     assert app.post("/api/qa/runs", {"scenarioId": scenario, "responseText": marker}).status == 200
     registry.put(app.slug, "a_tool", description=marker, parameters_schema="{}")
     failed_delivery(app.slug, time_ordered_id(), handoffId=marker)
+    experiment = ExperimentRow.of(app.slug, EXPERIMENT)
+    experiment.name, experiment.is_active, experiment.created_at = marker, True, 1
+    experiment.variants = '[{"id": "a", "weight": 1}, {"id": "b", "weight": 1}]'
+    experiment.save()
+    assigned = {"experimentId": EXPERIMENT, "sessionId": SESSION}
+    assert app.post("/api/experiments/assign", assigned).status == 200
     StateRow.of(app.slug).change([StateRow.state.set(_packed(marker)), StateRow.updated_at.set(1)])
 
 
@@ -240,7 +248,8 @@ def theirs(engine: None) -> Client:
 @pytest.mark.parametrize("endpoint", READING, ids=name)
 def test_no_reader_sees_another_tenants_rows(mine: Client, theirs: Client, endpoint: Endpoint) -> None:
     asked = query_of(endpoint) | referred(endpoint, mine)
-    asked |= {"sessionId": SESSION} if "sessionId" in asked else {}
+    same = {"sessionId": SESSION, "experimentId": EXPERIMENT}
+    asked |= {name: value for name, value in same.items() if name in asked}
     for widened in ({}, {"all": "true"}, {"appSlug": mine.slug}, {"all": "true", "appSlug": mine.slug}):
         reply = mine.get(endpoint.path, **asked, **widened)
         assert "said-by-mine" in reply.text, f"{widened}: fill() does not fill this endpoint"

@@ -3,6 +3,7 @@
 import json
 
 from genai_voice.agents.rows import AgentSessionRow
+from genai_voice.experiments.rows import ExperimentRow
 from genai_voice.foundation.keys import at
 from genai_voice.guardrails.rows import RuleRow, ViolationRow
 from genai_voice.handoffs.rows import HandoffRow
@@ -22,6 +23,8 @@ RULES = PERSONAS
 """The same."""
 VIOLATION = f"{RULES[0]}-00"
 SCENARIO = "sample-opening-hours"
+EXPERIMENTS = ("1767225600000000-0000000000", "1767225600000001-0000000000")
+"""One that assigns, one to be stopped."""
 AGENT_SESSION = "pi-1767225600000-abc123"
 
 
@@ -71,6 +74,12 @@ def store_samples(app: str) -> None:
     scenario.gsi1pk, scenario.gsi2pk = scenario.list_key(app), scenario.list_key(app, True)
     scenario.gsi1sk = scenario.gsi2sk = at(1767225600000, SCENARIO)
     scenario.insert()
+    for experiment_id in EXPERIMENTS:
+        experiment = ExperimentRow.of(app, experiment_id)
+        experiment.name, experiment.is_active = "Greeting", True
+        experiment.variants = '[{"id":"control","weight":1},{"id":"warm","weight":1}]'
+        experiment.created_at = 1767225600000
+        experiment.insert()
     registry.put(app, "open_door", description="Opens the door.", parameters_schema="{}")
     for delivery_id in (DELIVERY, SECOND_DELIVERY):
         failed_delivery(app, delivery_id, handoffId="a-handoff", sessionId=AGENT_SESSION)

@@ -290,7 +290,10 @@ def client_events() -> Any:
 
 
 def rows(app: str, *sessions: str) -> list[dict[str, Any]]:
-    """Every item of the app and of these sessions, as stored, in the order of their keys."""
+    """Every item of the app, of these sessions and of its experiments, as stored, in the order of their
+    keys.
+    """
+    experiments = [plain(item["experiment_id"]) for item in partition(key("APP", app), "EXPERIMENT#")]
     partitions = [
         key("APP", app),
         key("APP", app, "AUDIT"),
@@ -301,19 +304,22 @@ def rows(app: str, *sessions: str) -> list[dict[str, Any]]:
         key("APP", app, "VIOLATION"),
         key("APP", app, "QA_RECENT"),
         key("APP", app, "QA_RUN"),
+        *(key("APP", app, "EXPERIMENT", experiment) for experiment in experiments),
         *(key("APP", app, "SESSION", session) for session in sessions),
     ]
     found = [item for pk in sorted(partitions) for item in partition(pk)]
     return [{name: plain(value) for name, value in item.items()} for item in found]
 
 
-def partition(pk: str) -> Iterator[dict[str, Any]]:
-    """The items of one partition as DynamoDB's JSON, in the order of their sort keys."""
+def partition(pk: str, prefix: str = "") -> Iterator[dict[str, Any]]:
+    """The items of one partition, or those whose sort keys begin with the prefix, as DynamoDB's JSON, in the
+    order of their sort keys.
+    """
     client = Item._get_connection().connection.client
     asked = {
         "TableName": os.environ["TABLE_NAME"],
-        "KeyConditionExpression": "pk = :pk",
-        "ExpressionAttributeValues": {":pk": {"S": pk}},
+        "KeyConditionExpression": "pk = :pk" + (" AND begins_with(sk, :sk)" if prefix else ""),
+        "ExpressionAttributeValues": {":pk": {"S": pk}, **({":sk": {"S": prefix}} if prefix else {})},
         "ConsistentRead": True,
     }
     for page in client.get_paginator("query").paginate(**asked):

@@ -16,6 +16,7 @@ from tests.support.service import Client
 Fields = dict[str, Any]
 
 HANDOFF: Fields = {"sessionId": "x", "reason": "user_requested", "transcript": []}
+EXPERIMENT: Fields = {"name": "x", "variants": [{"id": "a", "weight": 1}, {"id": "b", "weight": 1}]}
 AGENT_RUN: Fields = {"runId": "a-run", "provider": "google", "model": "a-model", "status": "success"}
 
 
@@ -27,6 +28,10 @@ def _agent_run(app: Client) -> Fields:
     session = _agent_session(app)
     assert app.post("/api/agents/session/run", session | {"run": AGENT_RUN}).status == 200
     return session
+
+
+def _experiment(app: Client) -> Fields:
+    return {"experimentId": app.post("/api/experiments", EXPERIMENT).json["id"]}
 
 
 def _handoff(app: Client) -> Fields:
@@ -75,6 +80,9 @@ REFERRED: dict[str, Callable[[Client], Fields]] = {
     "GET /api/agents/session/runs": _agent_run,
     "POST /api/agents/prompt": _agent_session,
     "POST /api/agents/session/run": _agent_session,
+    "PATCH /api/experiments": _experiment,
+    "POST /api/experiments/assign": _experiment,
+    "GET /api/experiments/results": _experiment,
     "PATCH /api/handoffs": _handoff,
     "PATCH /api/guardrails/rules": _rule,
     "DELETE /api/guardrails/rules": _rule,

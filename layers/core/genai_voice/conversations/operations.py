@@ -14,15 +14,17 @@ from genai_voice.conversations.lifecycle import STATUSES, is_stale, lasted_ms
 from genai_voice.conversations.model import ConversationDump, TranscriptItem
 from genai_voice.conversations.rows import ConversationRow, MessageRow
 from genai_voice.conversations.service import (
+    comes_to,
     end_together,
     expire_parts,
     facts,
     store_transcript,
     transcript_pieces,
 )
+from genai_voice.conversations.tallies import counting
 from genai_voice.conversations.transcripts import reply_bytes, unpack
 from genai_voice.foundation.clock import now_ms
-from genai_voice.foundation.table import Change, Condition, Item
+from genai_voice.foundation.table import Change, Item
 from genai_voice.tenancy.apps import load_app
 from genai_voice.tenancy.model import App
 
@@ -122,17 +124,17 @@ def resolve_stale(app: str, *, stale_after_ms: int = STALE_AFTER_MS, dry_run: bo
 
 
 def _resolve(app: App, read: ConversationRow) -> bool:
-    row = ConversationRow
-    absent = read.ended_at is None
-    ended: Condition = row.ended_at.does_not_exist() if absent else row.ended_at == read.ended_at
+    row, now = ConversationRow, now_ms()
     actions = [
         row.status.set("resolved"),
         row.gsi2pk.set(row.list_key(app.slug, "resolved")),
         row.resolution.set("completed"),
-        row.ended_at.set(row.ended_at | now_ms()),
+        row.ended_at.set(row.ended_at | now),
     ]
-    change = Change(read, actions, (row.status == read.status) & ended)
-    return end_together(app, read.session_id, "resolved", change)
+    unchanged = read.unchanged("status", "ended_at", "exposures", "counted")
+    ended_at = now if read.ended_at is None else read.ended_at
+    changes = counting(app.slug, Change(read, actions, unchanged), read, comes_to(read, "resolved", ended_at))
+    return end_together(app, read.session_id, "resolved", changes)
 
 
 @dataclass(frozen=True, slots=True)

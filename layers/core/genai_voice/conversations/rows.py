@@ -1,14 +1,20 @@
-"""How conversations, the parts of long transcripts, messages and annotations are stored."""
+"""How conversations, the parts of long transcripts, messages and annotations are stored, and the sums of what
+conversations come to.
+"""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from itertools import islice
 from math import inf
-from typing import Any, Self
+from operator import and_
+from typing import Any, ClassVar, Self
 
 from genai_voice.foundation.keys import at, digest, key
 from genai_voice.foundation.table import (
     BinaryAttribute,
     BooleanAttribute,
+    Change,
+    Condition,
     Item,
     ListAttribute,
     NumberAttribute,
@@ -21,6 +27,7 @@ MAX_MS = 10.0**15 - 1
 _BRIEF = [
     *("pk", "sk", "kind", "session_id", "status", "started_at", "ended_at"),
     *("created_at", "message_count", "transcript_bytes"),
+    *("handed_off_since", "with_person", "exposures", "counted"),
 ]
 
 
@@ -29,6 +36,8 @@ def session_pk(app: str, session: str) -> str:
 
 
 class ConversationRow(Item, discriminator="conversation"):
+    """A conversation exists once it has a status: before that there may be exposures of its session."""
+
     session_id = UnicodeAttribute()
     status = UnicodeAttribute()
     started_at = NumberAttribute()  # epoch ms
@@ -46,10 +55,24 @@ class ConversationRow(Item, discriminator="conversation"):
     with_person: ListAttribute[Any] = ListAttribute(
         of=NumberAttribute, null=True
     )  # [from, until, ...] before
+    experiment_variant = UnicodeAttribute(null=True)  # the one that was assigned last
+    exposures: ListAttribute[Any] = ListAttribute(null=True)  # [[experiment, variant], ...] of its session
+    counted: ListAttribute[Any] = ListAttribute(
+        of=NumberAttribute, null=True
+    )  # the Outcome that the sums of its experiments hold of it
 
     @classmethod
     def of(cls, app: str, session: str) -> Self:
         return cls(session_pk(app, session), key("CONVERSATION"))
+
+    def unchanged(self, *names: str) -> Condition:
+        """That these attributes are as they were read."""
+        row = type(self)
+        read = [(getattr(row, name), getattr(self, name)) for name in names]
+        same: Condition = reduce(
+            and_, (each.does_not_exist() if value is None else each == value for each, value in read)
+        )
+        return same
 
     @staticmethod
     def list_key(app: str, status: str | None = None) -> str:
@@ -122,6 +145,39 @@ class ConversationRow(Item, discriminator="conversation"):
         closed = list(found.with_person or ())
         spans = list(zip(closed[::2], closed[1::2], strict=True))
         return [*spans, *([(found.handed_off_since, inf)] if found.handed_off_since is not None else [])]
+
+
+class TallyRow(Item, discriminator="tally"):
+    """A share of the sums of one variant: each is spread over SHARDS rows, so that none becomes hot."""
+
+    variant_id = UnicodeAttribute()
+    exposures = NumberAttribute(null=True)
+    conversations = NumberAttribute(null=True)
+    resolved = NumberAttribute(null=True)
+    handed_off = NumberAttribute(null=True)
+    abandoned = NumberAttribute(null=True)
+    duration_ms = NumberAttribute(null=True)
+    duration_ms_squared = NumberAttribute(null=True)
+    messages = NumberAttribute(null=True)
+    messages_squared = NumberAttribute(null=True)
+
+    SHARDS: ClassVar = 8
+
+    @classmethod
+    def of(cls, app: str, experiment_id: str, variant_id: str, shard: int) -> Self:
+        sort_key = key("TALLY", variant_id, "SHARD", str(shard % cls.SHARDS))
+        return cls(key("APP", app, "EXPERIMENT", experiment_id), sort_key, variant_id=variant_id)
+
+    def plus(self, additions: Mapping[str, int]) -> Change:
+        """Adds to the sums by their names."""
+        named = type(self).variant_id.set(self.variant_id)
+        return Change(self, [named, *(getattr(type(self), name).add(n) for name, n in additions.items())])
+
+    @classmethod
+    def of_experiment(cls, app: str, experiment_id: str) -> Iterator[Self]:
+        """All shares of all variants."""
+        prefix = cls.sk.startswith("TALLY#")
+        return cls.query(key("APP", app, "EXPERIMENT", experiment_id), prefix, consistent_read=True)
 
 
 class TranscriptPart(Item, discriminator="transcript"):

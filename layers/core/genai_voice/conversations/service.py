@@ -7,6 +7,7 @@ from typing import NamedTuple, cast
 
 from pydantic_core import from_json, to_json
 
+from genai_voice.conversations import tallies
 from genai_voice.conversations.lifecycle import ENDED, ends, is_agents, next_status, refusing
 from genai_voice.conversations.model import (
     ConversationFacts,
@@ -16,6 +17,7 @@ from genai_voice.conversations.model import (
     ConversationView,
     TranscriptItem,
 )
+from genai_voice.conversations.outcomes import Outcome, outcome
 from genai_voice.conversations.rows import ConversationRow, MessageRow, TranscriptPart
 from genai_voice.conversations.transcripts import pack, reply_bytes, unpack
 from genai_voice.foundation.clock import back_off, now_ms, time_ordered_id
@@ -31,6 +33,9 @@ PAGE = 100
 LAST_MESSAGES = 100
 """Messages in which the agent's last answer is looked for, where there is no transcript."""
 _ROW_BYTES = 1_000  # of a listed conversation besides its transcript, about
+MAX_EXPERIMENTS = 20
+"""That a session takes part in: each adds an item to the transaction in which its conversation ends."""
+
 _ATTEMPTS = 12
 _KEPT_S = 3600  # of a replaced transcript's parts: whoever has just read where they are can still read them
 
@@ -41,7 +46,8 @@ def save(app: App, request: ConversationSave) -> Ok:
 
     A status that may not follow the stored one is kept silently, and the rest is saved (contract 5.1). Only a
     refused write is followed by a read, to say what stands in its way; an end that the app is told of comes
-    after one. The parts of a transcript over 300 KB (compressed) are stored before the write that points at
+    after one. What a conversation comes to that takes part in experiments is counted in the same write. The
+    parts of a transcript over 300 KB (compressed) are stored before the write that points at
     them; parts that nothing points at any more expire. Raises Busy when other writers win a dozen times
     running.
     """
@@ -51,9 +57,10 @@ def save(app: App, request: ConversationSave) -> Ok:
     ending = request.status in ENDED and "conversation.ended" in app.webhook_events
     for attempt in range(_ATTEMPTS):
         if attempt or ending:
-            stored = _saved(row)
-        if ending and ends(stored.status if stored else None, request.status):
-            written = _end(app, request, transcript, stored)
+            stored = row.stored()
+        ended = ending and ends(stored.status if stored else None, request.status)
+        if ended or (_tells_outcome(request) and stored and stored.exposures):
+            written = _save_together(app, request, transcript, stored, announced=ended)
         else:
             written = _save(app, request, transcript, stored)
         if written:
@@ -101,31 +108,41 @@ def last_answer(app: str, session_id: str) -> str:
 # -- handing over and back ---------------------------------------------------------------------------------
 
 
-def handed_over(app: App, session_id: str) -> Change:
-    """Passes a conversation that exists to a person, whatever its status is: refused where there is none."""
-    return Change(
-        ConversationRow.of(app.slug, session_id),
-        _status(app.slug, "handed_off", None),
-        ConversationRow.status.exists(),
-    )
+def handed_over(app: App, session_id: str, stored: ConversationRow | None = None) -> list[Change]:
+    """Passes a conversation that exists to a person, whatever its status is: refused where there is none. One
+    that takes part in experiments has to be read before, and be unchanged.
+    """
+    row = ConversationRow
+    actions = _status(app.slug, "handed_off", None)
+    if stored is None or not stored.exposures:
+        present: Condition = row.status.exists() & row.exposures.does_not_exist()
+        return [Change(row.of(app.slug, session_id), actions, present)]
+    counts_for = comes_to(stored, "handed_off", stored.ended_at)
+    change = Change(row.of(app.slug, session_id), actions, _still(stored) & _as_long(stored))
+    return tallies.counting(app.slug, change, stored, counts_for)
 
 
 def begun_with_person(
-    app: App, session_id: str, channel: str, messages: Sequence[TranscriptItem]
-) -> tuple[Change, str | None]:
+    app: App,
+    session_id: str,
+    channel: str,
+    messages: Sequence[TranscriptItem],
+    stored: ConversationRow | None,
+) -> tuple[list[Change], str | None]:
     """Creates a conversation that nothing was saved of yet, with a person: refused where there is one. And
     the revision of its transcript, to be expired when it is refused.
     """
-    row = ConversationRow.of(app.slug, session_id)
+    row, now = ConversationRow.of(app.slug, session_id), now_ms()
     transcript = store_transcript(row, messages)
     begun = [
-        *_beginning(app, session_id, now_ms()),
-        ConversationRow.ended_at.set(now_ms()),
+        *_beginning(app, session_id, now),
+        ConversationRow.ended_at.set(now),
         ConversationRow.channel.set(channel),
         *_status(app.slug, "handed_off", None),
     ]
-    unsaved = ConversationRow.status.does_not_exist()
-    return Change(row, [*begun, *transcript.actions], unsaved), transcript.revision
+    change = Change(row, [*begun, *transcript.actions], _still(stored))
+    counts_for = comes_to(stored, "handed_off", now, messages=len(messages))
+    return tallies.counting(app.slug, change, stored, counts_for), transcript.revision
 
 
 def given_back(app: str, session_id: str) -> Change | None:
@@ -146,7 +163,7 @@ def given_back(app: str, session_id: str) -> Change | None:
     return Change(row, actions, _still(row))
 
 
-def end_together(app: App, session_id: str, status: str, change: Change) -> bool:
+def end_together(app: App, session_id: str, status: str, changes: Sequence[Change]) -> bool:
     """Write what ends a conversation, with the announcement where the app asks for it. Answers False when it
     was refused.
     """
@@ -157,9 +174,7 @@ def end_together(app: App, session_id: str, status: str, change: Change) -> bool
         conversationId=digest(app.slug, session_id),
         status=status,
     )
-    if not announced:
-        return change.row.change(change.actions, change.condition)
-    if not write_together([change], inserts=announced):
+    if not _write(changes, announced):
         return False
     outbox.send(announced)
     return True
@@ -175,10 +190,72 @@ def keep_config(app: str, session_id: str, config_hash: str) -> None:
     ConversationRow.of(app, session_id).change([ConversationRow.config_hash.set(config_hash)])
 
 
-def _saved(row: ConversationRow) -> ConversationRow | None:
-    """The conversation as it is now, or None where nothing was saved of it."""
-    stored = row.stored()
-    return stored if stored and stored.status else None
+def _write(changes: Sequence[Change], inserts: Sequence[Item] = ()) -> bool:
+    """A transaction costs double: one only where rows must agree."""
+    if len(changes) == 1 and not inserts:
+        return changes[0].row.change(changes[0].actions, changes[0].condition)
+    return write_together(changes, inserts=inserts)
+
+
+# -- experiments -------------------------------------------------------------------------------------------
+
+
+def exposed(
+    app: str, session_id: str, experiment_id: str, variant_id: str, stored: ConversationRow | None = None
+) -> list[Change]:
+    """Lets a session take part in an experiment: its conversation carries the variant, also one that begins
+    later, and what it has come to or comes to is counted for it.
+
+    One that has come to something or takes part in MAX_EXPERIMENTS has to be read before, and be unchanged:
+    else it is refused.
+    """
+    row = ConversationRow
+    actions = [
+        row.experiment_variant.set(variant_id),
+        row.exposures.set((row.exposures | []).append([[experiment_id, variant_id]])),
+    ]
+    came_to = tallies.counted(stored) or _came_to(stored)
+    if stored is None or came_to is None:
+        goes_on = row.status.does_not_exist() | (row.status == "active")
+        has_come_to_nothing = goes_on & row.counted.does_not_exist() & row.with_person.does_not_exist()
+        has_room = row.exposures[MAX_EXPERIMENTS - 1].does_not_exist()
+        change = Change(row.of(app, session_id), actions, has_come_to_nothing & has_room)
+        return [change, tallies.exposing(app, experiment_id, variant_id, None)]
+    actions.append(row.counted.set(list(came_to)))
+    change = Change(row.of(app, session_id), actions, _still(stored) & _as_long(stored))
+    return [change, tallies.exposing(app, experiment_id, variant_id, came_to)]
+
+
+def _came_to(stored: ConversationRow | None) -> Outcome | None:
+    """What a conversation that was read has come to."""
+    return comes_to(stored, stored.status, stored.ended_at) if stored and stored.status else None
+
+
+def comes_to(
+    stored: ConversationRow | None,
+    status: str,
+    ended_at: float,
+    *,
+    started_at: float | None = None,
+    messages: int | None = None,
+) -> Outcome | None:
+    """What a conversation counts for with this status and this last save: what is stored, and what a save
+    says besides. Times in epoch ms.
+    """
+    had = stored or ConversationRow()
+    return outcome(
+        status,
+        was_handed_off=had.handed_off_since is not None or bool(had.with_person),
+        started_at=had.started_at if had.started_at is not None else started_at or ended_at,
+        ended_at=ended_at,
+        created_at=had.created_at if had.created_at is not None else ended_at,
+        messages=messages if messages is not None else had.message_count or 0,
+    )
+
+
+def _tells_outcome(request: ConversationSave) -> bool:
+    """`active` is no outcome: such a save, one every few seconds, counts nothing."""
+    return request.status not in (None, "active")
 
 
 # -- saving ------------------------------------------------------------------------------------------------
@@ -190,7 +267,7 @@ def _save(
     """One write, at first without knowing what is stored. Answers False when that was refused."""
     row = ConversationRow.of(app.slug, request.session_id)
     replaced = row.exchange(
-        _saving(app, request, transcript, stored),
+        _saving(app, request, transcript, stored, now_ms()),
         _unchanged(request, transcript, stored),
         returning="UPDATED_OLD" if transcript.revision else "NONE",
     )
@@ -201,23 +278,40 @@ def _save(
     return True
 
 
-def _end(
-    app: App, request: ConversationSave, transcript: "Transcript", stored: ConversationRow | None
+def _save_together(
+    app: App,
+    request: ConversationSave,
+    transcript: "Transcript",
+    stored: ConversationRow | None,
+    *,
+    announced: bool,
 ) -> bool:
-    """The same together with the announcement, on the row that was read."""
-    row = ConversationRow.of(app.slug, request.session_id)
-    change = Change(row, _saving(app, request, transcript, stored), _still(stored))
-    if not end_together(app, request.session_id, str(request.status), change):
-        return False
-    if transcript.actions:
+    """The same together with what it counts for, and with the announcement of an end, on the row that was
+    read.
+    """
+    row, now = ConversationRow.of(app.slug, request.session_id), now_ms()
+    status = next_status(stored.status if stored else None, request.status)
+    messages = None if request.messages is None else len(request.messages)
+    counts_for = comes_to(stored, status, now, started_at=request.started_at, messages=messages)
+    unchanged = _still(stored)
+    if stored and messages is None:
+        unchanged &= stored.unchanged("message_count")
+    change = Change(row, _saving(app, request, transcript, stored, now), unchanged)
+    changes = tallies.counting(app.slug, change, stored, counts_for)
+    written = end_together(app, request.session_id, status, changes) if announced else _write(changes)
+    if written and transcript.actions:
         _let_go(row, stored, transcript.revision)
-    return True
+    return written
 
 
 def _saving(
-    app: App, request: ConversationSave, transcript: "Transcript", stored: ConversationRow | None
+    app: App,
+    request: ConversationSave,
+    transcript: "Transcript",
+    stored: ConversationRow | None,
+    now: int,
 ) -> list[Action]:
-    return [*_facts(app, request), *_status(app.slug, request.status, stored), *transcript.actions]
+    return [*_facts(app, request, now), *_status(app.slug, request.status, stored), *transcript.actions]
 
 
 class Transcript(NamedTuple):
@@ -263,8 +357,8 @@ def _beginning(app: App, session_id: str, now: int, started_at: float | None = N
     ]
 
 
-def _facts(app: App, request: ConversationSave) -> list[Action]:
-    row, now = ConversationRow, now_ms()
+def _facts(app: App, request: ConversationSave, now: int) -> list[Action]:
+    row = ConversationRow
     given = (
         (row.channel, request.channel),
         (row.resolution, request.resolution),
@@ -294,16 +388,17 @@ def _status(app: str, requested: str | None, stored: ConversationRow | None) -> 
 
 def _still(stored: ConversationRow | None) -> Condition:
     """That the row is the one that was read, or that there is none yet."""
-    row = ConversationRow
     if stored is None:
-        return row.status.does_not_exist()
-    same: Condition = row.status == stored.status
-    for attribute, value in (
-        (row.transcript_revision, stored.transcript_revision),
-        (row.handed_off_since, stored.handed_off_since),
-    ):
-        same &= attribute.does_not_exist() if value is None else attribute == value
-    return same
+        nothing: Condition = (
+            ConversationRow.status.does_not_exist() & ConversationRow.exposures.does_not_exist()
+        )
+        return nothing
+    return stored.unchanged("status", "transcript_revision", "handed_off_since", "exposures", "counted")
+
+
+def _as_long(stored: ConversationRow) -> Condition:
+    """That nothing was saved of it since it was read."""
+    return stored.unchanged("ended_at", "message_count")
 
 
 def _unchanged(
@@ -316,6 +411,8 @@ def _unchanged(
     if stored is not None:
         return _still(stored)
     wanted = [row.status.does_not_exist() | (row.status != status) for status in _refusing(request)]
+    if _tells_outcome(request):
+        wanted.append(row.exposures.does_not_exist())  # nothing to be counted
     if transcript.actions and not transcript.revision:
         wanted.append(row.transcript_revision.does_not_exist())
     return reduce(and_, wanted) if wanted else None
@@ -323,7 +420,7 @@ def _unchanged(
 
 def _refusing(request: ConversationSave) -> Iterable[str]:
     """`active` is never refused: it is written as a status only where there is none."""
-    return refusing(request.status) if request.status and request.status != "active" else ()
+    return refusing(str(request.status)) if _tells_outcome(request) else ()
 
 
 def _let_go(row: ConversationRow, replaced: ConversationRow | None, present: str | None) -> None:
@@ -377,6 +474,8 @@ def facts(app: str, row: ConversationRow) -> ConversationFacts:
         view["personaVersion"] = row.persona_version
     if row.config_hash is not None:
         view["configHash"] = row.config_hash
+    if row.experiment_variant is not None:
+        view["experimentVariant"] = row.experiment_variant
     return view
 
 

@@ -57,8 +57,7 @@ def request(app: App, request: HandoffRequest) -> Created:
         put_all(parts)
     inserts: list[Item] = [row, *(parts if len(parts) == 1 else ()), *announced]
     for attempt in range(_ATTEMPTS):
-        taken = write_together([conversations.handed_over(app, request.session_id)], inserts=inserts)
-        if taken or _begun(app, request, inserts):
+        if _taken(app, request, inserts, looking=attempt > 0):
             outbox.send(announced)
             return {"id": row.handoff_id}
         back_off(attempt)
@@ -149,12 +148,24 @@ def _new(app: App, request: HandoffRequest) -> tuple[HandoffRow, list[Transcript
     return row, parts
 
 
-def _begun(app: App, request: HandoffRequest, inserts: Sequence[Item]) -> bool:
+def _taken(app: App, request: HandoffRequest, inserts: Sequence[Item], *, looking: bool) -> bool:
+    """Together with its conversation: at first as if that had begun and took part in no experiment, which it
+    nearly always is; after a refusal as it is found.
+    """
+    stored = ConversationRow.of(app.slug, request.session_id).stored() if looking else None
+    if looking and (stored is None or stored.status is None):
+        return _begun(app, request, inserts, stored)
+    return write_together(conversations.handed_over(app, request.session_id, stored), inserts=inserts)
+
+
+def _begun(
+    app: App, request: HandoffRequest, inserts: Sequence[Item], stored: ConversationRow | None
+) -> bool:
     """Together with a conversation that begins by it."""
     begun, revision = conversations.begun_with_person(
-        app, request.session_id, request.channel, request.transcript
+        app, request.session_id, request.channel, request.transcript, stored
     )
-    if write_together([begun], inserts=inserts):
+    if write_together(begun, inserts=inserts):
         return True
     if revision:
         conversations.expire_parts(ConversationRow.of(app.slug, request.session_id), revision)

@@ -1,0 +1,58 @@
+"""Experiments: sessions are assigned variants, and what their conversations come to is compared."""
+
+from genai_voice.experiments import service
+from genai_voice.experiments.model import (
+    Assigned,
+    AssignRequest,
+    ExperimentPage,
+    ExperimentQuery,
+    ExperimentUpdate,
+    NewExperiment,
+    Results,
+    ResultsQuery,
+)
+from genai_voice.foundation.errors import NotFound
+from genai_voice.foundation.model import Created, Ok
+from genai_voice.tenancy import Api, Caller
+
+api = Api()
+
+
+@api.get("/api/experiments")
+def find(caller: Caller, query: ExperimentQuery) -> ExperimentPage:
+    """All experiments, newest first."""
+    return service.find(caller.app.slug, query)
+
+
+@api.post("/api/experiments", scope="manage")
+def create(caller: Caller, body: NewExperiment) -> Created:
+    """Begin an experiment. Names need not be unique."""
+    return service.create(caller.app.slug, body)
+
+
+@api.patch("/api/experiments", scope="manage", raises=(NotFound,))
+def update(caller: Caller, body: ExperimentUpdate) -> Ok:
+    """Stop assigning variants, or go on."""
+    return service.update(caller.app.slug, body)
+
+
+@api.post("/api/experiments/assign", raises=(NotFound,))
+def assign(caller: Caller, body: AssignRequest) -> Assigned:
+    """The variant of a session: drawn by the weights the first time, the same ever after.
+
+    A session that has one keeps it when the experiment is not active any more.
+    """
+    return service.assign(caller.app.slug, body)
+
+
+@api.get("/api/experiments/results", raises=(NotFound,))
+def results(caller: Caller, query: ResultsQuery) -> Results:
+    """What came of the variants so far, with 95 % intervals and each one's difference to the first.
+
+    `srm` tells whether sessions were assigned in another ratio than that of the weights: then results are not
+    to be trusted.
+    """
+    return service.results(caller.app.slug, query)
+
+
+handler = api.handler

@@ -1,0 +1,1 @@
+"""Experiments: sessions are assigned variants, and what their conversations come to is compared."""

@@ -1,0 +1,143 @@
+"""Experiments: what is asked and what is answered."""
+
+from typing import Annotated, Any, ClassVar, NotRequired
+
+from pydantic import AfterValidator, Field
+from pydantic.types import FailFast
+from typing_extensions import TypedDict
+
+from genai_voice.foundation.model import Listing, Name, Request, Scoped, at_most_items, json_at_most, refuse
+
+MAX_VARIANTS = 20
+MAX_VARIANT_ID = 100  # characters
+MAX_CONFIG_BYTES = 10_000
+
+VariantId = Annotated[str, Field(min_length=1, max_length=MAX_VARIANT_ID)]
+Weight = (
+    Annotated[int, Field(ge=0, lt=10**15)] | Annotated[float, Field(ge=0, lt=10**15, allow_inf_nan=False)]
+)
+
+
+class Variant(TypedDict):
+    id: VariantId
+    weight: Weight
+    """Its share is this among the weights of all; 0 is never assigned."""
+    config: NotRequired[Annotated[dict[str, Any], json_at_most(MAX_CONFIG_BYTES)] | None]
+    """What it means, for whoever carries it out: kept as it is."""
+
+
+def _consistent(variants: list[Variant]) -> list[Variant]:
+    ids = [variant["id"] for variant in variants]
+    for place, id_ in enumerate(ids):
+        if id_ in ids[:place]:
+            raise refuse(f"Invalid field: variants[{place}].id (two variants have this id)")
+    if not any(variant["weight"] for variant in variants):
+        raise refuse("Invalid field: variants (a weight must be more than 0)")
+    return variants
+
+
+class NewExperiment(Request):
+    missing: ClassVar[str] = "Name and at least 2 variants required"
+
+    name: Name
+    variants: Annotated[
+        list[Variant],
+        FailFast(),
+        Field(min_length=2, examples=[[{"id": "control", "weight": 1}, {"id": "other", "weight": 1}]]),
+        at_most_items(MAX_VARIANTS),
+        AfterValidator(_consistent),
+    ]
+
+
+class ExperimentUpdate(Request):
+    missing: ClassVar[str] = "experimentId and isActive required"
+
+    experiment_id: Name
+    is_active: bool
+    """False: nobody new is assigned. Who has a variant keeps it, and counts."""
+
+
+class ExperimentQuery(Listing):
+    all: str | None = None
+
+
+class ExperimentView(TypedDict):
+    _id: str
+    _creationTime: float
+    appSlug: str
+    name: str
+    variants: list[Variant]
+    isActive: bool
+    createdAt: float
+
+
+class ExperimentPage(TypedDict):
+    experiments: list[ExperimentView]
+    cursor: NotRequired[str]
+
+
+class AssignRequest(Request):
+    missing: ClassVar[str] = "experimentId and sessionId required"
+
+    experiment_id: Name
+    session_id: Name
+
+
+class Assigned(TypedDict):
+    variantId: str
+    alreadyAssigned: bool
+
+
+# -- results -----------------------------------------------------------------------------------------------
+
+
+class ResultsQuery(Scoped):
+    missing: ClassVar[str] = "experimentId required"
+
+    experiment_id: Name
+
+
+class EstimateView(TypedDict):
+    """With the ends of its 95 % interval: null where one conversation tells nothing of how they differ."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+class Measures(TypedDict):
+    """Null where no conversation has been counted yet. Rates are fractions of the conversations."""
+
+    resolutionRate: EstimateView | None
+    handoffRate: EstimateView | None
+    """Of those that were with a person at any time, whatever became of them."""
+    abandonmentRate: EstimateView | None
+    meanDurationMs: EstimateView | None
+    meanMessages: EstimateView | None
+
+
+class VariantResults(Measures):
+    variantId: str
+    weight: float
+    exposures: int
+    """Sessions that were assigned this variant."""
+    conversations: int
+    """Theirs that have ended or were handed over: those that the rates and means are of."""
+    difference: Measures | None
+    """To the first variant, in the same units; null for the first itself."""
+
+
+class Results(TypedDict):
+    experimentId: str
+    appSlug: str
+    name: str
+    isActive: bool
+    createdAt: float
+    variants: list[VariantResults]
+    """In their stored order."""
+    srm: bool
+    """A sample ratio mismatch: sessions were not assigned in the ratio of the weights."""
+    srmPValue: float | None
+    """Null while too few sessions are assigned to tell."""
+    warning: NotRequired[str]
+    """A sentence for people, where results are not to be trusted."""

@@ -1,0 +1,44 @@
+"""How experiments are stored, and which variant each session was assigned."""
+
+from collections.abc import Iterator
+from typing import Self
+
+from genai_voice.foundation.keys import key
+from genai_voice.foundation.table import BooleanAttribute, CompressedText, Item, UnicodeAttribute
+
+
+class ExperimentRow(Item, discriminator="experiment"):
+    experiment_id = UnicodeAttribute()
+    name = UnicodeAttribute()
+    variants = CompressedText()  # JSON
+    is_active = BooleanAttribute()
+
+    @classmethod
+    def of(cls, app: str, experiment_id: str) -> Self:
+        return cls(key("APP", app), key("EXPERIMENT", experiment_id), experiment_id=experiment_id)
+
+    @classmethod
+    def newest(cls, app: str, before: str | None) -> Iterator[Self]:
+        """Newest first, beginning after position `before` (a sort key)."""
+        every = cls.sk.startswith("EXPERIMENT#")
+        wanted = cls.sk.between("EXPERIMENT#", before.removesuffix("#")) if before else every
+        return cls.query(key("APP", app), wanted, consistent_read=True, scan_index_forward=False)
+
+
+class ExposureRow(Item, discriminator="exposure"):
+    """That a session was assigned a variant: there is one for each, so there is one variant."""
+
+    app = UnicodeAttribute()
+    experiment_id = UnicodeAttribute()
+    session_id = UnicodeAttribute()
+    variant_id = UnicodeAttribute()
+
+    @classmethod
+    def of(cls, app: str, experiment_id: str, session: str) -> Self:
+        return cls(
+            key("APP", app, "EXPERIMENT", experiment_id),
+            key("SESSION", session),
+            app=app,
+            experiment_id=experiment_id,
+            session_id=session,
+        )
