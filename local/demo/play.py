@@ -10,6 +10,7 @@ from typing import Any
 from local.demo.account import Account
 from local.demo.clients import Browser, Json, Service, VoiceAgent, event, new_session, now_ms
 from local.demo.compare import changes, differences, row_id
+from local.demo.quality import assign, grade
 from local.demo.receiver import Receiver
 from local.demo.script import Call, Script, Turn
 from local.demo.steps import Steps, Stop
@@ -62,6 +63,8 @@ class _Play(Steps):
     executed: list[Json] = field(default_factory=list)
     """What the audit must tell of the tool calls."""
     handoff: str | None = None
+    variant: str = ""
+    """Of the experiment."""
 
     def run(self) -> None:
         began = now_ms()
@@ -71,6 +74,7 @@ class _Play(Steps):
             self._turn(turn)
         self._finish(began)
         self._read_back(began)
+        grade(self, self.agent, self.script.scenario)
         if self.handoff:
             take_over(self, self.agent, self.handoff)
         if self.receiver:
@@ -89,6 +93,7 @@ class _Play(Steps):
             "persona", f"{self.name}, voice {persona.get('voice')}: {persona.get('personaTone')}"
         )
         self._open_session(persona)
+        self.variant = assign(self, self.agent)
         tools = self.step("GET /api/tools", lambda: self.agent.get("/api/tools"))["tools"]
         self.same("GET /api/tools", self.script.tools, [tool["name"] for tool in tools])
         for tool in tools:
@@ -308,6 +313,7 @@ class _Play(Steps):
             "messageCount": len(self.transcript),
             "channel": self.script.channel,
             "resolution": "completed",
+            "experimentVariant": self.variant,
             "transcript": self.transcript,
         }
         if self.same(what, [expected], listed):

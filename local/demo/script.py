@@ -7,6 +7,7 @@
                               says its message instead
       calls[]                 tool, parameters, `data` it must answer, `changes` of the scenario's state
                               {list: {id: {key: new value}}}, `brief`: a format of `data` to be shown
+    scenario                  what QA expects of the conversation
     announced[]               events that the app's address is told of, in their order
     ends                      the status in which the conversation must be found afterwards
 
@@ -51,6 +52,7 @@ class Script(_Part):
     tools: list[str]
     state: dict[str, Any] | None
     turns: tuple[Turn, ...]
+    scenario: dict[str, Any]
     announced: tuple[str, ...] = ()
     ends: str
 

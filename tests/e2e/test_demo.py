@@ -40,6 +40,12 @@ def check(played: Ended) -> None:
         "$500M -> $580M: +$80M, 16.0%",
         "authorized: $72.00 for CB-LINEN-SAND-M",
         "handed_off, which a save as resolved did not undo",
+        "block, by a rule of type topic",
+        "warn, by a rule of type financial",
+        "Robin has claimed the handoff, Kim could not any more; it is resolved",
+        "webhooks received, their signatures verified: guardrail.blocked, handoff.created, handoff.claimed,",
+        'QA of this conversation, "Hands a damaged item over": 4 of 4 checks passed',
+        '"How to greet": this session has the variant',
         "All as it should be: 3 conversations, ",
     ):
         assert shown in played.stdout

@@ -111,15 +111,10 @@ def find(app: str, query: HandoffQuery) -> HandoffPage:
     first = fitting(matching, _size, PAGE)
     parts = Item.find_all(place for row in first for place in _part_keys(row))
     page: HandoffPage = {"handoffs": [_view(app, parts, row) for row in first]}
-    last = (
-        first[-1]
-        if len(first) < len(matching)
-        else listed[looked_at - 1]
-        if len(listed) > looked_at
-        else None
-    )
-    if last is not None:
-        page["cursor"] = sealed_cursor([last.sk], *scope)
+    if len(first) < len(matching):
+        page["cursor"] = sealed_cursor([first[-1].sk], *scope)
+    elif len(listed) > looked_at:
+        page["cursor"] = sealed_cursor([listed[looked_at - 1].sk], *scope)
     return page
 
 
