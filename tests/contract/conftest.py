@@ -10,8 +10,8 @@ def _needs_engine(engine: None) -> None:
     """Every test here talks to the table."""
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def gemini() -> Iterator[Gemini]:
-    """A server in place of Gemini, which answers as when all is well."""
+    """A server in place of Gemini, which answers as when all is well. Other folders do without one."""
     with serving_gemini() as gemini, asked_instead(gemini):
         yield gemini
