@@ -133,6 +133,8 @@ MISSING = {"error": "Name and at least 2 variants required"}
         ({"variants": [PAIR[0], {"id": "b", "weight": -0.1}]}, "Invalid field: variants[1].weight"),
         ({"variants": [PAIR[0], {"id": "b", "weight": "1"}]}, "Invalid field: variants[1].weight"),
         ({"variants": [PAIR[0], {"id": "b", "weight": 1e15}]}, "Invalid field: variants[1].weight"),
+        ({"variants": [PAIR[0], {"id": "b", "weight": 1e-101}]}, "Invalid field: variants[1].weight"),
+        ({"variants": [PAIR[0], {"id": "b", "weight": True}]}, "Invalid field: variants[1].weight"),
         (
             {"variants": [{"id": "a", "weight": 0}, {"id": "b", "weight": 0.0}]},
             "Invalid field: variants (a weight must be more than 0)",
@@ -278,8 +280,8 @@ def test_200_who_ask_at_once_for_one_session_get_one_variant_and_one_was_first()
 
 
 @pytest.mark.usefixtures("strict")
-def test_whom_the_weights_change_under_gets_what_was_stored_first() -> None:
-    """Whoever draws another variant than the one that another request has stored meanwhile answers that."""
+def test_whoever_comes_second_answers_what_was_stored_first() -> None:
+    """Also where it is another variant than the hash draws."""
     app = new_app()
     made = create(app)
     other = {"control": "warm", "warm": "control"}[draw(made, "s", [("control", 1), ("warm", 1)])]

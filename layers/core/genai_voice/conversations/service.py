@@ -32,10 +32,10 @@ from genai_voice.webhooks import outbox
 PAGE = 100
 LAST_MESSAGES = 100
 """Messages in which the agent's last answer is looked for, where there is no transcript."""
-_ROW_BYTES = 1_000  # of a listed conversation besides its transcript, about
 MAX_EXPERIMENTS = 20
 """That a session takes part in: each adds an item to the transaction in which its conversation ends."""
 
+_ROW_BYTES = 1_000  # of a listed conversation besides its transcript, about
 _ATTEMPTS = 12
 _KEPT_S = 3600  # of a replaced transcript's parts: whoever has just read where they are can still read them
 
@@ -47,9 +47,8 @@ def save(app: App, request: ConversationSave) -> Ok:
     A status that may not follow the stored one is kept silently, and the rest is saved (contract 5.1). Only a
     refused write is followed by a read, to say what stands in its way; an end that the app is told of comes
     after one. What a conversation comes to that takes part in experiments is counted in the same write. The
-    parts of a transcript over 300 KB (compressed) are stored before the write that points at
-    them; parts that nothing points at any more expire. Raises Busy when other writers win a dozen times
-    running.
+    parts of a transcript over 300 KB (compressed) are stored before the write that points at them; parts that
+    nothing points at any more expire. Raises Busy when other writers win a dozen times running.
     """
     row = ConversationRow.of(app.slug, request.session_id)
     transcript = Transcript() if request.messages is None else store_transcript(row, request.messages)
@@ -118,7 +117,7 @@ def handed_over(app: App, session_id: str, stored: ConversationRow | None = None
         present: Condition = row.status.exists() & row.exposures.does_not_exist()
         return [Change(row.of(app.slug, session_id), actions, present)]
     counts_for = comes_to(stored, "handed_off", stored.ended_at)
-    change = Change(row.of(app.slug, session_id), actions, _still(stored) & _as_long(stored))
+    change = Change(row.of(app.slug, session_id), actions, _still(stored) & _not_saved_since(stored))
     return tallies.counting(app.slug, change, stored, counts_for)
 
 
@@ -222,7 +221,7 @@ def exposed(
         change = Change(row.of(app, session_id), actions, has_come_to_nothing & has_room)
         return [change, tallies.exposing(app, experiment_id, variant_id, None)]
     actions.append(row.counted.set(list(came_to)))
-    change = Change(row.of(app, session_id), actions, _still(stored) & _as_long(stored))
+    change = Change(row.of(app, session_id), actions, _still(stored) & _not_saved_since(stored))
     return [change, tallies.exposing(app, experiment_id, variant_id, came_to)]
 
 
@@ -396,7 +395,7 @@ def _still(stored: ConversationRow | None) -> Condition:
     return stored.unchanged("status", "transcript_revision", "handed_off_since", "exposures", "counted")
 
 
-def _as_long(stored: ConversationRow) -> Condition:
+def _not_saved_since(stored: ConversationRow) -> Condition:
     """That nothing was saved of it since it was read."""
     return stored.unchanged("ended_at", "message_count")
 

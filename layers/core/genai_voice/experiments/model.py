@@ -6,21 +6,27 @@ from pydantic import AfterValidator, Field
 from pydantic.types import FailFast
 from typing_extensions import TypedDict
 
-from genai_voice.foundation.model import Listing, Name, Request, Scoped, at_most_items, json_at_most, refuse
+from genai_voice.foundation.model import (
+    Amount,
+    Listing,
+    Name,
+    Request,
+    Scoped,
+    at_most_items,
+    json_at_most,
+    refuse,
+)
 
 MAX_VARIANTS = 20
 MAX_VARIANT_ID = 100  # characters
 MAX_CONFIG_BYTES = 10_000
 
 VariantId = Annotated[str, Field(min_length=1, max_length=MAX_VARIANT_ID)]
-Weight = (
-    Annotated[int, Field(ge=0, lt=10**15)] | Annotated[float, Field(ge=0, lt=10**15, allow_inf_nan=False)]
-)
 
 
 class Variant(TypedDict):
     id: VariantId
-    weight: Weight
+    weight: Amount
     """Its share is this among the weights of all; 0 is never assigned."""
     config: NotRequired[Annotated[dict[str, Any], json_at_most(MAX_CONFIG_BYTES)] | None]
     """What it means, for whoever carries it out: kept as it is."""

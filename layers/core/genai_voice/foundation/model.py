@@ -94,10 +94,12 @@ Number = (
     | Annotated[float, Field(gt=-_LARGEST, lt=_LARGEST, allow_inf_nan=False), AfterValidator(_storable)]
 )
 """Finite; 0 or 1e-100 <= |x| < 1e15. Neither "5" nor true."""
-Time = (
+Amount = (
     Annotated[int, Field(ge=0, lt=_LARGEST)]
     | Annotated[float, Field(ge=0, lt=_LARGEST, allow_inf_nan=False), AfterValidator(_storable)]
 )
+"""A number that is not negative."""
+Time = Amount
 """Epoch milliseconds, fractions allowed."""
 
 
