@@ -195,6 +195,14 @@ def test_scenarios_are_filtered_by_whether_they_are_active() -> None:
         assert {each["_id"] for each in scenarios_of(app, active=active)} == expected
 
 
+def test_an_index_that_still_knows_a_scenario_as_active_is_not_believed() -> None:
+    app = new_app()
+    made = scenario(app, tags=["smoke"], isActive=False)
+    ScenarioRow.of(app.slug, made).change([ScenarioRow.gsi2pk.set(ScenarioRow.list_key(app.slug, True))])
+    assert scenarios_of(app, active="true") == []
+    assert suite(app, tag="smoke", responses={made: "x"})["total"] == 0
+
+
 def test_scenarios_come_in_pages_of_a_hundred() -> None:
     app = new_app()
     made = [scenario(app, str(number), isActive=number % 2 == 0) for number in range(205)]
