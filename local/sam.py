@@ -26,7 +26,7 @@ from local import connection, data_folder, engines, first_run, tables
 from local.build import BUILT, SAM, build
 from local.connection import NO_CREDENTIALS, REAL_CREDENTIALS, Connection
 from local.errors import LocalError
-from local.greeting import greeting
+from local.greeting import gemini_note, greeting
 from local.processes import start_leashed, stop
 from local.project import Project
 from local.run import functions_environment
@@ -36,6 +36,8 @@ from local.template import CloudFormationLoader, Template
 TEMPLATE = BUILT / "local.json"
 """What was built, with the variables of this machine: `sam local` passes no others on."""
 _START_S = 180
+_GIVEN = ("GEMINI_API_KEY", "GOOGLE_API_KEY", "GEMINI_BASE_URL")
+"""Declared for `sam local`, which takes their values from the environment: keys get into no file."""
 _STOP_S = 30.0  # SAM removes its containers first
 
 
@@ -117,6 +119,7 @@ async def _start(
             "DYNAMODB_ENDPOINT": engine.endpoint.replace(host.listen, host.reach),
             "DEPLOYMENT_SECRET_ARN": arn,
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": aws.endpoint.replace(host.listen, host.reach),
+            **dict.fromkeys(_GIVEN, ""),
         }
     )
     served = ["--port", str(port), "--warm-containers", "LAZY", "--no-watch"]
@@ -127,7 +130,7 @@ async def _start(
     opened.callback(connection.forget, project.data)
     words = greeting(
         *(table.address, secret, project.log, engine.note),
-        gemini="not asked: functions in containers get no key",
+        gemini=gemini_note(environ),
         code="Edited code needs another start.",
     )
     return sam, "\n".join([*lines, words])

@@ -25,7 +25,7 @@ def find_scenarios(caller: Caller, query: ScenarioQuery) -> ScenarioPage:
     return scenarios.find(caller.app.slug, query)
 
 
-@api.post("/api/qa/scenarios")
+@api.post("/api/qa/scenarios", scope="manage")
 def save_scenario(caller: Caller, body: ScenarioSave) -> Created:
     """Say what an agent must master. A scenario of the same name is replaced."""
     return scenarios.save(caller.app.slug, body)
@@ -37,7 +37,7 @@ def find_runs(caller: Caller, query: RunQuery) -> QaRunPage:
     return runs.find(caller.app.slug, query)
 
 
-@api.post("/api/qa/runs", raises=(NotFound, UpstreamFailed))
+@api.post("/api/qa/runs", scope="manage", raises=(NotFound, UpstreamFailed))
 def run(caller: Caller, body: QaRunRequest) -> RunReply:
     """Grade an answer to a scenario, or the one that the agent has given in a stored conversation.
 
@@ -46,7 +46,7 @@ def run(caller: Caller, body: QaRunRequest) -> RunReply:
     return runs.run(caller.app.slug, body)
 
 
-@api.post("/api/qa/suites/run")
+@api.post("/api/qa/suites/run", scope="manage")
 def run_suite(caller: Caller, body: SuiteRequest) -> SuiteReply:
     """Grade the answers to many scenarios, those of a tag or those named, at most 50 at once.
 

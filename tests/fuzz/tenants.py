@@ -12,8 +12,10 @@ Json = dict[str, Any]
 MINE, OTHER = "demo-dentist", "demo-ecommerce"
 SECRET = "only-a-sample"
 MARKER = "said-to-the-other-tenant"
-OF_THE_OTHER = (MARKER, "lookup_order", "CB-2025")
-"""Words that stand in its rows alone: what it was told, its tools, the orders of its scenario."""
+OF_THE_OTHER = (MARKER, "lookup_order", "CB-2025", f"Greeting of {OTHER}")
+"""Words that stand in its rows alone: what it was told, its tools, the orders of its scenario, the experiment
+among its samples.
+"""
 
 
 def open_session(address: str) -> str:

@@ -490,6 +490,18 @@ def test_with_guardrails_off_no_sample_leaves_a_row(
     assert rows(slug, "sample") == before
 
 
+def test_a_block_that_the_table_does_not_take_is_answered_all_the_same(log: StringIO) -> None:
+    app = guarded()
+    id_ = rule(app, "blocked_topic", "gun")
+    check(app, "a hat")
+    throttled = (400, {"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "x"})
+    with answers(*[throttled] * 50):
+        assert check(app, "buy a gun")["allowed"] is False
+    line = json.loads(log.getvalue().splitlines()[-1])
+    assert (line["message"], line["app"], line["rules"]) == ("violations lost", app.slug, [id_])
+    assert "buy a gun" not in log.getvalue()
+
+
 # -- what is announced -------------------------------------------------------------------------------------
 
 TOLD: dict[str, Any] = {

@@ -10,9 +10,12 @@ import pytest
 import time_machine
 from genai_voice.conversations.rows import ConversationRow
 from genai_voice.foundation.keys import key
+from genai_voice.foundation.work import WorkFailed
+from genai_voice.handoffs.rows import HandoffRow
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields
 from genai_voice.tools import registry
+from pynamodb.expressions.operand import Path
 
 from tests.integration.test_retries import PLAIN_CONFLICT, cancelled
 from tests.support.https import Names
@@ -273,7 +276,7 @@ def test_of_many_who_claim_at_once_one_wins() -> None:
         won = [who for who, reply in zip(people, replies, strict=True) if reply.status == 200]
         assert len(won) == 1
         lost = {reply.text for reply in replies if reply.status != 200}
-        assert lost == {'{"error":"Handoff already claimed by somebody else"}'}
+        assert lost == {'{"error":"Handoff already claimed"}'}
         assert one(app, made)["assignedAgent"] == won[0]
         told = [each for each in announced(app) if each["handoffId"] == made]
         assert [each.get("assignedAgent") for each in told] == [None, won[0]]
@@ -375,7 +378,7 @@ def test_whoever_claims_has_it_until_it_is_resolved() -> None:
     found = one(app, made)
     assert (found["status"], found["assignedAgent"], found["claimedAt"]) == ("claimed", "ada", NOW * 1000)
     other = patch(app, made, "claimed", assignedAgent="bob")
-    assert (other.status, other.json) == (409, {"error": "Handoff already claimed by somebody else"})
+    assert (other.status, other.json) == (409, {"error": "Handoff already claimed"})
     with time_machine.travel(NOW + 120, tick=False):
         assert patch(app, made, "resolved", assignedAgent="bob").status == 200
     found = one(app, made)
@@ -464,6 +467,27 @@ def test_what_is_with_nobody_is_given_back_to_nobody() -> None:
     save(app, status="abandoned")
     assert patch(app, made, "resolved", returnToAgent=True).status == 200
     assert (one(app, made)["status"], conversation(app)["status"]) == ("resolved", "abandoned")
+
+
+def test_what_is_resolved_can_be_given_back_later() -> None:
+    app = new_app()
+    made = hand_over(app)
+    patch(app, made, "resolved")
+    assert conversation(app)["status"] == "handed_off"
+    assert patch(app, made, "resolved", returnToAgent=True).status == 200
+    assert conversation(app)["status"] == "active"
+
+
+def test_what_somebody_else_has_claimed_is_not_given_back() -> None:
+    app = new_app()
+    hers, other = hand_over(app), hand_over(app)
+    patch(app, hers, "claimed", assignedAgent="ada")
+    refused = patch(app, other, "resolved", returnToAgent=True)
+    assert (refused.status, refused.json["error"]) == (
+        *(409, "Another handoff of this conversation is claimed: resolve without returnToAgent"),
+    )
+    assert [one(app, other)["status"], conversation(app)["status"]] == ["pending", "handed_off"]
+    assert patch(app, other, "resolved").status == 200
 
 
 def test_a_step_that_was_taken_before_gives_back_nothing_again() -> None:
@@ -570,6 +594,33 @@ def test_a_claim_that_comes_just_before_wins_over_the_expiry() -> None:
     assert one(app, made)["status"] == "claimed"
 
 
+def test_what_is_claimed_and_put_back_meanwhile_does_not_expire() -> None:
+    app = new_app(handoff_expiration_seconds=600)
+    with time_machine.travel(NOW, tick=False):
+        made = hand_over(app)
+
+    def claim_and_put_back(_: int) -> None:
+        patch(app, made, "claimed", assignedAgent="ada")
+        patch(app, made, "pending")
+
+    with before_call("UpdateItem", claim_and_put_back, at=(1,)):
+        sweep_at(NOW + 600)
+    assert one(app, made)["status"] == "pending"
+
+
+def test_one_that_cannot_expire_keeps_no_other_from_it() -> None:
+    app = new_app(handoff_expiration_seconds=600)
+    with time_machine.travel(NOW, tick=False):
+        made = [hand_over(app, str(number)) for number in range(4)]
+    broken = HandoffRow.of(app.slug, made[0])
+    broken.change([Path("session_id").set(5)])  # no text where one must be
+    with pytest.raises(WorkFailed):
+        sweep_at(NOW + 600)
+    found = [HandoffRow.of(app.slug, each).stored() for each in made[1:]]
+    assert [each.status for each in found] == ["expired"] * 3
+    broken.remove()
+
+
 def test_what_is_put_back_has_its_time_again() -> None:
     app = new_app(handoff_expiration_seconds=600)
     with time_machine.travel(NOW, tick=False):
@@ -619,6 +670,14 @@ def test_an_agent_that_is_muted_runs_no_tools_until_the_conversation_is_its_own_
     assert (audit["status"], json.loads(audit["result"])) == ("error", WITH_PERSON)
     patch(app, made, "resolved", returnToAgent=True)
     assert execute(app, toolCallId="c")["success"] is True
+
+
+def test_a_call_that_is_refused_counts_in_the_rate() -> None:
+    app = new_app(mute_agent_after_handoff=True, max_actions_per_turn=2)
+    hand_over(app)
+    body = {"sessionId": "s", "toolName": "lookup_metric"}
+    replies = [app.post("/api/tools/execute", body).status for _ in range(3)]
+    assert replies == [200, 200, 429]
 
 
 def test_a_conversation_that_was_saved_as_handed_off_mutes_too() -> None:

@@ -677,6 +677,13 @@ def test_a_conversation_that_is_not_there_is_told_after_the_scenario() -> None:
 # -- suites ------------------------------------------------------------------------------------------------
 
 
+def test_one_answer_with_strange_tools_takes_nothing_from_the_others() -> None:
+    app = new_app()
+    ids = [scenario(app, name) for name in "ab"]
+    answers = {ids[0]: "fine", ids[1]: {"responseText": "fine", "calledTools": None}}
+    assert suite(app, scenarioIds=ids, responses=answers)["errors"] == 0
+
+
 def suite(app: Client, **body: Any) -> Any:
     reply = app.post("/api/qa/suites/run", body)
     assert reply.status == 200, reply.text

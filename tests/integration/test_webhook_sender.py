@@ -14,9 +14,11 @@ from inspect import signature
 from io import StringIO
 from typing import Any
 
+import boto3
 import pytest
 import time_machine
 from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.work import WorkFailed
 from genai_voice.tenancy import apps, webhooks
 from genai_voice.tenancy.fields import AppFields
 from genai_voice.tenancy.rows import AppRow
@@ -29,7 +31,7 @@ from tests.conftest import STRICT
 from tests.support.https import Behaviour, Names, Received, Server, drip, endless, hang, raw, reply, serving
 from tests.support.service import Client, new_app, sweep
 from tests.support.webhooks import Queue, announced, deliver, many_announced, stored
-from tests.support.wire import Cut, before_call, cut, lost_answer
+from tests.support.wire import Cut, answers, before_call, cut, lost_answer
 
 HOST = "hooks.tools.example"
 NOON = 1_767_268_800.0  # 2026-01-01T12:00:00Z
@@ -189,6 +191,25 @@ def test_what_fails_at_first_is_delivered_later_under_the_same_id(
     assert ids(server) == [row.delivery_id] * 3
     assert len({request.headers["webhook-timestamp"] for request in server.requests}) == 3
     verified(server.requests[-1], secret)
+
+
+def test_what_fails_on_our_side_uses_up_no_attempt(server: Server, app: Client) -> None:
+    row = announced(app)
+    throttled = (400, {"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "x"})
+    for _ in range(MAX_ATTEMPTS + 1):
+        with answers(*[throttled] * 50), pytest.raises(WorkFailed):
+            deliver(row)
+    deliver(row)
+    assert (stored(row).status, attempts(row)) == ("delivered", [200])
+
+
+def test_messages_of_an_app_are_a_group_of_their_own(app: Client, queue: Queue) -> None:
+    """So that SQS serves the apps fairly, however slow the receiver of one is."""
+    app.post("/api/handoffs", {"sessionId": "s", "reason": "r", "transcript": []})
+    client = boto3.client("sqs")
+    names = {"MessageSystemAttributeNames": ["MessageGroupId"]}
+    [message] = client.receive_message(QueueUrl=queue.url, **names)["Messages"]
+    assert message["Attributes"]["MessageGroupId"] == app.slug
 
 
 def test_it_is_given_up_after_eight_attempts_of_which_the_last_wait_for_the_sweep(

@@ -163,6 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128  # connections that wait: more than five are refused otherwise
     gemini: Gemini
 
     def handle_error(self, *_: object) -> None:

@@ -76,7 +76,7 @@ def store_samples(app: str) -> None:
     scenario.insert()
     for experiment_id in EXPERIMENTS:
         experiment = ExperimentRow.of(app, experiment_id)
-        experiment.name, experiment.is_active = "Greeting", True
+        experiment.name, experiment.is_active = f"Greeting of {app}", True
         experiment.variants = '[{"id":"control","weight":1},{"id":"warm","weight":1}]'
         experiment.created_at = 1767225600000
         experiment.insert()

@@ -187,6 +187,8 @@ def test_another_process_finds_the_table(shared: Service, tmp_path: Path) -> Non
         "region": "us-east-1",
         "deployment_secret_file": str(shared.project.data / "deployment-secret"),
         "address": shared.address,
+        "webhook_queue_url": "",  # this project has no queue
+        "outgoing_local_ca": str(shared.project.data / "authority.pem"),
     }
     client = Service(
         Project(tmp_path / "other"),

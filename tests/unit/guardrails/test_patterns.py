@@ -9,6 +9,16 @@ from genai_voice.guardrails.patterns import expression, keywords, refusal
 LISTS = ["blocked_topic", "jailbreak_detection", "topic_boundary"]
 
 
+def test_text_that_is_taken_as_it_is_may_hold_ascii_alone() -> None:
+    assert refusal("regex", "\\Q\uff08\\E") == r"between \Q and \E there may be ASCII alone"
+    assert refusal("regex", r"\Q(\E\uff08") is None
+
+
+def test_an_expression_of_too_many_steps_is_refused() -> None:
+    assert "10,000 steps" in (problem("regex", "[a-j].{50,100}" * 70 + "z") or "")
+    assert problem("regex", r"\w{50,100}") is None
+
+
 @pytest.mark.parametrize(
     ("pattern", "words"),
     [

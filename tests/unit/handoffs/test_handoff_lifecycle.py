@@ -12,10 +12,10 @@ CASES = [
     ("pending", None, "claimed", "ada", True),
     ("pending", None, "claimed", None, True),
     ("claimed", "ada", "claimed", "ada", False),
-    ("claimed", "ada", "claimed", "bob", "Handoff already claimed by somebody else"),
-    ("claimed", "ada", "claimed", None, "Handoff already claimed by somebody else"),
-    ("claimed", None, "claimed", None, "Handoff already claimed by somebody else"),
-    ("claimed", None, "claimed", "ada", "Handoff already claimed by somebody else"),
+    ("claimed", "ada", "claimed", "bob", "Handoff already claimed"),
+    ("claimed", "ada", "claimed", None, "Handoff already claimed"),
+    ("claimed", None, "claimed", None, "Handoff already claimed"),
+    ("claimed", None, "claimed", "ada", "Handoff already claimed"),
     ("resolved", "ada", "claimed", "ada", "Handoff already resolved"),
     ("expired", None, "claimed", "ada", "Handoff has expired: set it back to pending first"),
     ("pending", None, "resolved", None, True),
@@ -28,7 +28,7 @@ CASES = [
     ("resolved", None, "pending", None, "Handoff already resolved"),
     ("pending", None, "expired", None, True),
     ("expired", None, "expired", None, False),
-    ("claimed", "ada", "expired", None, "Handoff already claimed by somebody else"),
+    ("claimed", "ada", "expired", None, "Handoff already claimed"),
     ("resolved", None, "expired", None, "Handoff already resolved"),
 ]
 

@@ -163,14 +163,14 @@ def test_what_is_no_array_of_verdicts_is_unusable(answer: Any) -> None:
         scores(answer, CRITERIA)
 
 
-@pytest.mark.parametrize("text", ["[1]", "```json\n[1]\n```", "```\n[1]\n```", " \n```json\n[1]\n```\n"])
+@pytest.mark.parametrize(
+    "text", ["[1]", "```json\n[1]\n```", "```\n[1]\n```", "```JSON [1]```", "Here:\n```json\n[1]\n```\nDone."]
+)
 def test_a_fenced_block_is_opened(text: str) -> None:
     assert unfenced(text) == [1]
 
 
-@pytest.mark.parametrize(
-    "text", ["", "[1", "All passed.", "```json\n[1\n```", "[NaN]", "Here:\n```json\n[1]\n```"]
-)
+@pytest.mark.parametrize("text", ["", "[1", "All passed.", "```json\n[1\n```", "[NaN]", "Here: [1]"])
 def test_other_text_is_no_json(text: str) -> None:
     with pytest.raises(Unusable, match="no JSON"):
         unfenced(text)

@@ -61,6 +61,8 @@ def test_a_request_that_policy_keeps_in_fails_at_once() -> None:
         pytest.param("Thu, 01 Jan 2026 12:01:00 -0000", 1, 60, id="a date without a zone"),
         pytest.param("Thu, 01 Jan 2026 11:00:00 GMT", 1, 5, id="a date that has passed"),
         pytest.param("Sun, 01 Jan 2090 12:00:00 GMT", 1, 3_600, id="a date far away"),
+        pytest.param(f"Thu, 01 Jan 2026 12:01:00 +{'9' * 20}", 1, 5, id="a date of a zone that is nowhere"),
+        pytest.param(f"Thu, 01 Jan {'9' * 20} 12:01:00 GMT", 1, 5, id="a year that no clock will show"),
         *(pytest.param(text, 1, 5, id=text or "empty") for text in ("", "-60", "1.5", "soon", "٣", "6e1")),
         pytest.param(None, 1, 5, id="absent"),
     ],

@@ -177,5 +177,5 @@ def _fill(row: ConversationRow, items: list[TranscriptItem]) -> bool:
         stored = row.stored()
         if stored and stored.transcript_revision == transcript.revision:  # its own write, sent again
             return True
-        expire_parts(row, transcript.revision)
+        expire_parts(row.pk, transcript.revision)
     return False

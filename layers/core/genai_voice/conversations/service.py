@@ -65,6 +65,8 @@ def save(app: App, request: ConversationSave) -> Ok:
         if written:
             return {"ok": True}
         back_off(attempt)
+    if transcript.revision:
+        expire_parts(row.pk, transcript.revision)
     raise Busy("Too many saves of this conversation at once: try again")
 
 
@@ -427,16 +429,16 @@ def _let_go(row: ConversationRow, replaced: ConversationRow | None, present: str
     own.
     """
     if replaced and replaced.transcript_revision not in (None, present):
-        expire_parts(row, replaced.transcript_revision)
+        expire_parts(row.pk, replaced.transcript_revision)
 
 
-def expire_parts(row: ConversationRow, revision: str) -> None:
+def expire_parts(pk: str, revision: str) -> None:
     """Let the parts of this revision go, an hour from now: whoever has just read where they are can read
     them.
     """
-    for pk, sk in row.part_keys(revision):
+    for place in TranscriptPart.keys_of(pk, revision):
         expiry = TranscriptPart.expires_at.set(now_ms() // 1000 + _KEPT_S)
-        TranscriptPart(pk, sk).change([expiry], TranscriptPart.pk.exists())
+        TranscriptPart(*place).change([expiry], TranscriptPart.pk.exists())
 
 
 # -- listing -----------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """What conversations come to, summed up by the variants of the experiments that they take part in.
 
 The sums change in the transactions that change what is counted, by the difference to what the conversation's
-row says was counted before: so they are what its experiments' conversations say, whatever races or dies.
+row says was counted before: so they are what its experiments' conversations say, whatever races or dies. What
+operators fill in later (`backfill`) changes no sums.
 """
 
 import random

@@ -11,8 +11,6 @@ from genai_voice.handoffs.rows import HandoffRow
 from genai_voice.webhooks import outbox
 from genai_voice.webhooks.rows import DeliveryRow
 
-_PAGE = 50
-
 
 class Kind(NamedTuple):
     rows: type[Item]
@@ -20,22 +18,31 @@ class Kind(NamedTuple):
     """Gets rows of which only the keys are known. Some may be gone by then, or not due any more, and some are
     handed on twice.
     """
+    page: int
+    """How many at a time: what one of them raises keeps those of its page."""
 
 
 KINDS = {
-    "delivery": Kind(DeliveryRow, outbox.send),
-    "handoff": Kind(HandoffRow, desk.expire),
+    "delivery": Kind(DeliveryRow, outbox.send, 50),
+    "handoff": Kind(HandoffRow, desk.expire, 1),
 }
 
 
 def sweep(kind: str, time_is_left: Callable[[], bool]) -> int:
     """Hand on what is due of this kind, page by page, the longest waiting first in each partition. Answers
     how many there were. What time does not suffice for is found by the next sweep.
+
+    A page that fails keeps no other from its turn: the first fault is raised after all of them.
     """
-    rows, hand_on = KINDS[kind]
-    due = rows.all_due(now_ms())
-    swept = 0
-    while time_is_left() and (page := list(islice(due, _PAGE))):
-        hand_on(page)
+    rows, hand_on, size = KINDS[kind]
+    due, swept = rows.all_due(now_ms()), 0
+    fault: Exception | None = None
+    while time_is_left() and (page := list(islice(due, size))):
+        try:
+            hand_on(page)
+        except Exception as reason:  # the workers' loop: it is raised below
+            fault = fault or reason
         swept += len(page)
+    if fault:
+        raise fault
     return swept

@@ -107,9 +107,9 @@ def degrees_of_freedom(first: Sample, other: Sample) -> float:
 
 
 def _around(value: float, variance: float, freedom: float) -> Estimate:
-    if variance == inf:
+    if variance in (0, inf):  # values that are all the same, few as they are, tell nothing of how they vary
         return Estimate(value, -inf, inf)
-    half = t_quantile(freedom) * sqrt(variance) if variance else 0.0
+    half = t_quantile(freedom) * sqrt(variance)
     return Estimate(value, value - half, value + half)
 
 

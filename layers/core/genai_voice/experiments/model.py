@@ -104,7 +104,9 @@ class ResultsQuery(Scoped):
 
 
 class EstimateView(TypedDict):
-    """With the ends of its 95 % interval: null where one conversation tells nothing of how they differ."""
+    """With the ends of its 95 % interval: null where the conversations tell nothing of how they
+    vary: of a mean where there is one, or all are alike.
+    """
 
     value: float
     low: float | None

@@ -3,7 +3,7 @@ or what anybody said.
 """
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from traceback import FrameSummary
 from typing import TYPE_CHECKING, Any
@@ -91,3 +91,8 @@ def report_upstream_failure(upstream: str, kind: str, status: int | None) -> Non
     quote a key or what somebody said.
     """
     logger().warning("upstream failed", upstream=upstream, error=kind, status=status)
+
+
+def report_lost_violations(app: str, session: str, rules: Sequence[str]) -> None:
+    """What a check has found and answered, and the table did not take."""
+    logger().error("violations lost", app=app, session=session, rules=rules)

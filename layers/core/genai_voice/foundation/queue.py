@@ -4,7 +4,7 @@ so a message that is lost costs time and nothing else.
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from genai_voice.foundation.log import report_lost_nudge
@@ -16,18 +16,31 @@ MAX_DELAY_S = 900
 _BATCH = 10  # messages of one SendMessageBatch, SQS's limit
 
 
-def nudge(url: str | None, bodies: Sequence[str], delay_s: int = 0) -> None:
-    """Send these messages, to be delivered after `delay_s` seconds (at most MAX_DELAY_S). Never raises: the
-    sweep finds what was due all the same. Without a queue (None) it is left to the sweep.
+class Message(NamedTuple):
+    body: str
+    group: str
+    """The app. SQS serves groups fairly: one whose work takes long does not hold back the others' (fair
+    queues, which a standard queue is where its messages have a group).
+    """
+
+
+def nudge(url: str | None, messages: Sequence[Message], delay_s: int = 0) -> None:
+    """Send these, to be delivered after `delay_s` seconds (at most MAX_DELAY_S). Never raises: the sweep
+    finds what was due all the same. Without a queue (None) it is left to the sweep.
     """
     if url is None:
         return
     from botocore.exceptions import BotoCoreError, ClientError
 
-    for start in range(0, len(bodies), _BATCH):
+    for start in range(0, len(messages), _BATCH):
         entries = [
-            {"Id": str(place), "MessageBody": body, "DelaySeconds": delay_s}
-            for place, body in enumerate(bodies[start : start + _BATCH])
+            {
+                "Id": str(place),
+                "MessageBody": message.body,
+                "MessageGroupId": message.group,
+                "DelaySeconds": delay_s,
+            }
+            for place, message in enumerate(messages[start : start + _BATCH])
         ]
         try:
             reply = _client(url).send_message_batch(QueueUrl=url, Entries=entries)
@@ -49,5 +62,5 @@ def _client(url: str) -> Any:
         "sqs",
         region_name=settings().region,
         endpoint_url=f"{place.scheme}://{place.netloc}",
-        config=Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2}),
+        config=Config(connect_timeout=0.5, read_timeout=1, retries={"total_max_attempts": 1}),
     )

@@ -80,7 +80,7 @@ def _from_secrets_manager(arn: str) -> str:
     from botocore.config import Config
     from botocore.session import get_session
 
-    patience = Config(connect_timeout=1, read_timeout=3)
+    patience = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 2})
     client: Any = get_session().create_client(
         "secretsmanager", region_name=settings().region, config=patience
     )
@@ -94,7 +94,7 @@ def provider_key(variable: str) -> str | None:
     Raises SettingsError where there is a provider secret that cannot be read.
     """
     arn, given = settings().provider_secret_arn, getattr(settings(), variable.lower())
-    return given or (_provided_keys(arn).get(variable) if arn else None) or None
+    return (given or "").strip() or (_provided_keys(arn).get(variable) if arn else None) or None
 
 
 def _provided_keys(arn: str) -> dict[str, str]:

@@ -217,9 +217,10 @@ class Item(Model):
     @classmethod
     def all_due(cls, until_ms: float) -> Iterator[Self]:
         """Where the items of this kind are that fell due until then: keys alone, as the index knows them. In
-        each of DUE_SHARDS partitions the longest waiting first.
+        each of DUE_SHARDS partitions the longest waiting first; the partitions in another order each time, so
+        that none is always last.
         """
-        for shard in range(DUE_SHARDS):
+        for shard in random.sample(range(DUE_SHARDS), DUE_SHARDS):
             yield from cls.query(cls._due_partition(shard), cls.due_at <= until_ms, index_name="due")
 
     def stored(self) -> Self | None:

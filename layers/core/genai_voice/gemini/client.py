@@ -12,7 +12,7 @@ may quote a prompt, are in neither.
 import asyncio
 import logging
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from http import HTTPStatus
@@ -138,7 +138,7 @@ def _asked(key: str, timeout_s: float, call: Callable[["AsyncClient"], Awaitable
     from httpx2 import HTTPError, TimeoutException
 
     try:
-        answer = asyncio.run(_in_time(timeout_s, call, _client(key, settings().gemini_base_url)))
+        answer = _run(_in_time(timeout_s, call, _client(key, settings().gemini_base_url)))
     except APIError as refused:
         raise _failed(refused, _refusal(refused.code), refused.code) from None
     except (TimeoutError, TimeoutException) as late:
@@ -150,6 +150,16 @@ def _asked(key: str, timeout_s: float, call: Callable[["AsyncClient"], Awaitable
     if not answer:
         raise _failed(None, _NO_ANSWER)
     return answer
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """As asyncio.run, which would wait for the look-up of a name that is still going on when time is up."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
 
 
 async def _in_time(timeout_s: float, call: Callable[["AsyncClient"], Awaitable[T]], client: "Client") -> T:

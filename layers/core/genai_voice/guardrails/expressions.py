@@ -6,18 +6,22 @@ from typing import Any
 
 from genai_voice.guardrails.readings import Span
 
+MAX_STEPS = 10_000
+"""Of RE2's program: a byte of a text may take as many."""
 _SENTINEL = "\U0010fffd\U0010fffc\U0010fffb"  # for private use, in no text but one that asks for it
 
 
 @lru_cache(4096)
 def fault(pattern: str) -> str | None:
-    """Why RE2 cannot compile this, or None."""
+    """Why RE2 cannot compile this, or would take too long over a text; else None."""
     import re2
 
     try:
-        re2.compile(pattern, _options())
+        compiled = re2.compile(pattern, _options())
     except re2.error as reason:
         return str(reason.args[0], "utf-8", "replace")
+    if compiled.programsize > MAX_STEPS:
+        return f"it compiles to more than {MAX_STEPS:,} steps: use smaller repetitions"
     return None
 
 

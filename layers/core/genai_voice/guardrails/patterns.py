@@ -57,6 +57,8 @@ def nothing_in(type_: str) -> str:
 def _refusal_of_expression(pattern: str) -> str | None:
     if any(piece[0] == r"\C" for piece in _PIECE.finditer(pattern)):
         return r"\C matches a part of a character"
+    if any(piece[0].startswith(r"\Q") and not piece[0].isascii() for piece in _PIECE.finditer(pattern)):
+        return r"between \Q and \E there may be ASCII alone"
     if any(count > MAX_REPETITIONS for count in _repetitions(pattern)):
         return f"a repetition of more than {MAX_REPETITIONS}"
     return None

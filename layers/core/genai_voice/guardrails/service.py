@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from genai_voice.foundation.clock import back_off, now_ms, time_ordered_id
 from genai_voice.foundation.errors import Busy
+from genai_voice.foundation.log import report_lost_violations
 from genai_voice.foundation.table import Change, write_together
 from genai_voice.guardrails import rulesets
 from genai_voice.guardrails.model import CheckReply, CheckRequest, Rule, Violated
@@ -23,14 +24,18 @@ def check(app: App, request: CheckRequest) -> CheckReply:
     """Which rules the text violates, oldest first, and whether it may be said. Where it violates none nothing
     is written, and where the app's guardrails are off nothing is read.
 
-    Raises Busy when what was found could not be stored.
+    What was found is answered also when the table does not take it: that is logged, by ids alone.
     """
     if not app.guardrails_enabled:
         return {"allowed": True, "violations": []}
     ruleset = rulesets.current(app.slug)
     violated = ruleset.violated(request.content)
     if violated:
-        _record(app, request, violated, ruleset.masked(request.content)[:_CONTENT])
+        content = ruleset.masked(request.content)[:_CONTENT]
+        try:
+            _record(app, request, violated, content)
+        except Busy:  # a client that is not told in time lets the text through
+            report_lost_violations(app.slug, request.session_id, [rule.id for rule in violated])
     return {
         "allowed": not any(rule.blocks for rule in violated),
         "violations": [_shown(rule) for rule in violated],

@@ -19,7 +19,7 @@ from genai_voice.conversations import service as conversations
 from genai_voice.conversations.rows import ConversationRow, TranscriptPart
 from genai_voice.conversations.transcripts import pack, reply_bytes, unpack
 from genai_voice.foundation.clock import back_off, now_ms, time_ordered_id
-from genai_voice.foundation.errors import Busy, NotFound
+from genai_voice.foundation.errors import Busy, Conflict, NotFound
 from genai_voice.foundation.model import Created, Ok
 from genai_voice.foundation.pages import REPLY_BYTES, fitting, opened_cursor, sealed_cursor
 from genai_voice.foundation.table import Action, Change, Item, put_all, write_together
@@ -61,6 +61,7 @@ def request(app: App, request: HandoffRequest) -> Created:
             outbox.send(announced)
             return {"id": row.handoff_id}
         back_off(attempt)
+    conversations.expire_parts(row.pk, row.transcript_revision)
     raise Busy("Too many saves of this conversation at once: try again")
 
 
@@ -163,7 +164,7 @@ def _begun(
     if write_together(begun, inserts=inserts):
         return True
     if revision:
-        conversations.expire_parts(ConversationRow.of(app.slug, request.session_id), revision)
+        conversations.expire_parts(ConversationRow.of(app.slug, request.session_id).pk, revision)
     return False
 
 
@@ -186,12 +187,16 @@ def _updated(app: App, stored: HandoffRow, request: HandoffUpdate) -> bool:
     """Answers False when it was changed meanwhile."""
     kept = _judgements(request)
     if not moves(stored.status, stored.assigned_agent, request.status, request.assigned_agent):
-        return not kept or stored.change(kept, stored.unchanged())
+        changes = [Change(stored, kept, stored.unchanged())] if kept else []
+        if request.return_to_agent and not _others(stored, "pending", "claimed"):
+            changes += _back(app, stored)
+        return not changes or _write(changes)
     actions = [*kept, *_status(stored, request.status), *_step(app, stored, request)]
     changes = [Change(stored, actions, stored.unchanged())]
     if request.return_to_agent:
-        back = conversations.given_back(app.slug, stored.session_id)
-        changes += [back] if back else []
+        if _others(stored, "claimed"):
+            raise Conflict("Another handoff of this conversation is claimed: resolve without returnToAgent")
+        changes += _back(app, stored)
     agent = request.assigned_agent if request.status == "claimed" else stored.assigned_agent
     event = _EVENTS.get(request.status)
     announced = _announced(app, event, stored, **({"assignedAgent": agent} if agent else {})) if event else []
@@ -203,6 +208,20 @@ def _updated(app: App, stored: HandoffRow, request: HandoffUpdate) -> bool:
     if written:
         outbox.send(announced)
     return written
+
+
+def _back(app: App, stored: HandoffRow) -> list[Change]:
+    """Gives the conversation back, where it is with a person."""
+    back = conversations.given_back(app.slug, stored.session_id)
+    return [back] if back else []
+
+
+def _others(stored: HandoffRow, *statuses: str) -> bool:
+    """Whether the session has another handoff of these statuses: somebody has it, or a reply that was lost is
+    asked for again, and by then it waits for another person.
+    """
+    rows = HandoffRow.in_session(stored.app, stored.session_id)
+    return any(row.status in statuses for row in rows if row.handoff_id != stored.handoff_id)
 
 
 def _expire(stored: HandoffRow) -> None:

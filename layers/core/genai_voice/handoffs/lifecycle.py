@@ -28,7 +28,7 @@ def moves(stored: str, holder: str | None, requested: str, agent: str | None) ->
 
 _REASONS: Final = {
     "pending": "Handoff is pending",
-    "claimed": "Handoff already claimed by somebody else",
+    "claimed": "Handoff already claimed",
     "resolved": "Handoff already resolved",
     "expired": "Handoff has expired: set it back to pending first",
 }

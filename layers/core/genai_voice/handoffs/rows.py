@@ -59,10 +59,11 @@ class HandoffRow(Item, discriminator="handoff"):
         return cls.whole(cls.query(cls.session_key(app, session), prefix, index_name="gsi1"))
 
     def unchanged(self) -> Condition:
-        """That it has still the status and the holder that were read."""
+        """That it has still the status, the holder and the time to expire that were read."""
         row, holder = type(self), type(self).assigned_agent
         same_holder = holder == self.assigned_agent if self.assigned_agent else holder.does_not_exist()
-        same: Condition = (row.status == self.status) & same_holder
+        due = row.due_at.does_not_exist() if self.due_at is None else row.due_at == self.due_at
+        same: Condition = (row.status == self.status) & same_holder & due
         return same
 
 

@@ -7,6 +7,7 @@ and why.
 
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -32,7 +33,7 @@ Answer with a JSON array that has one object for each criterion, in their order:
 """
 
 
-_FENCED = re.compile(r"```(?:json)?\s*\n(.*)\n\s*```", re.DOTALL)
+_FENCED = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL | re.IGNORECASE)
 
 
 class Unusable(Exception):
@@ -93,11 +94,10 @@ def schema(criteria: Iterable[Criterion]) -> dict[str, Any]:
 
 def unfenced(text: str) -> Any:
     """The JSON of an answer that came as a fenced block, as models write them. Raises Unusable."""
-    found = _FENCED.fullmatch(text.strip())
-    try:
-        return from_json(found[1] if found else text, allow_inf_nan=False)
-    except ValueError:
-        raise Unusable("it was no JSON") from None
+    for each in (text, *(found[1] for found in _FENCED.finditer(text))):
+        with suppress(ValueError):
+            return from_json(each, allow_inf_nan=False)
+    raise Unusable("it was no JSON")
 
 
 def scores(answer: object, criteria: Iterable[Criterion]) -> list[JudgeScore]:

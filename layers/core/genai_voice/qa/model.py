@@ -15,7 +15,6 @@ from pydantic import (
     model_validator,
 )
 from pydantic.types import FailFast
-from pydantic_core import PydanticUseDefault
 from typing_extensions import TypedDict
 
 from genai_voice.foundation.model import (
@@ -98,7 +97,7 @@ class Turn(TypedDict):
     content: Annotated[str, AfterValidator(_not_blank)]
 
 
-Phrases = Annotated[list[str], FailFast(), at_most_items(MAX_PHRASES)]
+Phrases = Annotated[list[str], Field(fail_fast=True), at_most_items(MAX_PHRASES)]
 
 
 class Expectations(TypedDict, total=False):
@@ -192,9 +191,7 @@ class ScenarioPage(TypedDict):
 
 
 def _if_array(value: object) -> object:
-    if not isinstance(value, list):
-        raise PydanticUseDefault
-    return value
+    return value if isinstance(value, list) else []
 
 
 ResponseText = Annotated[str, at_most(MAX_RESPONSE_BYTES)]
@@ -206,8 +203,13 @@ CalledTools = Annotated[
     WithJsonSchema({"items": {"type": "string", "maxLength": 1000}, "maxItems": MAX_TOOLS}),
 ]
 """What is no array is []."""
+Ids = Annotated[list[Name], Field(min_length=1, fail_fast=True), at_most_items(MAX_SUITE)]
 JudgeRuns = OrDefault[Annotated[int, Field(ge=1, le=MAX_JUDGE_RUNS)]]
 """How often the judge is asked: the majority decides each criterion."""
+
+
+_LOOKED_UP = {"responseText", "calledTools", "handoffTriggered"}
+"""What a stored conversation says itself."""
 
 
 class QaRunRequest(Request):
@@ -235,7 +237,9 @@ class QaRunRequest(Request):
     @model_validator(mode="before")
     @classmethod
     def _has_an_answer(cls, data: Mapping[str, Any]) -> Mapping[str, Any]:
-        if data.get("fromConversation") is not True and data.get("responseText") is None:
+        if data.get("fromConversation") is True:
+            return {name: value for name, value in data.items() if name not in _LOOKED_UP}
+        if data.get("responseText") is None:
             raise refuse(cls.missing)
         return data
 
@@ -355,9 +359,9 @@ class SuiteRequest(Request):
     model_config = ConfigDict(json_schema_extra={"examples": [{"tag": "smoke", "responses": {}}]})
 
     tag: Label | None = None
-    scenario_ids: Annotated[list[Name], FailFast(), Field(min_length=1), at_most_items(MAX_SUITE)] | None = (
-        None
-    )
+    scenario_ids: (
+        Annotated[list[Name], Field(min_length=1, fail_fast=True), at_most_items(MAX_SUITE)] | None
+    ) = None
     responses: Annotated[dict[str, ResponseText | Answer], AfterValidator(_sized)] | None = None
     """The answer to each scenario by its id, as text or with the tools that were called."""
     from_conversations: Annotated[dict[str, Name], AfterValidator(_sized)] | None = None

@@ -1,5 +1,6 @@
 """How scenarios, their runs and the last results of each are stored."""
 
+from collections.abc import Iterator
 from typing import Any, Self
 
 from pydantic_core import from_json, to_json
@@ -84,12 +85,11 @@ class RunRow(Item, discriminator="qa_run"):
         return key("APP", app, "QA_SCENARIO", scenario_id, "RUNS")
 
     @classmethod
-    def newest(cls, app: str, since_ms: float, before: str | None, limit: int) -> list[Self]:
+    def newest(cls, app: str, since_ms: float, before: str | None, limit: int) -> Iterator[Self]:
         """Those from `since_ms` on (epoch ms), newest first, beginning after position `before`."""
         wanted = cls.sk.between(*_between(since_ms, before))
         partition = key("APP", app, "QA_RUN")
-        found = cls.query(partition, wanted, consistent_read=True, scan_index_forward=False, limit=limit)
-        return list(found)
+        return cls.query(partition, wanted, consistent_read=True, scan_index_forward=False, limit=limit)
 
     @classmethod
     def newest_of(

@@ -50,13 +50,12 @@ def find(app: str, query: RunQuery) -> QaRunPage:
     before = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else None
     if query.scenario_id:
         listed = RunRow.newest_of(app, query.scenario_id, since, before, query.limit + 1)
-        rows = RunRow.whole(listed[: query.limit])
+        views, last = fill(RunRow.whole(listed[: query.limit]), partial(_view, app))
+        if last is None and len(listed) > query.limit:
+            last = listed[query.limit - 1]
     else:
-        listed = RunRow.newest(app, since, before, query.limit + 1)
-        rows = iter(listed[: query.limit])
-    views, last = fill(rows, partial(_view, app))
-    if last is None and len(listed) > query.limit:
-        last = listed[query.limit - 1]
+        newest = RunRow.newest(app, since, before, query.limit + 1)
+        views, last = fill(newest, partial(_view, app), query.limit)
     page: QaRunPage = {"runs": views}
     if last is not None:
         page["cursor"] = sealed_cursor([last.sk], *scope)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from itertools import islice
+from time import monotonic
 
 from genai_voice.foundation.errors import BadRequest, Busy, NotFound, UpstreamFailed
 from genai_voice.foundation.pages import opened_cursor, sealed_cursor
@@ -14,8 +15,10 @@ from genai_voice.qa.rows import RecentRow, ScenarioRow
 
 LOOKED_AT = 500
 """Active scenarios that are looked at for a tag; `cursor` goes on after them."""
+READ_S = 6
+"""In which conversations are read, of the 29 s of a function."""
 JUDGE_S = 18
-"""That the judge has for all of them, of the 29 s of a function."""
+"""That the judge has then, for all of them."""
 
 
 def run(app: str, request: SuiteRequest) -> SuiteReply:
@@ -24,6 +27,7 @@ def run(app: str, request: SuiteRequest) -> SuiteReply:
 
     Cut off in between, the runs kept until then stay.
     """
+    read_until = monotonic() + READ_S
     ids, cursor = _chosen(app, request)
     scenarios = [ScenarioRow.of(app, each) for each in ids]
     recents = [RecentRow.of(app, each) for each in ids]
@@ -37,7 +41,10 @@ def run(app: str, request: SuiteRequest) -> SuiteReply:
             results[id_] = _error(id_, "Scenario not found")
             continue
         session = (request.from_conversations or {}).get(id_)
-        answer = conversation(session) if session else _given(request, id_)
+        if session and monotonic() > read_until:
+            answer: Answer | str = "There was no time to read this conversation: run it in another call"
+        else:
+            answer = conversation(session) if session else _given(request, id_)
         if isinstance(answer, str):
             results[id_] = _error(id_, answer, scenario.name)
         else:

@@ -4,10 +4,10 @@ table.
 read tool, state, window, claim ── done before ──────> its result, for a `toolCallId` that is sent again
           │                    └── in flight ────────> its result once it is there, or Busy
           │
-    with a person ──> audit, {success: false}, in an app that mutes its agent after a handoff
-          │
     over the limit ──> TooManyRequests, nothing written
     count in the window  (only where the app has a limit; one conditional write)
+          │
+    with a person ──> audit, {success: false}, in an app that mutes its agent after a handoff
           │
     unknown tool, bad parameters, no implementation ──> audit, {success: false}
           │
@@ -56,10 +56,11 @@ def execute(app: App, request: ExecuteRequest, trace_id: str | None) -> ToolResu
         first = call.claim.first_result(found.claim) if call.claim else None
         if first is not None:
             return first
-        if found.conversation and found.conversation.status == "handed_off":
-            return call.refuse("Conversation is with a person")
         if app.max_actions_per_turn:
             _count(call, found.window)
+        is_muted = found.conversation is not None and found.conversation.status == "handed_off"
+        if is_muted and call.answer is None:
+            return call.refuse("Conversation is with a person")
         try:
             return _run(call, found)
         except _Lost:

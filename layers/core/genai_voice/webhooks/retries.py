@@ -54,6 +54,6 @@ def _asked_s(retry_after: str | None, now_ms: float) -> float:
         return float(text)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0
     return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - now_ms / 1000

@@ -81,6 +81,11 @@ class DeliveryRow(Item, discriminator="delivery"):
         leased: Condition = DeliveryRow.due_at == self.due_at
         return leased
 
+    def is_in_its_round(self) -> Condition:
+        """That no replay has begun since it was claimed: that one is to be sent by itself."""
+        in_round: Condition = DeliveryRow.claims >= self.claims
+        return in_round
+
     def ends(self, status: DeliveryStatus, now: int) -> list[Action]:
         """It is delivered or given up, and kept for a while."""
         return [

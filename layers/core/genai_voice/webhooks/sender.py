@@ -8,6 +8,7 @@ it.
 """
 
 from time import perf_counter
+from typing import NamedTuple
 
 from genai_voice.foundation import outgoing
 from genai_voice.foundation.clock import now_ms
@@ -24,55 +25,63 @@ SECONDS = 8.0
 """Of an attempt in all: look-up, connection, request and the head of the answer."""
 
 
-class Hindered(Exception):
-    """Nothing can be sent as things are. The message says what an operator may change, and then redrive."""
+class Way(NamedTuple):
+    address: str
+    secrets: list[str]
+
+
+class Hindrance(NamedTuple):
+    """Nothing can be sent as things are."""
+
+    reason: str
+    """What an operator may change, and then redrive."""
 
 
 def deliver(app: str, delivery_id: str, *, seconds: float = SECONDS) -> str:
     """Make the attempt that is due, if one is. Answers in a word what the delivery is now: delivered, failed,
     or pending (another attempt is planned); `not due` and `overtaken` leave it to others.
     """
+    way = _way(app)  # before an attempt is counted: what fails here is no fault of the receiver's
     row = DeliveryRow.of(app, delivery_id).claimed(now_ms())
     if row is None:
         return "not due"
-    try:
-        address, headers = _prepared(row)
-    except Hindered as reason:
-        attempt = Attempt(at=now_ms(), duration_ms=0, error=str(reason))  # type: ignore[no-untyped-call]
+    if row.claims > MAX_ATTEMPTS:
+        way = Hindrance("It was begun as often as it may be, and at last nobody came to record the outcome.")
+    if isinstance(way, Hindrance):
+        attempt = Attempt(at=now_ms(), duration_ms=0, error=way.reason)  # type: ignore[no-untyped-call]
         return _record(row, attempt, Next("failed"))
-    attempt, following = _attempt(row, address, headers, seconds)
+    attempt, following = _attempt(row, way, seconds)
     if attempt.status == GONE:
-        webhooks.disable(app, address)
+        webhooks.disable(app, way.address)
     return _record(row, attempt, following)
 
 
-def _prepared(row: DeliveryRow) -> tuple[str, dict[str, str]]:
-    """The address and the headers. Raises Hindered."""
-    app = AppRow.load(row.app)
-    if row.claims > MAX_ATTEMPTS:
-        raise Hindered("It was begun as often as it may be, and at last nobody came to record the outcome.")
+def _way(slug: str) -> "Way | Hindrance":
+    """Where an app's webhooks go and what signs them, or why nothing can be sent."""
+    app = AppRow.load(slug)
     if app is None or not app.is_active:
-        raise Hindered("The app is disabled.")
+        return Hindrance("The app is disabled.")
     address = app.handoff_webhook_url
     if not address:
-        raise Hindered("The app has no address for webhooks.")
+        return Hindrance("The app has no address for webhooks.")
     if address == app.webhook_disabled:
-        raise Hindered("The address has answered 410, and nothing is sent to it until it is enabled.")
+        return Hindrance("The address has answered 410, and nothing is sent to it until it is enabled.")
     try:
-        secrets = webhooks.live_secrets(app)
+        return Way(address, webhooks.live_secrets(app))
     except Unreadable:
-        raise Hindered("The signing secret can no longer be read: rotate it.") from None
-    headers = {"content-type": "application/json"}
-    return address, headers | signed_headers(secrets, row.delivery_id, now_ms(), row.payload)
+        return Hindrance("The signing secret can no longer be read: rotate it.")
 
 
-def _attempt(row: DeliveryRow, address: str, headers: dict[str, str], seconds: float) -> tuple[Attempt, Next]:
+def _attempt(row: DeliveryRow, way: Way, seconds: float) -> tuple[Attempt, Next]:
     """One request, and what follows from its answer. The body of that is nobody's business."""
     at, started = now_ms(), perf_counter()
     attempt = Attempt(at=at)  # type: ignore[no-untyped-call]
-    body = row.payload.encode()
+    body, headers = row.payload.encode(), {"content-type": "application/json"}
+    headers |= signed_headers(way.secrets, row.delivery_id, now_ms(), row.payload)
     try:
-        answer = outgoing.send("POST", address, headers=headers, body=body, seconds=seconds, reads_body=False)
+        answer = outgoing.send(
+            "POST", way.address, headers=headers, body=body, seconds=seconds, reads_body=False
+        )
     except outgoing.Failed as reason:
         attempt.error = str(reason)
         following = after_error(int(row.claims), for_good=isinstance(reason, outgoing.PolicyRefused))
@@ -93,7 +102,8 @@ def _record(row: DeliveryRow, attempt: Attempt, following: Next) -> str:
     elif following.status == "failed":
         actions, condition = row.ends("failed", now), row.is_leased()
     else:
-        actions, condition = row.ends("delivered", now), DeliveryRow.status.is_in("pending", "failed")
+        undelivered = DeliveryRow.status.is_in("pending", "failed")
+        actions, condition = row.ends("delivered", now), undelivered & row.is_in_its_round()
     if not row.change([*actions, row.tried(attempt)], condition):
         return "overtaken"
     if following.status == "pending" and following.wait_s <= MAX_DELAY_S:
