@@ -58,9 +58,9 @@ def store_samples(app: str) -> None:
     session = AgentSessionRow.of(app, AGENT_SESSION, session_id=AGENT_SESSION, runtime="pi", status="active")
     session.created_at, session.run_count = 1767225600000, 0
     session.insert()
-    for handoff_id, session in zip(HANDOFFS, ("abc123", "def456"), strict=True):
+    for handoff_id, end in zip(HANDOFFS, ("abc123", "def456"), strict=True):
         handoff = HandoffRow.of(app, handoff_id)
-        handoff.session_id, handoff.channel = f"session-1767225600000-{session}", "web"
+        handoff.session_id, handoff.channel = f"session-1767225600000-{end}", "web"
         handoff.reason, handoff.priority, handoff.status = "user_requested", "normal", "pending"
         handoff.gsi1pk, handoff.gsi1sk = handoff.session_key(app, handoff.session_id), handoff.sk
         handoff.created_at, handoff.transcript_revision, handoff.transcript_bytes = 1767225600000, "", 0
