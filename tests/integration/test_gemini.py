@@ -17,6 +17,7 @@ from genai_voice.gemini.client import TOKEN_S, NotJson, api_key, generate_json, 
 from genai_voice.gemini.model import LiveConfig
 
 from tests.support.gemini import WORDS, Answer, Gemini, blocked, drip, failure, hang, raw, said, text, token
+from tests.support.https import Names
 from tests.support.service import template
 
 PROMPT = "Be kind. Ünïcode."
@@ -264,3 +265,18 @@ def test_the_first_key_that_there_is_is_taken(
         monkeypatch.setenv(name, value)
     settings.cache_clear()
     assert api_key("GOOGLE_API_KEY", "GEMINI_API_KEY") == found
+
+
+def test_a_look_up_that_takes_long_is_cut_too(
+    gemini: Gemini, names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GEMINI_BASE_URL", "http://gemini.example")
+    settings.cache_clear()
+    names.speaking.clear()
+    began = time.monotonic()
+    try:
+        with pytest.raises(UpstreamFailed, match="in time"):
+            generate(timeout_s=0.3, attempts=1)
+        assert time.monotonic() - began < 10
+    finally:
+        names.speaking.set()

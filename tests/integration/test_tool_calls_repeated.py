@@ -13,7 +13,10 @@ from zlib import compress
 
 import pytest
 import time_machine
+from genai_voice.conversations.rows import ConversationRow
 from genai_voice.demos.rows import StateRow
+from genai_voice.tenancy import apps
+from genai_voice.tenancy.fields import AppFields
 from genai_voice.tools import registry
 from genai_voice.tools.rows import CallRow, ToolRow
 
@@ -277,17 +280,22 @@ def test_who_waits_too_long_is_told_so(server: Server, clock: time_machine.Trave
     assert audited(app) == []
 
 
-@pytest.mark.parametrize("removed", [False, True], ids=["there", "removed"])
+@pytest.mark.parametrize("meanwhile", ["nothing", "the tool is removed", "a person takes over"])
 def test_a_result_that_the_table_did_not_take_is_written_again_and_not_asked_for_again(
-    server: Server, removed: bool
+    server: Server, meanwhile: str
 ) -> None:
     """Others' transactions were in the way, six times."""
     app = with_endpoint(server)
+    apps.update_app(app.slug, AppFields.model_validate({"muteAgentAfterHandoff": True}))
     app.get("/api/tools")
+    changed = meanwhile != "nothing"
 
     def answer_and_remove(wire: Any) -> None:
-        if removed:
+        if meanwhile == "the tool is removed":
             ToolRow.of(app.slug, "open_door").delete()
+        elif meanwhile == "a person takes over":
+            row = ConversationRow.of(app.slug, "s")
+            row.change([ConversationRow.status.set("handed_off")])
         numbered(server)(wire)
 
     server.act = answer_and_remove
@@ -298,7 +306,7 @@ def test_a_result_that_the_table_did_not_take_is_written_again_and_not_asked_for
         "CancellationReasons": reasons,
     }
 
-    with answers(*[None] * (2 + removed), *[(400, refused)] * 6):
+    with answers(*[None] * (2 + changed), *[(400, refused)] * 6):
         result = send(app, OPEN)
 
     assert result.json == {"success": True, "data": 1}
