@@ -25,7 +25,7 @@ from genai_voice.foundation.errors import Busy, NotFound
 from genai_voice.foundation.keys import at, digest
 from genai_voice.foundation.model import Ok
 from genai_voice.foundation.pages import REPLY_BYTES, fill, fitting, opened_cursor, sealed_cursor
-from genai_voice.foundation.table import Action, Change, Condition, Item, put_all, write_together
+from genai_voice.foundation.table import Action, Change, Condition, Item, put_all, write
 from genai_voice.tenancy.model import App
 from genai_voice.webhooks import outbox
 
@@ -175,7 +175,7 @@ def end_together(app: App, session_id: str, status: str, changes: Sequence[Chang
         conversationId=digest(app.slug, session_id),
         status=status,
     )
-    if not _write(changes, announced):
+    if not write(changes, inserts=announced):
         return False
     outbox.send(announced)
     return True
@@ -189,13 +189,6 @@ def keep_config(app: str, session_id: str, config_hash: str) -> None:
     no status is no conversation, is in no list, and becomes one with its first save.
     """
     ConversationRow.of(app, session_id).change([ConversationRow.config_hash.set(config_hash)])
-
-
-def _write(changes: Sequence[Change], inserts: Sequence[Item] = ()) -> bool:
-    """A transaction costs double: one only where rows must agree."""
-    if len(changes) == 1 and not inserts:
-        return changes[0].row.change(changes[0].actions, changes[0].condition)
-    return write_together(changes, inserts=inserts)
 
 
 # -- experiments -------------------------------------------------------------------------------------------
@@ -299,7 +292,7 @@ def _save_together(
         unchanged &= stored.unchanged("message_count")
     change = Change(row, _saving(app, request, transcript, stored, now), unchanged)
     changes = tallies.counting(app.slug, change, stored, counts_for)
-    written = end_together(app, request.session_id, status, changes) if announced else _write(changes)
+    written = end_together(app, request.session_id, status, changes) if announced else write(changes)
     if written and transcript.actions:
         _let_go(row, stored, transcript.revision)
     return written

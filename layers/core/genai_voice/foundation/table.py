@@ -46,6 +46,7 @@ __all__ = [
     "NumberAttribute",
     "UnicodeAttribute",
     "put_all",
+    "write",
     "write_together",
 ]
 
@@ -355,6 +356,18 @@ def write_together(
             return False
         raise
     return True
+
+
+def write(
+    changes: Sequence[Change],
+    puts: Sequence[Item] = (),
+    inserts: Sequence[Item] = (),
+    removals: Sequence[Item] = (),
+) -> bool:
+    """As `write_together`, but one change that is alone is a plain update, at half the cost."""
+    if len(changes) == 1 and not (puts or inserts or removals):
+        return changes[0].row.change(changes[0].actions, changes[0].condition)
+    return write_together(changes, puts, inserts, removals)
 
 
 def put_all(rows: Sequence[Item]) -> None:

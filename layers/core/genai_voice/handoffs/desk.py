@@ -22,7 +22,7 @@ from genai_voice.foundation.clock import back_off, now_ms, time_ordered_id
 from genai_voice.foundation.errors import Busy, Conflict, NotFound
 from genai_voice.foundation.model import Created, Ok
 from genai_voice.foundation.pages import REPLY_BYTES, fitting, opened_cursor, sealed_cursor
-from genai_voice.foundation.table import Action, Change, Item, put_all, write_together
+from genai_voice.foundation.table import Action, Change, Item, put_all, write, write_together
 from genai_voice.handoffs.lifecycle import moves
 from genai_voice.handoffs.model import HandoffPage, HandoffQuery, HandoffRequest, HandoffUpdate, HandoffView
 from genai_voice.handoffs.rows import AssignmentRow, HandoffRow
@@ -190,7 +190,7 @@ def _updated(app: App, stored: HandoffRow, request: HandoffUpdate) -> bool:
         changes = [Change(stored, kept, stored.unchanged())] if kept else []
         if request.return_to_agent and not _others(stored, "pending", "claimed"):
             changes += _back(app, stored)
-        return not changes or _write(changes)
+        return not changes or write(changes)
     actions = [*kept, *_status(stored, request.status), *_step(app, stored, request)]
     changes = [Change(stored, actions, stored.unchanged())]
     if request.return_to_agent:
@@ -202,9 +202,9 @@ def _updated(app: App, stored: HandoffRow, request: HandoffUpdate) -> bool:
     announced = _announced(app, event, stored, **({"assignedAgent": agent} if agent else {})) if event else []
     claims = [AssignmentRow.of(app.slug, agent, stored.handoff_id)] if agent else []
     if request.status == "pending":
-        written = _write(changes, removals=claims)
+        written = write(changes, removals=claims)
     else:
-        written = _write(changes, puts=claims if request.status == "claimed" else (), inserts=announced)
+        written = write(changes, puts=claims if request.status == "claimed" else (), inserts=announced)
     if written:
         outbox.send(announced)
     return written
@@ -229,7 +229,7 @@ def _expire(stored: HandoffRow) -> None:
     owner = AppRow.load(stored.app)
     announced = _announced(owner.as_app(), "handoff.expired", stored) if owner else []
     actions = [*_status(stored, "expired"), *HandoffRow.settled()]
-    if _write([Change(stored, actions, stored.unchanged())], inserts=announced):
+    if write([Change(stored, actions, stored.unchanged())], inserts=announced):
         outbox.send(announced)
 
 
@@ -258,18 +258,6 @@ def _step(app: App, stored: HandoffRow, request: HandoffUpdate) -> list[Action]:
         return [row.claimed_at.set(now), *holder, *row.settled()]
     resolved = [row.resolved_at.set(now)] if request.status == "resolved" else []
     return [*resolved, *row.settled()]
-
-
-def _write(
-    changes: Sequence[Change],
-    puts: Sequence[Item] = (),
-    inserts: Sequence[Item] = (),
-    removals: Sequence[Item] = (),
-) -> bool:
-    """A transaction costs double: one only where rows must agree."""
-    if len(changes) == 1 and not (puts or inserts or removals):
-        return changes[0].row.change(changes[0].actions, changes[0].condition)
-    return write_together(changes, puts, inserts, removals)
 
 
 # -- listing -----------------------------------------------------------------------------------------------
