@@ -13,6 +13,7 @@ from genai_voice.foundation.model import (
     PageSize,
     Request,
     Time,
+    add_optional,
     at_most,
     parse,
     refuse,
@@ -134,3 +135,10 @@ LIMITS: dict[str, tuple[object, int]] = {
 def test_a_limit_is_a_whole_number_from_1_to_500_or_the_default(sent: object, limit: int) -> None:
     assert parse(Listed, {"limit": sent}).limit == limit
     assert parse(Listed, {}).limit == 200
+
+
+def test_optional_fields_without_a_value_are_left_out_of_a_view() -> None:
+    view: dict[str, Any] = {"id": "x"}
+    shown = add_optional(view, note=None, empty="", zero=0, off=False, label="y")
+    assert shown is view
+    assert shown == {"id": "x", "empty": "", "zero": 0, "off": False, "label": "y"}

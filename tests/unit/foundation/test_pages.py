@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 from genai_voice.foundation.errors import BadRequest
-from genai_voice.foundation.pages import REPLY_BYTES, fill, opened_cursor, sealed_cursor, wire_size
+from genai_voice.foundation.model import Listing
+from genai_voice.foundation.pages import (
+    REPLY_BYTES,
+    PageRows,
+    fill,
+    opened_cursor,
+    read_page,
+    sealed_cursor,
+    wire_size,
+)
+from genai_voice.foundation.table import Item
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,3 +84,75 @@ def test_a_page_ends_with_its_limit_or_before_the_reply_is_too_large(
     assert views == rows[:taken]
     assert (last is not None) == left
     assert last is None or last is rows[taken - 1]
+
+
+LETTERS = "abcdefgh"
+
+
+def page_after(after: str | None, limit: int, shown: str = LETTERS) -> PageRows[Item, dict[str, Any]]:
+    """One page of a list whose rows are LETTERS; those not in `shown` are left out as it is read."""
+    listed = [Item("pk", each) for each in LETTERS if after is None or each > after][: limit + 1]
+    return PageRows.of(
+        listed,
+        limit,
+        lambda row: {"letter": row.sk},
+        narrow=lambda rows: [row for row in rows if row.sk in shown],
+    )
+
+
+def read_letters(query: Listing, limit: int, shown: str = LETTERS) -> tuple[str, str | None]:
+    views, cursor = read_page("app", query, ("letters", shown), lambda after: page_after(after, limit, shown))
+    return "".join(view["letter"] for view in views), cursor
+
+
+@given(st.integers(1, 10), st.sets(st.sampled_from(LETTERS)))
+def test_the_pages_of_a_list_are_its_rows_each_once_and_in_order(limit: int, shown: set[str]) -> None:
+    wanted, cursor, found = "".join(sorted(shown)), None, ""
+    for _ in LETTERS:
+        letters, cursor = read_letters(Listing(cursor=cursor), limit, wanted)
+        assert len(letters) <= limit
+        found += letters
+        if cursor is None:
+            break
+    assert found == wanted
+    assert cursor is None
+
+
+def test_a_page_that_does_not_fit_the_reply_ends_with_the_last_row_that_is_shown() -> None:
+    rows = [Item("pk", each) for each in LETTERS]
+    views, cursor = read_page(
+        "app",
+        Listing(),
+        ("letters",),
+        lambda after: PageRows(rows, lambda row: {"text": row.sk * (REPLY_BYTES // 3)}),
+    )
+    assert [view["text"][0] for view in views] == ["a", "b"]
+    assert cursor is not None
+    assert opened_cursor(cursor, "app", "letters") == ["b"]
+
+
+def test_a_page_can_be_continued_by_another_position_than_the_sort_key() -> None:
+    rows = [Item("pk", each, gsi1sk=f"place of {each}") for each in LETTERS]
+    _, cursor = read_page(
+        "app",
+        Listing(),
+        ("letters",),
+        lambda after: PageRows.of(rows, 2, lambda row: {"_": 1}, position=lambda row: row.gsi1sk),
+    )
+    assert cursor is not None
+    assert opened_cursor(cursor, "app", "letters") == ["place of b"]
+
+
+def test_a_list_of_another_app_is_empty_and_nothing_is_read() -> None:
+    def read(after: str | None) -> PageRows[Item, dict[str, Any]]:
+        raise AssertionError
+
+    assert read_page("app", Listing.model_validate({"appSlug": "other"}), ("letters",), read) == ([], None)
+
+
+def test_a_cursor_of_another_list_is_refused_before_anything_is_read() -> None:
+    _, cursor = read_letters(Listing(), 2)
+    with pytest.raises(BadRequest, match="cursor"):
+        read_page("app", Listing(cursor=cursor), ("numbers",), lambda after: page_after(after, 2))
+    with pytest.raises(BadRequest, match="cursor"):
+        read_page("other", Listing(cursor=cursor), ("letters", LETTERS), lambda after: page_after(after, 2))

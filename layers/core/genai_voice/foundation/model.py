@@ -17,6 +17,7 @@ from genai_voice.foundation.errors import BadRequest
 
 T = TypeVar("T")
 M = TypeVar("M", bound="Request")
+V = TypeVar("V", bound=Mapping[str, Any])
 
 _LARGEST = 10**15  # numbers below it are exact in JSON, JavaScript and DynamoDB alike
 _SMALLEST = 1e-100  # DynamoDB underflows below 1e-130
@@ -57,6 +58,17 @@ class Ok(TypedDict):
 
 class Created(TypedDict):
     id: str
+
+
+def add_optional(view: V, **fields: object) -> V:
+    """Set those of the view's optional fields that have a value, and answer the view. A field that is None is
+    left out, as `NotRequired` declares:
+
+        view: MessageView = {"_id": row.message_id, ...}
+        return add_optional(view, roomName=row.room_name, language=row.language or None)
+    """
+    cast(dict[str, Any], view).update({name: value for name, value in fields.items() if value is not None})
+    return view
 
 
 def refuse(message: str) -> PydanticCustomError:

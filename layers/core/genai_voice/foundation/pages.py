@@ -3,21 +3,83 @@
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic_core import from_json, to_json
 
 from genai_voice.foundation.errors import BadRequest
+from genai_voice.foundation.model import Listing
 from genai_voice.foundation.secret import keys_for, reread
 from genai_voice.foundation.table import Item
 
 R = TypeVar("R", bound=Item)
+V = TypeVar("V", bound=Mapping[str, Any])
 
 REPLY_BYTES = 5 * 1024 * 1024
 """Lambda takes 6 MB, counted after the body has become a JSON string: `wire_size` counts it like that."""
 
 _MAC_BYTES = 16
+
+
+def _sort_key(row: Item) -> str:
+    return row.sk
+
+
+@dataclass(frozen=True, slots=True)
+class PageRows(Generic[R, V]):
+    """The rows of a list after a position, in the list's order, and how a reply shows them."""
+
+    rows: Iterable[R]
+    view: Callable[[R], V]
+    last: R | None = None
+    """The row after which the next page begins where all of `rows` fit the reply. None: nothing is left."""
+    position: Callable[[R], str | None] = _sort_key
+    """What the next page asks for the rows after: the row's sort key in the table or in the index."""
+
+    @classmethod
+    def of(
+        cls,
+        listed: Iterable[R],
+        limit: int,
+        view: Callable[[R], V],
+        *,
+        narrow: Callable[[Sequence[R]], Iterable[R]] | None = None,
+        position: Callable[[R], str | None] = _sort_key,
+    ) -> "PageRows[R, V]":
+        """Take the first `limit` rows of `listed`, which was read with `limit + 1` to see whether more are
+        left.
+
+        `narrow` makes of these the rows to show: it reads whole what an index knows in part, and leaves out
+        what does not match any more. It may leave out all of them: the next page begins after the last row
+        that was looked at.
+        """
+        read = list(listed)
+        first = read[:limit]
+        last = first[-1] if len(read) > limit else None
+        return cls(narrow(first) if narrow else first, view, last, position)
+
+
+def read_page(
+    app: str, query: Listing, scope: Sequence[str], read: Callable[[str | None], PageRows[R, V]]
+) -> tuple[list[V], str | None]:
+    """Read one page of a list of the app. Answers its views, as many as fit the reply, and the cursor of the
+    next page, None where there is none.
+
+    `scope` names the list and the filters of the query: a cursor is refused (BadRequest) by any other list,
+    filter or app. `read` is given the position after which the page begins, None for the first page. It is
+    not called where the query asks for another app, which answers an empty page:
+
+        views, cursor = read_page(app, query, ("annotations", quality), read)
+        return add_optional(AnnotationPage(annotations=views), cursor=cursor)
+    """
+    if not query.covers(app):
+        return [], None
+    page = read(str(opened_cursor(query.cursor, app, *scope)[0]) if query.cursor else None)
+    views, last = fill(page.rows, page.view)
+    last = last or page.last
+    return views, None if last is None else sealed_cursor([page.position(last)], app, *scope)
 
 
 def wire_size(item: object) -> int:
@@ -26,15 +88,13 @@ def wire_size(item: object) -> int:
     return len(text) + text.count(b'"') + text.count(b"\\") + 2
 
 
-def fill(
-    rows: Iterable[R], view: Callable[[R], Mapping[str, Any]], limit: int | None = None
-) -> tuple[list[Any], R | None]:
+def fill(rows: Iterable[R], view: Callable[[R], V], limit: int | None = None) -> tuple[list[V], R | None]:
     """Views of the first rows that fit `limit` and the reply, and the last of these rows if more are left,
     else None.
 
     The first row is always taken: an item that no reply can hold must be made smaller by its view.
     """
-    views: list[Any] = []
+    views: list[V] = []
     size, last = 0, None
     for row in rows:
         shown = view(row)

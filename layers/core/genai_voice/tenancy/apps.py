@@ -2,20 +2,20 @@
 
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from math import inf
 from typing import Any
 
-from genai_voice.foundation.clock import back_off, now_ms
-from genai_voice.foundation.errors import Busy, Conflict, NotFound
-from genai_voice.foundation.model import Request
+from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.errors import Conflict, NotFound
+from genai_voice.foundation.model import Request, add_optional
+from genai_voice.foundation.retries import retry_lost_races
 from genai_voice.foundation.secret import keys_for
 from genai_voice.foundation.table import Action, Change, write_together
 from genai_voice.tenancy.fields import AppFields, NewApp, check_secret
 from genai_voice.tenancy.hashing import secret_hash
 from genai_voice.tenancy.resolver import PEPPER, forget_callers, secret_valid_until
 from genai_voice.tenancy.rows import AppRow, SecretHash
-
-_ATTEMPTS = 30
 
 
 def create_app(slug: str, app: NewApp, secret: str) -> None:
@@ -51,22 +51,24 @@ def change_fields(slug: str, given: Mapping[str, Any], more: Sequence[Action] = 
     """Set these fields (python names; None removes one). Answers the version of the persona fields after it.
 
     Where they become different, what they were is kept in the same transaction. Raises NotFound, and Busy
-    when other writers win dozens of times running.
+    when other writers win every time.
     """
-    row = AppRow.of(slug)
-    for attempt in range(_ATTEMPTS):
-        app, now = load_app(slug), now_ms()
-        actions = [*AppRow.writing(given), *more, AppRow.updated_at.set(now)]
-        if not app.differs(given):
-            written, number = row.change(actions, app.unchanged()), app.number
-        else:
-            change = Change(row, [*actions, *app.raised(now)], app.unchanged())
-            written, number = write_together([change], [app.as_version()]), app.number + 1
-        if written:
-            forget_callers(slug)
-            return number
-        back_off(attempt)
-    raise Busy("Too many changes of this app at once: try again")
+    number = retry_lost_races(
+        partial(_try_change_fields, slug, given, more),
+        busy="Too many changes of this app at once: try again",
+    )
+    forget_callers(slug)
+    return number
+
+
+def _try_change_fields(slug: str, given: Mapping[str, Any], more: Sequence[Action]) -> int | None:
+    """Change the app as it was read. Answers the version after it, or None when another writer was first."""
+    app, now = load_app(slug), now_ms()
+    actions = [*AppRow.writing(given), *more, AppRow.updated_at.set(now)]
+    if not app.differs(given):
+        return app.number if AppRow.of(slug).change(actions, app.unchanged()) else None
+    change = Change(AppRow.of(slug), [*actions, *app.raised(now)], app.unchanged())
+    return app.number + 1 if write_together([change], [app.as_version()]) else None
 
 
 def rotate_secret(slug: str, secret: str, overlap_ms: int) -> None:
@@ -113,23 +115,16 @@ def _switch(slug: str, action: Action) -> None:
 def show_app(slug: str) -> dict[str, Any]:
     """The app's fields with the names of the wire, and until when its secrets are valid. Raises NotFound."""
     row, now = load_app(slug), now_ms()
-    fields = {
-        field.alias or name: getattr(row, name)
-        for name, field in AppFields.model_fields.items()
-        if getattr(row, name) is not None
-    }
-    return {
-        "slug": row.slug,
-        "isActive": row.is_active,
-        **fields,
-        **({"personaId": row.persona_id} if row.persona_id else {}),
-        "personaVersion": row.persona_version_in_force,
-        "secrets": _live(row.secrets, now),
-        **({"webhookSecrets": _live(row.webhook_secrets, now)} if row.webhook_secrets else {}),
-        **({"webhookDisabled": row.webhook_disabled} if row.webhook_disabled else {}),
-        "createdAt": row.created_at,
-        "updatedAt": row.updated_at,
-    }
+    shown = {"slug": row.slug, "isActive": row.is_active}
+    fields = {field.alias or name: getattr(row, name) for name, field in AppFields.model_fields.items()}
+    add_optional(shown, **fields, personaId=row.persona_id or None)
+    shown |= {"personaVersion": row.persona_version_in_force, "secrets": _live(row.secrets, now)}
+    add_optional(
+        shown,
+        webhookSecrets=_live(row.webhook_secrets, now) if row.webhook_secrets else None,
+        webhookDisabled=row.webhook_disabled or None,
+    )
+    return shown | {"createdAt": row.created_at, "updatedAt": row.updated_at}
 
 
 def _live(stored: Iterable[Any], now: int) -> list[dict[str, Any]]:
