@@ -68,7 +68,7 @@ COMPILE = .venv/bin/uv pip compile -q --universal --python-version 3.11 --genera
 lock: .venv/ready ## Compile the dependency groups of pyproject.toml into pinned requirements with hashes
 	@$(COMPILE) --group dev -o requirements/dev.txt >/dev/null
 	@$(COMPILE) --group core -c requirements/dev.txt -o layers/core/requirements.txt >/dev/null
-	@for each in guardrails:guardrails qa:gemini token:gemini webhook_sender:webhook_sender; do \
+	@for each in guardrails:guardrails qa:gemini live_tokens:gemini webhooks_sender:webhooks_sender; do \
 		function=$${each%:*}; \
 		mkdir -p functions/$$function; \
 		$(COMPILE) --group $${each#*:} -c requirements/dev.txt -o functions/$$function/requirements.txt >/dev/null || exit 1; \

@@ -25,7 +25,7 @@ def measure() -> list[Figure]:
     event = post("/api/messages", messages(10))
     with built() as folder:
         starts = [
-            {name: _start(name, folder, "messages", event) for name in _CONTESTANTS}
+            {name: _start(name, folder, "conversations_messages", event) for name in _CONTESTANTS}
             for _ in range(_ROUNDS + 1)
         ][1:]  # the first one reads the files from the disk
         groups = sorted(path.name for path in (folder / "functions").iterdir() if (path / "app.py").exists())

@@ -84,7 +84,7 @@ def _check(event: Event, *handlers: Handler) -> None:
 def _handler() -> Handler:
     """The function's declaration of the endpoint, with a stub for what it calls."""
     caller = Caller(App(APP, 0, "own@1"), "session", frozenset({"runtime", "manage"}))
-    declared = function("messages").api.endpoints["POST", "/api/messages"]
+    declared = function("conversations_messages").api.endpoints["POST", "/api/messages"]
     api = http.Api(lambda carriers: caller)
     api.endpoints["POST", "/api/messages"] = replace(declared, call=_stub)
     return api.handler

@@ -36,16 +36,19 @@ _CALLS = 300
 
 @dataclass(frozen=True, slots=True)
 class _Case:
+    name: str
+    """The end of the path."""
     group: str
+    """The folder of the function."""
     body: dict[str, Any]
     pynamodb: Callable[[Event], Reply]
     botocore: Callable[[Event], Reply]
 
 
 _CASES = (
-    _Case("messages", messages(10), plain.messages, plain.messages_by_hand),
-    _Case("conversations", conversation(20), plain.conversation, plain.conversation_by_hand),
-    _Case("events", events(10), plain.events, plain.events_by_hand),
+    _Case("messages", "conversations_messages", messages(10), plain.messages, plain.messages_by_hand),
+    _Case("conversations", "conversations", conversation(20), plain.conversation, plain.conversation_by_hand),
+    _Case("events", "telemetry", events(10), plain.events, plain.events_by_hand),
 )
 
 
@@ -57,18 +60,18 @@ def measure() -> list[Figure]:
 
 
 def _figures(case: _Case) -> list[Figure]:
-    event = post(f"/api/{case.group}", case.body)
+    event = post(f"/api/{case.name}", case.body)
     ways: dict[str, Callable[[], Reply]] = {
         "handler": partial(function(case.group).handler, event, None),
         "pynamodb": partial(case.pynamodb, event),
         "botocore": partial(case.botocore, event),
     }
-    _check(case.group, ways)
+    _check(case.name, ways)
     contestants = {name: Contestant(way) for name, way in ways.items()}
     took = best({**contestants, "unreported": Contestant(ways["handler"], unreported)}, _CALLS)
     ours, through_pynamodb = took["handler"], took["pynamodb"]
     return [
-        Figure(f"{case.group}: handler / bare pynamodb", ours / through_pynamodb, "×", at_most=1.2),
+        Figure(f"{case.name}: handler / bare pynamodb", ours / through_pynamodb, "×", at_most=1.2),
         Figure("  without the line of log and metrics", took["unreported"] / through_pynamodb, "×"),
         Figure("  handler / plain botocore", ours / took["botocore"], "×"),
         Figure("  handler", ours, "µs"),
@@ -77,15 +80,15 @@ def _figures(case: _Case) -> list[Figure]:
     ]
 
 
-def _check(group: str, ways: dict[str, Callable[[], Reply]]) -> None:
+def _check(name: str, ways: dict[str, Callable[[], Reply]]) -> None:
     """All answer the same after the same call; ours and the one through pynamodb send as many bytes."""
     sent: dict[str, tuple[object, str, int]] = {}
-    for name, way in ways.items():
+    for contestant, way in ways.items():
         way()  # opens the client, and proves the caller
         with wire.heard() as calls:
             reply = way()
         [(operation, body)] = calls
-        sent[name] = (json.loads(reply["body"]), operation, len(body))
+        sent[contestant] = (json.loads(reply["body"]), operation, len(body))
     ours, theirs, by_hand = sent["handler"], sent["pynamodb"], sent["botocore"]
     if ours != theirs or ours[:2] != by_hand[:2]:
-        raise AssertionError(f"{group}: bench/plain.py does not do what the service does: {sent}")
+        raise AssertionError(f"{name}: bench/plain.py does not do what the service does: {sent}")

@@ -123,7 +123,7 @@ def load_module(name: str, file: Path) -> ModuleType:
 
 
 def _sentence(reason: BaseException, root: Path) -> str:
-    """Where and why: `functions/auth/app.py, line 3: NameError: name 'x' is not defined`."""
+    """Where and why: `functions/tenancy/app.py, line 3: NameError: name 'x' is not defined`."""
     if isinstance(reason, SyntaxError) and reason.filename:
         return f"{_shown(Path(reason.filename), root)}, line {reason.lineno}: SyntaxError: {reason.msg}"
     frames = [

@@ -20,7 +20,7 @@ HANDLERS = {path.parent.name: path for path in sorted((ROOT / "functions").glob(
 
 USE_CASES = {
     *("conversations.annotations", "conversations.messages", "conversations.operations"),
-    *("guardrails.rules", "guardrails.violations", "handoffs.desk", "live.tokens"),
+    *("guardrails.rules", "guardrails.violations", "handoffs.desk", "live_tokens.tokens"),
     *("personas.library", "personas.versions", "tenancy.apps", "tenancy.sessions"),
     *("qa.runs", "qa.scenarios", "qa.suites"),
     *("tools.executions", "tools.executor", "tools.registry"),

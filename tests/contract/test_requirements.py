@@ -19,10 +19,10 @@ COMPILED = {
     "guardrails": ROOT / "functions" / "guardrails" / "requirements.txt",
     "qa": ROOT / "functions" / "qa" / "requirements.txt",
     "sam": ROOT / "requirements" / "sam.txt",
-    "token": ROOT / "functions" / "token" / "requirements.txt",
-    "webhook_sender": ROOT / "functions" / "webhook_sender" / "requirements.txt",
+    "live_tokens": ROOT / "functions" / "live_tokens" / "requirements.txt",
+    "webhooks_sender": ROOT / "functions" / "webhooks_sender" / "requirements.txt",
 }
-OF_GROUP = {"qa": "gemini", "token": "gemini"}
+OF_GROUP = {"qa": "gemini", "live_tokens": "gemini"}
 """What is compiled of the group of another name."""
 DEPLOYED = sorted({*COMPILED} - {"dev", "sam"})
 GROUPS = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]

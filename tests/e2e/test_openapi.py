@@ -123,4 +123,4 @@ def test_a_generated_client_plays_the_demo(served: Served, generated: ModuleType
     assert [each.wrong for each in told] == [0, 0, 0]
     assert told[2].checked == told[1].checked
     assert by_client.requests == by_hand.requests
-    assert {"auth_open_session", "conversations_save", "tools_execute"} <= by_client.used
+    assert {"tenancy_open_session", "conversations_save", "tools_execute"} <= by_client.used

@@ -179,7 +179,7 @@ def _record(body: str) -> dict[str, Any]:
 
 def sweep() -> None:
     """The schedule's time has come: what EventBridge Scheduler sends."""
-    invoke("sweeper", {})
+    invoke("sweep", {})
 
 
 # -- callers -----------------------------------------------------------------------------------------------

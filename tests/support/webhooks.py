@@ -15,7 +15,7 @@ from genai_voice.webhooks.rows import DeliveryRow
 
 from tests.support.service import Client, work
 
-SENDER = "webhook_sender"
+SENDER = "webhooks_sender"
 
 
 def announced(app: Client, event: WebhookEvent = "handoff.created", **ids: Any) -> DeliveryRow:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import time_machine
-from genai_voice.due import service
+from genai_voice.sweep import service
 
 from tests.support.service import Client, new_app, sweep
 from tests.support.webhooks import Queue, announced

@@ -7,9 +7,9 @@ from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.errors import Failed, TooManyRequests, UpstreamFailed
 from genai_voice.gemini.client import live_token
 from genai_voice.gemini.model import LiveConfig
-from genai_voice.live.fingerprint import config_hash
-from genai_voice.live.model import LiveToken, TokenRequest
-from genai_voice.live.rows import TokenMinuteRow
+from genai_voice.live_tokens.fingerprint import config_hash
+from genai_voice.live_tokens.model import LiveToken, TokenRequest
+from genai_voice.live_tokens.rows import TokenMinuteRow
 from genai_voice.tenancy.apps import load_app
 
 DEFAULT_MINUTES = 30

@@ -1,7 +1,7 @@
 """Live tokens: a client talks to Gemini itself, in a session that is locked to what its app says."""
 
-from genai_voice.live import tokens
-from genai_voice.live.model import LiveToken, TokenRequest
+from genai_voice.live_tokens import tokens
+from genai_voice.live_tokens.model import LiveToken, TokenRequest
 from genai_voice.tenancy import Api, Caller
 
 api = Api()
