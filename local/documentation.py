@@ -1,7 +1,8 @@
 """`/openapi.json`, and `/docs`, a page that shows it: Swagger UI, out of a package and not from the net.
 
-The document is the one that was written down last, read anew for each request: the functions are imported by
-the worker alone, and a contract test holds the document against them.
+`/` leads to that page, so that the address of the start message is enough for a browser. The document is the
+one that was written down last, read anew for each request: the functions are imported by the worker alone,
+and a contract test holds the document against them.
 """
 
 from importlib.metadata import distribution
@@ -63,11 +64,13 @@ class Documentation:
 
     def find(self, method: str, path: str) -> HttpReply | None:
         """The page or file of this path. None where there is none, and where the project has no document."""
-        if method != "GET" or not (path == "/openapi.json" or f"{path}/".startswith("/docs/")):
+        if method != "GET" or not (path in ("/", "/openapi.json") or f"{path}/".startswith("/docs/")):
             return None
         if not self._openapi.is_file():
             return None
         match path.removeprefix("/docs/"):
+            case "/":
+                return HttpReply(302, [("location", "/docs")], b"")
             case "/openapi.json":
                 return _page("application/json", self._openapi.read_bytes())
             case "/docs":

@@ -35,6 +35,8 @@ def test_the_document_and_its_page_are_served(served: Served) -> None:
     page = httpx.get(f"{served.address}/docs", trust_env=False)
     assert page.headers["content-type"].startswith("text/html")
     assert "default-src 'none'" in page.headers["content-security-policy"]
+    root = httpx.get(served.address, trust_env=False, follow_redirects=True)
+    assert (root.url, root.text) == (page.url, page.text)
     assert f"{served.address}/docs" in served.wait_for("Ctrl-C to stop")
 
 

@@ -87,9 +87,20 @@ def test_it_can_show_this_version_of_openapi() -> None:
     assert int(version[1]) >= 5, "Swagger UI reads 3.1 from 5 on"
 
 
+def test_the_root_leads_a_browser_to_the_page() -> None:
+    reply = HERE.find("GET", "/")
+    assert reply == HttpReply(302, [("location", "/docs")], b"")
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "/docs"), ("GET", "/docs/"), ("GET", "/docs/../core.py"), ("GET", "/api/health"), ("GET", "/")],
+    [
+        ("POST", "/docs"),
+        ("GET", "/docs/"),
+        ("GET", "/docs/../core.py"),
+        ("GET", "/api/health"),
+        ("POST", "/"),
+    ],
 )
 def test_all_else_is_left_to_the_functions(method: str, path: str) -> None:
     assert HERE.find(method, path) is None
@@ -97,4 +108,4 @@ def test_all_else_is_left_to_the_functions(method: str, path: str) -> None:
 
 def test_a_project_without_a_document_has_no_page(tmp_path: Path) -> None:
     elsewhere = Documentation(tmp_path / "openapi.json")
-    assert [elsewhere.find("GET", path) for path in ("/docs", "/openapi.json")] == [None, None]
+    assert [elsewhere.find("GET", path) for path in ("/", "/docs", "/openapi.json")] == [None] * 3
