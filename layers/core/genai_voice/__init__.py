@@ -1,3 +1,3 @@
 """A serverless backend for voice agents: one package per capability, all standing on `foundation`."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
