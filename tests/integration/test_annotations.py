@@ -199,7 +199,7 @@ def make(app: Client, count: int, *qualities: str) -> list[str]:
 def copies(app: Client, count: int, **changed: Any) -> None:
     """Annotations s-0, s-1, … in a few calls."""
     save(app, "s-0")
-    saved = AnnotationRow.of(app.slug, "s-0").stored()
+    saved = AnnotationRow.of(app.slug, "s-0").find_stored()
     assert saved
     rows = []
     for number in range(count):
@@ -342,7 +342,7 @@ def test_two_first_saves_at_once_are_one_annotation_with_one_beginning(strict: N
         ids = set(threads.map(lambda n: save(app, conversationId=f"c-{n}", notes=f"{n}"), range(12)))
     assert ids == {one(app)["_id"]}
     stored = one(app)
-    row = AnnotationRow.of(app.slug, "s").stored()
+    row = AnnotationRow.of(app.slug, "s").find_stored()
     assert row is not None
     assert str(row.gsi1sk).startswith(f"{stored['createdAt']:015d}")
     assert row.gsi1sk == row.gsi2sk

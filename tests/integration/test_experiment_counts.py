@@ -50,7 +50,7 @@ def counted(app: Client, experiment: str, variant: str = "a") -> Tally:
 
 
 def row_of(app: Client, session: str = "s") -> ConversationRow:
-    row = ConversationRow.of(app.slug, session).stored()
+    row = ConversationRow.of(app.slug, session).find_stored()
     assert row
     return row
 

@@ -323,7 +323,7 @@ def test_an_assignment_that_dies_at_any_call_is_made_once(after: bool) -> None:
             pass
         assert assign(app, made) == draw(made, "s", [("control", 1), ("warm", 1)])
         assert len(exposures(app, made)) == sum(exposed(app, made).values()) == 1
-        (stored,) = ConversationRow.of(app.slug, "s").stored().exposures
+        (stored,) = ConversationRow.of(app.slug, "s").find_stored().exposures
         assert stored == [made, assign(app, made)]
 
 
@@ -348,7 +348,7 @@ def test_a_session_takes_part_in_twenty_experiments_and_no_more() -> None:
         )
     assert ask(app, made[0]).json["alreadyAssigned"] is True
     save(app, status="resolved")
-    assert len(ConversationRow.of(app.slug, "s").stored().exposures) == 20
+    assert len(ConversationRow.of(app.slug, "s").find_stored().exposures) == 20
 
 
 # -- the conversation --------------------------------------------------------------------------------------
@@ -426,7 +426,7 @@ def test_before_it_begins_nothing_shows_a_conversation() -> None:
         result = run("conversations", command, "--app", app.slug, *more, "--json")
         assert result.exit_code == 0, result.output
         assert '"s"' not in result.output
-    assert ConversationRow.of(app.slug, "s").stored().status is None
+    assert ConversationRow.of(app.slug, "s").find_stored().status is None
 
 
 def test_a_save_costs_what_it_cost_unless_it_ends_a_conversation_in_an_experiment() -> None:

@@ -325,12 +325,12 @@ def test_rules_of_an_app_that_has_no_row_of_all_rules_are_in_force_and_counted_w
         row = RuleRow(key("APP", app.slug), key("RULE", f"old{number}"), type="regex", pattern="gun")
         row.action, row.is_active, row.place = "block", True, str(number)
         row.save()
-    assert RulesRow.of(app.slug).stored() is None
+    assert RulesRow.of(app.slug).find_stored() is None
     assert [each["ruleId"] for each in check(app, "a gun")["violations"]] == ["old0", "old1", "old2"]
     rule(app, "regex", "gun")
-    assert RulesRow.of(app.slug).stored().rules == 4
+    assert RulesRow.of(app.slug).find_stored().rules == 4
     assert app.delete("/api/guardrails/rules", {"ruleId": "old1"}).status == 200
-    assert RulesRow.of(app.slug).stored().rules == 3
+    assert RulesRow.of(app.slug).find_stored().rules == 3
     assert len(check(app, "a gun")["violations"]) == 3
 
 

@@ -57,7 +57,7 @@ def fill_up(app: Client, count: int) -> None:
 
 
 def all_rules(app: Client) -> RulesRow:
-    row = RulesRow.of(app.slug).stored()
+    row = RulesRow.of(app.slug).find_stored()
     assert row
     return row
 
@@ -331,7 +331,7 @@ def test_a_rule_whose_adding_died_anywhere_is_there_and_counted_or_neither(numbe
     app.get("/api/tools")
     with pytest.raises(Cut), cut(number, after=after):
         _add_and_list(app)
-    stored = RulesRow.of(app.slug).stored()
+    stored = RulesRow.of(app.slug).find_stored()
     if stored and stored.rules is not None:
         assert stored.rules == len(listed(app))
     add(app)

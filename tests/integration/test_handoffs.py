@@ -258,7 +258,7 @@ def test_saves_that_race_with_a_handoff_leave_it_handed_off(part: int) -> None:
         for each in work:
             each.result()
     for session in sessions:
-        row = ConversationRow.of(app.slug, session).stored()
+        row = ConversationRow.of(app.slug, session).find_stored()
         assert (row.status, row.resolution) == ("handed_off", "shutdown")
         assert len(ids(app, sessionId=session)) == 1
     assert len(announced(app)) == len(sessions)
@@ -315,7 +315,7 @@ def test_a_conversation_that_begins_just_before_its_handoff_is_not_made_twice() 
 
 def outcomes(app: Client) -> tuple[str | None, int, int]:
     """The conversation's status, its handoffs, what is announced."""
-    row = ConversationRow.of(app.slug, "s").stored()
+    row = ConversationRow.of(app.slug, "s").find_stored()
     return (row.status if row else None), len(ids(app)), len(announced(app))
 
 
@@ -616,7 +616,7 @@ def test_one_that_cannot_expire_keeps_no_other_from_it() -> None:
     broken.change([Path("session_id").set(5)])  # no text where one must be
     with pytest.raises(WorkFailed):
         sweep_at(NOW + 600)
-    found = [HandoffRow.of(app.slug, each).stored() for each in made[1:]]
+    found = [HandoffRow.of(app.slug, each).find_stored() for each in made[1:]]
     assert [each.status for each in found] == ["expired"] * 3
     broken.remove()
 

@@ -171,7 +171,7 @@ def test_a_deleted_persona_is_listed_no_more_and_its_app_falls_back_on_its_own_f
 
     assert [each["_id"] for each in library(app)] == [stays]
     assert prompt(app) == "Be kind."
-    assert PersonaRow.of(app.slug, gone).stored() is not None
+    assert PersonaRow.of(app.slug, gone).find_stored() is not None
 
 
 def test_the_deletion_of_another_persona_leaves_the_link() -> None:

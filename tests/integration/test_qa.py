@@ -220,7 +220,7 @@ def test_of_many_who_save_a_name_at_once_there_is_one_scenario() -> None:
         saving = [pool.submit(scenario, app, "x", description=str(number)) for number in range(24)]
     assert len({each.result() for each in saving}) == 1
     [found] = scenarios_of(app)
-    stored = ScenarioRow.of(app.slug, found["_id"]).stored()
+    stored = ScenarioRow.of(app.slug, found["_id"]).find_stored()
     assert stored.description == found["description"]
 
 
@@ -448,7 +448,7 @@ def test_runs_that_fill_a_reply_come_in_pages_that_fit() -> None:
 
 def kept(app: Client, scenario_id: str) -> tuple[set[str], set[str]]:
     """The runs that are listed, and those that the scenario's last results tell of."""
-    recent = RecentRow.of(app.slug, scenario_id).stored()
+    recent = RecentRow.of(app.slug, scenario_id).find_stored()
     return {each["_id"] for each in runs_of(app)}, {
         each.run_id for each in recent.results
     } if recent else set()
@@ -781,7 +781,7 @@ def test_a_suite_of_many_goes_on_with_a_cursor() -> None:
 def test_where_a_tag_is_rare_a_call_looks_at_a_part_and_goes_on() -> None:
     app = new_app()
     rare = scenario(app, "rare", tags=["rare"])
-    row = ScenarioRow.of(app.slug, rare).stored()
+    row = ScenarioRow.of(app.slug, rare).find_stored()
     assert row
     for number in range(suites.LOOKED_AT + 1):
         copy = ScenarioRow.named(app.slug, str(number))

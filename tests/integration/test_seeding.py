@@ -284,7 +284,7 @@ def test_a_rule_that_an_operator_gave_another_pattern_is_not_brought_beside_it()
 def test_seeded_rules_are_counted() -> None:
     seeded()
     for slug in SLUGS:
-        stored = RulesRow.of(slug).stored()
+        stored = RulesRow.of(slug).find_stored()
         assert stored
         assert stored.rules == len(load(slug).rules)
 

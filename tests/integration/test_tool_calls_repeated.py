@@ -79,7 +79,7 @@ def audited(app: Client) -> list[Any]:
 
 
 def version(app: Client) -> int:
-    stored = StateRow.of(app.slug).stored()
+    stored = StateRow.of(app.slug).find_stored()
     assert stored
     return int(stored.version or 0)
 

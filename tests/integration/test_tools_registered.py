@@ -38,7 +38,7 @@ def shown(app: Client) -> dict[str, Any]:
 
 
 def row(app: Client) -> ToolRow:
-    found = ToolRow.of(app.slug, "open_door").stored()
+    found = ToolRow.of(app.slug, "open_door").find_stored()
     assert found
     return found
 

@@ -163,7 +163,7 @@ def test_never_more_than_two_secrets_sign(server: Server, app: Client) -> None:
 def test_a_secret_that_was_moved_from_another_app_signs_nothing(server: Server, app: Client) -> None:
     other = listening(server)
     webhooks.rotate_secret(other.slug, 0)
-    moved = AppRow.of(other.slug).stored().webhook_secrets
+    moved = AppRow.of(other.slug).find_stored().webhook_secrets
     AppRow.of(app.slug).change([AppRow.webhook_secrets.set(moved)])
     row = announced(app)
     deliver(row)
@@ -388,7 +388,7 @@ def test_a_410_of_an_address_that_was_changed_meanwhile_disables_nothing(server:
     with before_call("UpdateItem", change, at=(2,)):  # after the claim and the request
         deliver(row)
     assert len(server.requests) == 1
-    assert AppRow.of(app.slug).stored().webhook_disabled is None
+    assert AppRow.of(app.slug).find_stored().webhook_disabled is None
 
 
 @pytest.mark.parametrize(
@@ -440,7 +440,7 @@ def test_a_message_of_a_delivery_that_is_gone_is_consumed(server: Server, app: C
     row.delete()
     assert deliver(row) == []
     assert server.requests == []
-    assert row.stored() is None
+    assert row.find_stored() is None
 
 
 def test_two_workers_for_one_delivery_send_once(strict: None, server: Server, app: Client) -> None:
@@ -611,7 +611,7 @@ def test_of_many_deliveries_of_which_a_tenth_fails_at_first_none_is_lost_and_non
     pending = app.get("/api/webhooks/deliveries", status="pending").json["deliveries"]
     failed = app.get("/api/webhooks/deliveries", status="failed").json["deliveries"]
     assert pending == failed == []
-    assert [row.status for row in DeliveryRow.whole(rows)] == ["delivered"] * MANY
+    assert [row.status for row in DeliveryRow.load_full(rows)] == ["delivered"] * MANY
 
 
 def test_a_server_that_is_away_is_asked_again(server: Server) -> None:

@@ -52,7 +52,7 @@ def replayed(row: DeliveryRow) -> Callable[[int], None]:
 
 
 def live_secrets(app: Client) -> list[str]:
-    known = AppRow.of(app.slug).stored()
+    known = AppRow.of(app.slug).find_stored()
     assert known
     return webhooks.live_secrets(known)
 
@@ -247,7 +247,7 @@ def test_a_delivery_that_goes_while_it_is_replayed_does_not_come_back(app: Clien
     row = failed(app)
     with before_call("UpdateItem", lambda _: row.delete(), at=(1,)), pytest.raises(NotFound):
         deliveries.replay(app.slug, row.delivery_id)
-    assert row.stored() is None
+    assert row.find_stored() is None
 
 
 # -- operators ---------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ def many_announced(
     app: Client, number: int, event: WebhookEvent = "handoff.created", **ids: Any
 ) -> list[DeliveryRow]:
     """The same of so many such events, at most a hundred."""
-    known = AppRow.of(app.slug).stored().as_app()
+    known = AppRow.of(app.slug).find_stored().as_app()
     rows = [row for _ in range(number) for row in outbox.deliveries(known, event, **ids)]
     assert write_together([], inserts=rows)
     return rows
@@ -38,7 +38,7 @@ def message(row: DeliveryRow) -> str:
 
 
 def stored(row: DeliveryRow) -> DeliveryRow:
-    found = row.stored()
+    found = row.find_stored()
     assert found
     return found
 

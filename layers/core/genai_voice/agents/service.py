@@ -57,7 +57,7 @@ def create(app: str, request: NewSession) -> SessionCreated:
 
 def read(app: str, query: SessionQuery) -> SessionView:
     """Raises NotFound."""
-    row = AgentSessionRow.of(app, query.session_id).stored() if query.covers(app) else None
+    row = AgentSessionRow.of(app, query.session_id).find_stored() if query.covers(app) else None
     if row is None:
         raise NotFound("Agent session not found")
     return cast(
@@ -74,7 +74,7 @@ def prompt(app: str, request: PromptRequest) -> PromptQueued:
     """Acknowledge a prompt; nothing is executed or stored. Raises NotFound, BadRequest once the session has
     ended.
     """
-    row = AgentSessionRow.of(app, request.session_id).stored()
+    row = AgentSessionRow.of(app, request.session_id).find_stored()
     if row is None:
         raise NotFound("Agent session not found")
     if row.status != "active":
@@ -113,8 +113,10 @@ def find_runs(app: str, query: RunQuery) -> RunPage:
         return page
     scope = (app, "agent runs", query.session_id)
     before = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else None
-    listed = AgentRunRow.latest("gsi1", AgentRunRow.list_key(app, query.session_id), before, query.limit + 1)
-    page["runs"], last = fill(AgentRunRow.whole(listed[: query.limit]), partial(_run_view, app))
+    listed = AgentRunRow.list_latest(
+        "gsi1", AgentRunRow.list_key(app, query.session_id), before, query.limit + 1
+    )
+    page["runs"], last = fill(AgentRunRow.load_full(listed[: query.limit]), partial(_run_view, app))
     if last is None and len(listed) > query.limit:
         last = listed[query.limit - 1]
     if last is not None:

@@ -46,7 +46,7 @@ def find(app: str, query: AnnotationQuery) -> AnnotationFound | AnnotationPage:
     fit 5 MB; `cursor` where more are left.
     """
     if query.session_id:
-        row = AnnotationRow.of(app, query.session_id).stored() if query.covers(app) else None
+        row = AnnotationRow.of(app, query.session_id).find_stored() if query.covers(app) else None
         return {"annotation": _view(app, row) if row else None}
     if not query.covers(app):
         return {"annotations": []}
@@ -56,7 +56,7 @@ def find(app: str, query: AnnotationQuery) -> AnnotationFound | AnnotationPage:
     listed = AnnotationRow.newest(app, quality, before, query.limit + 1)
     # The index may still know a quality that has been revised.
     rows = (
-        row for row in AnnotationRow.whole(listed[: query.limit]) if quality in (None, row.quality_rating)
+        row for row in AnnotationRow.load_full(listed[: query.limit]) if quality in (None, row.quality_rating)
     )
     views, last = fill(rows, partial(_view, app))
     if last is None and len(listed) > query.limit:

@@ -44,7 +44,7 @@ def dump(
     One conversation is held at a time. One read each, one more per 100 parts of a long transcript.
     """
     listed = ConversationRow.first_saved(app, since_ms, status=status, newest_first=True)
-    found = (row for row in (place.stored() for place in listed) if row)
+    found = (row for row in (place.find_stored() for place in listed) if row)
     for row in islice(found, limit):
         yield _dumped(app, row)
 
@@ -174,7 +174,7 @@ def _fill(row: ConversationRow, items: list[TranscriptItem]) -> bool:
     if row.change(transcript.actions, lacks_one):
         return True
     if transcript.revision:
-        stored = row.stored()
+        stored = row.find_stored()
         if stored and stored.transcript_revision == transcript.revision:  # its own write, sent again
             return True
         expire_parts(row.pk, transcript.revision)

@@ -82,7 +82,7 @@ class ConversationRow(Item, discriminator="conversation"):
     @classmethod
     def newest(cls, app: str, status: str | None, before: str | None, limit: int) -> list[Self]:
         """What the index knows of them, newest created first, beginning after position `before`."""
-        return cls.latest("gsi2" if status else "gsi1", cls.list_key(app, status), before, limit)
+        return cls.list_latest("gsi2" if status else "gsi1", cls.list_key(app, status), before, limit)
 
     @classmethod
     def first_saved(
@@ -257,4 +257,4 @@ class AnnotationRow(Item, discriminator="annotation"):
     @classmethod
     def newest(cls, app: str, quality: str | None, before: str | None, limit: int) -> list[Self]:
         """What the index knows of them, newest created first, beginning after position `before`."""
-        return cls.latest("gsi2" if quality else "gsi1", cls.list_key(app, quality), before, limit)
+        return cls.list_latest("gsi2" if quality else "gsi1", cls.list_key(app, quality), before, limit)

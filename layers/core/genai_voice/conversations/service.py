@@ -56,7 +56,7 @@ def save(app: App, request: ConversationSave) -> Ok:
     ending = request.status in ENDED and "conversation.ended" in app.webhook_events
     for attempt in range(_ATTEMPTS):
         if attempt or ending:
-            stored = row.stored()
+            stored = row.find_stored()
         ended = ending and ends(stored.status if stored else None, request.status)
         if ended or (_tells_outcome(request) and stored and stored.exposures):
             written = _save_together(app, request, transcript, stored, announced=ended)
@@ -78,7 +78,7 @@ def find(app: str, query: ConversationQuery) -> ConversationPage:
     before = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else None
     listed = ConversationRow.newest(app, query.status or None, before, PAGE + 1)
     first = fitting(listed, _size, PAGE)
-    found = list(ConversationRow.whole(first))
+    found = list(ConversationRow.load_full(first))
     parts = Item.find_all(key for each in found if _shown(each) for key in each.part_keys())
     views, last = fill(found, partial(_view, app, parts))
     if last is None and len(first) < len(listed):
@@ -94,7 +94,7 @@ def last_answer(app: str, session_id: str) -> str:
     nothing of the agent. "" where it said nothing. Raises NotFound where nothing was saved of the
     conversation.
     """
-    row = ConversationRow.of(app, session_id).stored()
+    row = ConversationRow.of(app, session_id).find_stored()
     if row is None or not row.status:
         raise NotFound("Conversation not found")
     pieces = transcript_pieces(row, Item.find_all(row.part_keys()))
@@ -150,7 +150,7 @@ def given_back(app: str, session_id: str) -> Change | None:
     """Makes a conversation its agent's again: refused unless it is still handed over as it is now. None where
     it is not with a person.
     """
-    row = ConversationRow.of(app, session_id).stored()
+    row = ConversationRow.of(app, session_id).find_stored()
     if row is None or row.status != "handed_off":
         return None
     since = row.handed_off_since
@@ -260,7 +260,7 @@ def _save(
 ) -> bool:
     """One write, at first without knowing what is stored. Answers False when that was refused."""
     row = ConversationRow.of(app.slug, request.session_id)
-    replaced = row.exchange(
+    replaced = row.change_and_return(
         _saving(app, request, transcript, stored, now_ms()),
         _unchanged(request, transcript, stored),
         returning="UPDATED_OLD" if transcript.revision else "NONE",

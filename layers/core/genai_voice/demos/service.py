@@ -18,7 +18,7 @@ def read(app: str, query: Scoped) -> ScenarioStateView:
     """The stored state; before any tool call the initial one, which is not stored by looking at it."""
     if not query.covers(app):
         return {"appSlug": query.app_slug or "", "state": None, "updatedAt": None}
-    row = StateRow.of(app).stored()
+    row = StateRow.of(app).find_stored()
     if row is None:
         return {"appSlug": app, "state": initial_state(app), "updatedAt": None}
     state = row.document()

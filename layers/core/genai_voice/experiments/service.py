@@ -102,7 +102,7 @@ def assign(app: str, request: AssignRequest) -> Assigned:
 
 def results(app: str, query: ResultsQuery) -> Results:
     """What the experiment shows so far: two reads, whatever it has seen. Raises NotFound."""
-    row = ExperimentRow.of(app, query.experiment_id).stored() if query.covers(app) else None
+    row = ExperimentRow.of(app, query.experiment_id).find_stored() if query.covers(app) else None
     if row is None:
         raise NotFound("Experiment not found")
     counted = sums(app, query.experiment_id)

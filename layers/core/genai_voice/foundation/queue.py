@@ -1,5 +1,5 @@
-"""Queues: a message is a nudge that there is work. The work itself is a row that is due (`Item.falls_due`),
-so a message that is lost costs time and nothing else.
+"""Send messages to queues. A message only says that there is work; the work itself is a row that is due
+(`Item.set_due`), so a message that is lost costs time and nothing else.
 """
 
 from collections.abc import Sequence

@@ -127,7 +127,7 @@ class Item(Model):
     gsi1sk = UnicodeAttribute(null=True)
     gsi2pk = UnicodeAttribute(null=True)
     gsi2sk = UnicodeAttribute(null=True)
-    due = UnicodeAttribute(null=True)  # goes and comes with due_at: see `falls_due`
+    due = UnicodeAttribute(null=True)  # goes and comes with due_at: see `set_due_changes`
     due_at = NumberAttribute(null=True)  # epoch ms
     version = NumberAttribute(
         null=True
@@ -141,7 +141,7 @@ class Item(Model):
 
     @classmethod
     def find(cls, pk: str, sk: str) -> Self | None:
-        """The item as it is now (strongly consistent), or None."""
+        """Find an item as it is now (strongly consistent), or None."""
         try:
             return cls.get(pk, sk, consistent_read=True)
         except cls.DoesNotExist:
@@ -155,9 +155,9 @@ class Item(Model):
         return {(item.pk, item.sk): item for item in cls.batch_get(list(keys), consistent_read=True)}
 
     @classmethod
-    def whole(cls, listed: Iterable[Self]) -> Iterator[Self]:
-        """The items of which an index knows only some attributes, as they are now, in the same order; those
-        that are gone are left out. One call per 100, made when it is their turn.
+    def load_full(cls, listed: Iterable[Self]) -> Iterator[Self]:
+        """Load with all their attributes the items that an index lists with a few, as they are now and in the
+        same order; those that are gone are left out. One call per 100, made when it is their turn.
         """
         waiting = iter(listed)
         while batch := [(each.pk, each.sk) for each in islice(waiting, _READ)]:
@@ -165,9 +165,9 @@ class Item(Model):
             yield from (found[place] for place in batch if place in found)
 
     @classmethod
-    def raw(cls, partition: str, prefix: str) -> Iterator[dict[str, Any]]:
-        """Items of any kind as DynamoDB has them, strongly consistent, by their sort keys, which begin with
-        `prefix`: for attributes whose names are data.
+    def read_raw(cls, partition: str, prefix: str) -> Iterator[dict[str, Any]]:
+        """Read items of any kind as DynamoDB has them (strongly consistent), in the order of their sort keys,
+        which begin with `prefix`. For items whose attribute names are data.
         """
         connection, after = cls._get_connection(), None
         while True:
@@ -180,31 +180,31 @@ class Item(Model):
                 return
 
     @classmethod
-    def latest(cls, index: str, partition: str, before: str | None, limit: int) -> list[Self]:
-        """What `gsi1` or `gsi2` knows of the last items of a list, last first, beginning after position
-        `before`.
+    def list_latest(cls, index: str, partition: str, before: str | None, limit: int) -> list[Self]:
+        """List the newest items of a list by `gsi1` or `gsi2`, newest first, beginning after the position
+        `before`. They have the attributes that the index knows.
         """
         place = {"gsi1": cls.gsi1sk, "gsi2": cls.gsi2sk}[index]
         after = (place < before) if before else None
         return list(cls.query(partition, after, index_name=index, scan_index_forward=False, limit=limit))
 
     @classmethod
-    def in_trace(cls, app: str, trace_id: str, prefix: str) -> Iterator[Self]:
-        """The items of a kind that were put in a trace, by their sort keys, which begin with `prefix`."""
+    def list_in_trace(cls, app: str, trace_id: str, prefix: str) -> Iterator[Self]:
+        """List the items of this kind in a trace by their sort keys, which begin with `prefix`."""
         trace = _trace_key(app, trace_id)
-        return cls.whole(cls.query(trace, cls.gsi2sk.startswith(prefix), index_name="gsi2"))
+        return cls.load_full(cls.query(trace, cls.gsi2sk.startswith(prefix), index_name="gsi2"))
 
-    def falls_due(self, at_ms: float) -> list[Action]:
-        """Has the sweep look at the item from this moment on (epoch ms), until `settled` says otherwise."""
+    def set_due_changes(self, at_ms: float) -> list[Action]:
+        """Have the sweep look at the item from this moment on (epoch ms), until it is cleared."""
         return [type(self).due.set(self._due_key()), type(self).due_at.set(at_ms)]
 
     @classmethod
-    def settled(cls) -> list[Action]:
-        """Nothing of the item waits for the sweep any more."""
+    def clear_due_changes(cls) -> list[Action]:
+        """Have the sweep look at the item no more."""
         return [cls.due.remove(), cls.due_at.remove()]
 
-    def put_due(self, at_ms: float) -> None:
-        """As `falls_due`, on an item that is not stored yet."""
+    def set_due(self, at_ms: float) -> None:
+        """Have the sweep look at an item that is not stored yet, as `set_due_changes` does."""
         self.due, self.due_at = self._due_key(), at_ms
 
     def _due_key(self) -> str:
@@ -216,16 +216,16 @@ class Item(Model):
         return key("DUE", str(cls.kind.get_discriminator(cls)), "SHARD", str(shard))
 
     @classmethod
-    def all_due(cls, until_ms: float) -> Iterator[Self]:
-        """Where the items of this kind are that fell due until then: keys alone, as the index knows them. In
-        each of DUE_SHARDS partitions the longest waiting first; the partitions in another order each time, so
-        that none is always last.
+    def list_due(cls, until_ms: float) -> Iterator[Self]:
+        """List the items of this kind that were due by then, with their keys alone, as the index knows them.
+        In each of DUE_SHARDS partitions those that have waited longest come first; the partitions come in
+        another order each time, so that none is always last.
         """
         for shard in random.sample(range(DUE_SHARDS), DUE_SHARDS):
             yield from cls.query(cls._due_partition(shard), cls.due_at <= until_ms, index_name="due")
 
-    def stored(self) -> Self | None:
-        """This item as it is now, or None: `StateRow.of(app).stored()`."""
+    def find_stored(self) -> Self | None:
+        """Find this item as it is now, or None: `StateRow.of(app).find_stored()`."""
         return self.find(self.pk, self.sk)
 
     def put_in_trace(self, app: str, trace_id: str) -> None:
@@ -250,13 +250,13 @@ class Item(Model):
 
     def change(self, actions: Sequence[Action], condition: Condition | None = None) -> bool:
         """Create or update the item in one write. Answers False when the condition does not hold."""
-        return self.exchange(actions, condition) is not None
+        return self.change_and_return(actions, condition) is not None
 
-    def exchange(
+    def change_and_return(
         self, actions: Sequence[Action], condition: Condition | None = None, *, returning: str = "NONE"
     ) -> Self | None:
-        """As `change`, answering an item that holds what `returning` asks for (DynamoDB's ReturnValues), or
-        None when the condition fails.
+        """Create or update the item in one write, as `change` does. Answers an item with the attributes that
+        `returning` asks for (DynamoDB's ReturnValues), or None when the condition does not hold.
         """
         kind = type(self).kind.set(type(self))  # without it an upserted row would be invisible to every query
         try:

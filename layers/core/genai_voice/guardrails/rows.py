@@ -132,7 +132,7 @@ class Counts:
 def counted_rules(app: str) -> tuple[list[RuleRow], Counts]:
     """The app's rules, oldest first, and their counts, in one query."""
     rules, counts = list[RuleRow](), Counts()
-    for item in Item.raw(key("APP", app), "RULE"):
+    for item in Item.read_raw(key("APP", app), "RULE"):
         sk = item["sk"]["S"]
         if sk.startswith("RULE#"):
             rules.append(RuleRow.from_raw_data(item))
@@ -188,7 +188,7 @@ class ViolationRow(Item, discriminator="violation"):
     @classmethod
     def of_session(cls, app: str, session: str) -> Iterator[Self]:
         """Oldest first."""
-        return cls.whole(cls.query(_session_key(app, session), index_name="gsi1"))
+        return cls.load_full(cls.query(_session_key(app, session), index_name="gsi1"))
 
     @classmethod
     def newest_with(
@@ -218,11 +218,11 @@ class ViolationRow(Item, discriminator="violation"):
             here = str(row.gsi1sk or row.gsi2sk)
             is_wanted = here.endswith(last_part)
             if looked_at == look_at or (is_wanted and len(found) == limit):
-                return list(cls.whole(found)), position
+                return list(cls.load_full(found)), position
             if is_wanted:
                 found.append(row)
             position = here
-        return list(cls.whole(found)), None
+        return list(cls.load_full(found)), None
 
 
 def _session_key(app: str, session: str) -> str:

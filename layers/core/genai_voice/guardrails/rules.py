@@ -52,7 +52,7 @@ def update(app: str, change: RuleChange) -> Ok:
         noted = Change(RulesRow.of(app), [RulesRow.version.add(1)])
         if actions and _write(app, [changed, noted]):
             return {"ok": True}
-        if row.stored() is None:
+        if row.find_stored() is None:
             raise NotFound(_NOT_FOUND)
         if not actions:
             return {"ok": True}
@@ -115,7 +115,7 @@ def _as_checked(row: RuleRow, change: RuleChange) -> Condition:
     if change.type is not None and change.pattern is not None:
         _check(change.type, change.pattern)
         return RuleRow.pk.exists()
-    stored = row.stored()
+    stored = row.find_stored()
     if stored is None:
         raise NotFound(_NOT_FOUND)
     _check(change.type or stored.type, change.pattern or stored.pattern)
@@ -142,8 +142,8 @@ def _add(app: str, row: RuleRow) -> bool:
     for attempt in range(_ATTEMPTS):
         if _write(app, [counted], inserts=[row]):
             return True
-        stored = RulesRow.of(app).stored()
-        if row.stored() is not None:
+        stored = RulesRow.of(app).find_stored()
+        if row.find_stored() is not None:
             return False
         if stored is None or stored.rules is None:
             _begin_counting(app)
@@ -161,9 +161,9 @@ def _remove(app: str, row: RuleRow) -> bool:
         if _write(app, [counted], removals=[row]):
             _forget_counts(app, row.rule_id)
             return True
-        if row.stored() is None:
+        if row.find_stored() is None:
             return False
-        stored = RulesRow.of(app).stored()
+        stored = RulesRow.of(app).find_stored()
         if stored is None or stored.rules is None:
             _begin_counting(app)
         else:

@@ -56,7 +56,7 @@ def current(app: str) -> Ruleset:
     now = now_ms()
     if kept and now < kept.until_ms:
         return kept.ruleset
-    row = RulesRow.of(app).stored()
+    row = RulesRow.of(app).find_stored()
     version = row.version if row else None  # before the rules, so that a change in between is seen next time
     is_same = kept is not None and version is not None and kept.version == version
     ruleset = kept.ruleset if kept and is_same else _loaded(app)

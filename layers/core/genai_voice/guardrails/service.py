@@ -48,7 +48,7 @@ def _record(app: App, request: CheckRequest, violated: Sequence[Rule], content: 
     announced = _announced(app, request, violated, violations)
     for attempt in range(_ATTEMPTS):
         written = write_together(_counted(app, violated), inserts=[*violations, *announced])
-        if written or violations[0].stored() is not None:  # it was written, and its answer lost
+        if written or violations[0].find_stored() is not None:  # it was written, and its answer lost
             outbox.send(announced)
             return
         back_off(attempt)

@@ -39,7 +39,7 @@ def annotate(app: str, annotation: ViolationAnnotation) -> Ok:
     """Say whether it was one; said again, the last counts. Raises NotFound, Busy."""
     row = ViolationRow.of(app, annotation.violation_id)
     for attempt in range(_ATTEMPTS):
-        stored = row.stored()
+        stored = row.find_stored()
         if stored is None:
             raise NotFound("Violation not found")
         actions = [

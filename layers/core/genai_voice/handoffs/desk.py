@@ -73,7 +73,7 @@ def update(app: App, request: HandoffUpdate) -> Ok:
     running.
     """
     for attempt in range(_ATTEMPTS):
-        stored = HandoffRow.of(app.slug, request.handoff_id).stored()
+        stored = HandoffRow.of(app.slug, request.handoff_id).find_stored()
         if stored is None:
             raise NotFound("Handoff not found")
         if _updated(app, stored, request):
@@ -87,14 +87,14 @@ def expire(places: Iterable[HandoffRow]) -> None:
     nobody has claimed until now expire.
     """
     for place in places:
-        stored = place.stored()
+        stored = place.find_stored()
         if stored and stored.due_at is not None and stored.due_at <= now_ms():
             _expire(stored)
 
 
 def was_requested(app: str, session: str) -> bool:
     """Whether a person was asked to take over this session, whatever came of it."""
-    return bool(HandoffRow.latest("gsi1", HandoffRow.session_key(app, session), None, 1))
+    return bool(HandoffRow.list_latest("gsi1", HandoffRow.session_key(app, session), None, 1))
 
 
 def find(app: str, query: HandoffQuery) -> HandoffPage:
@@ -107,7 +107,7 @@ def find(app: str, query: HandoffQuery) -> HandoffPage:
     before = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else None
     looked_at = LOOKED_AT if sum(map(bool, scope[2:])) > 1 else PAGE
     listed = _listed(app, query, before, looked_at + 1)
-    rows = listed[:looked_at] if not any(scope[2:]) else HandoffRow.whole(listed[:looked_at])
+    rows = listed[:looked_at] if not any(scope[2:]) else HandoffRow.load_full(listed[:looked_at])
     matching = list(islice(filter(partial(_matches, query), rows), PAGE + 1))
     first = fitting(matching, _size, PAGE)
     parts = Item.find_all(place for row in first for place in _part_keys(row))
@@ -140,7 +140,7 @@ def _new(app: App, request: HandoffRequest) -> tuple[HandoffRow, list[Transcript
     row.gsi1pk, row.gsi1sk = row.session_key(app.slug, request.session_id), row.sk
     row.gsi2pk, row.gsi2sk = row.list_key(app.slug, "pending"), row.sk
     if app.handoff_expiration_s:
-        row.put_due(now + app.handoff_expiration_s * 1000)
+        row.set_due(now + app.handoff_expiration_s * 1000)
     return row, parts
 
 
@@ -148,7 +148,7 @@ def _taken(app: App, request: HandoffRequest, inserts: Sequence[Item], *, lookin
     """Together with its conversation: at first as if that had begun and took part in no experiment, which it
     nearly always is; after a refusal as it is found.
     """
-    stored = ConversationRow.of(app.slug, request.session_id).stored() if looking else None
+    stored = ConversationRow.of(app.slug, request.session_id).find_stored() if looking else None
     if looking and (stored is None or stored.status is None):
         return _begun(app, request, inserts, stored)
     return write_together(conversations.handed_over(app, request.session_id, stored), inserts=inserts)
@@ -228,7 +228,7 @@ def _expire(stored: HandoffRow) -> None:
     """Loses to whoever claims it at the same time."""
     owner = AppRow.load(stored.app)
     announced = _announced(owner.as_app(), "handoff.expired", stored) if owner else []
-    actions = [*_status(stored, "expired"), *HandoffRow.settled()]
+    actions = [*_status(stored, "expired"), *HandoffRow.clear_due_changes()]
     if write([Change(stored, actions, stored.unchanged())], inserts=announced):
         outbox.send(announced)
 
@@ -251,13 +251,15 @@ def _step(app: App, stored: HandoffRow, request: HandoffUpdate) -> list[Action]:
     """What comes with the new status: only a pending handoff waits for its expiry."""
     row, now = HandoffRow, now_ms()
     if request.status == "pending":
-        waiting = stored.falls_due(now + app.handoff_expiration_s * 1000) if app.handoff_expiration_s else []
+        waiting = (
+            stored.set_due_changes(now + app.handoff_expiration_s * 1000) if app.handoff_expiration_s else []
+        )
         return [row.assigned_agent.remove(), row.claimed_at.remove(), *waiting]
     if request.status == "claimed":
         holder = [row.assigned_agent.set(request.assigned_agent)] if request.assigned_agent else []
-        return [row.claimed_at.set(now), *holder, *row.settled()]
+        return [row.claimed_at.set(now), *holder, *row.clear_due_changes()]
     resolved = [row.resolved_at.set(now)] if request.status == "resolved" else []
-    return [*resolved, *row.settled()]
+    return [*resolved, *row.clear_due_changes()]
 
 
 # -- listing -----------------------------------------------------------------------------------------------
@@ -266,11 +268,11 @@ def _step(app: App, stored: HandoffRow, request: HandoffUpdate) -> list[Action]:
 def _listed(app: str, query: HandoffQuery, before: str | None, limit: int) -> list[HandoffRow]:
     """By the filter that leaves the fewest."""
     if query.session_id:
-        return HandoffRow.latest("gsi1", HandoffRow.session_key(app, query.session_id), before, limit)
+        return HandoffRow.list_latest("gsi1", HandoffRow.session_key(app, query.session_id), before, limit)
     if query.assigned_agent:
         return AssignmentRow.newest(app, query.assigned_agent, before, limit)
     if query.status:
-        return HandoffRow.latest("gsi2", HandoffRow.list_key(app, query.status), before, limit)
+        return HandoffRow.list_latest("gsi2", HandoffRow.list_key(app, query.status), before, limit)
     return HandoffRow.newest(app, before, limit)
 
 

@@ -56,7 +56,7 @@ class HandoffRow(Item, discriminator="handoff"):
     def in_session(cls, app: str, session: str) -> Iterator[Self]:
         """Those of a session, oldest first."""
         prefix = cls.gsi1sk.startswith("ID#")
-        return cls.whole(cls.query(cls.session_key(app, session), prefix, index_name="gsi1"))
+        return cls.load_full(cls.query(cls.session_key(app, session), prefix, index_name="gsi1"))
 
     def unchanged(self) -> Condition:
         """That it has still the status, the holder and the time to expire that were read."""

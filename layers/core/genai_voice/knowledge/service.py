@@ -7,7 +7,7 @@ from genai_voice.knowledge.rows import DocumentRow
 def put(app: str, title: str, *, content: str, category: str, source_type: str, updated_by: str) -> bool:
     """Create or replace the document of this title. Answers whether it is new."""
     row, now = DocumentRow, now_ms()
-    before = DocumentRow.of(app, title).exchange(
+    before = DocumentRow.of(app, title).change_and_return(
         [
             row.title.set(title),
             row.content.set(content),

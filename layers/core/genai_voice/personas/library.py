@@ -115,7 +115,7 @@ def link(slug: str, persona_id: str | None) -> None:
         forget_callers(slug)
         return
     for attempt in range(_ATTEMPTS):
-        persona = PersonaRow.of(slug, persona_id).stored()
+        persona = PersonaRow.of(slug, persona_id).find_stored()
         if persona is None or not persona.is_active:
             raise NotFound("Persona not found")
         linking = Change(app, AppRow.linking(persona_id, persona.number, now_ms()), AppRow.pk.exists())

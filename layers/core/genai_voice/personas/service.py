@@ -14,7 +14,7 @@ def read(app: str, query: Scoped) -> PersonaView:
     if not query.covers(app):
         return _view({})
     own = apps.load_app(app)
-    linked = PersonaRow.of(app, own.persona_id).stored() if own.persona_id else None
+    linked = PersonaRow.of(app, own.persona_id).find_stored() if own.persona_id else None
     return _view(linked.content if linked and linked.is_active else own.content)
 
 

@@ -40,7 +40,7 @@ def rollback(app: str, request: Rollback) -> RolledBack:
     if request.version == present.number:
         content = present.content
     else:
-        kept = PersonaVersionRow.of(present.pk, present.known_as, request.version).stored()
+        kept = PersonaVersionRow.of(present.pk, present.known_as, request.version).find_stored()
         if kept is None:
             raise NotFound("Version not found")
         content = kept.fields()
@@ -54,7 +54,7 @@ def _presented(app: str, persona_id: str | None) -> Presented:
     """The row whose versions are meant. Raises NotFound."""
     if persona_id in (None, "", OWN):
         return apps.load_app(app)
-    persona = PersonaRow.of(app, persona_id).stored()
+    persona = PersonaRow.of(app, persona_id).find_stored()
     if persona is None:
         raise NotFound("Persona not found")
     return persona

@@ -112,7 +112,7 @@ def keep(app: str, attempt: Attempt, graded: Graded, mode: ExecutionMode) -> str
         if write_together([Change(empty, actions, RecentRow.unchanged(recent))], inserts=[row]):
             return row.run_id
         back_off(retry)
-        recent = empty.stored()
+        recent = empty.find_stored()
     raise Busy("Too many runs of this scenario at once: try again")
 
 

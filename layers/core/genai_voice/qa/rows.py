@@ -51,7 +51,7 @@ class ScenarioRow(Item, discriminator="qa_scenario"):
     @classmethod
     def newest(cls, app: str, active: bool | None, before: str | None, limit: int) -> list[Self]:
         """What the index knows of them, newest created first, beginning after position `before`."""
-        return cls.latest("gsi1" if active is None else "gsi2", cls.list_key(app, active), before, limit)
+        return cls.list_latest("gsi1" if active is None else "gsi2", cls.list_key(app, active), before, limit)
 
     @property
     def decisive(self) -> str:

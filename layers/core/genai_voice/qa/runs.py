@@ -50,7 +50,7 @@ def find(app: str, query: RunQuery) -> QaRunPage:
     before = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else None
     if query.scenario_id:
         listed = RunRow.newest_of(app, query.scenario_id, since, before, query.limit + 1)
-        views, last = fill(RunRow.whole(listed[: query.limit]), partial(_view, app))
+        views, last = fill(RunRow.load_full(listed[: query.limit]), partial(_view, app))
         if last is None and len(listed) > query.limit:
             last = listed[query.limit - 1]
     else:

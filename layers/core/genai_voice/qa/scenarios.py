@@ -37,7 +37,7 @@ def find(app: str, query: ScenarioQuery) -> ScenarioPage:
     before = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else None
     listed = ScenarioRow.newest(app, active, before, PAGE + 1)
     # The index may still know what a scenario was before it was switched.
-    rows = (row for row in ScenarioRow.whole(listed[:PAGE]) if active in (None, row.is_active))
+    rows = (row for row in ScenarioRow.load_full(listed[:PAGE]) if active in (None, row.is_active))
     page: ScenarioPage = {"scenarios": []}
     if query.stats == "true":
         found = list(rows)

@@ -65,7 +65,7 @@ def _chosen(app: str, request: SuiteRequest) -> tuple[list[str], str | None]:
     scope = (app, "qa_suite", tag)
     before = str(opened_cursor(request.cursor, *scope)[0]) if request.cursor else None
     listed = ScenarioRow.newest(app, True, before, LOOKED_AT + 1)
-    tagged = (row for row in ScenarioRow.whole(listed[:LOOKED_AT]) if row.is_active and tag in row.tags)
+    tagged = (row for row in ScenarioRow.load_full(listed[:LOOKED_AT]) if row.is_active and tag in row.tags)
     matching = list(islice(tagged, MAX_SUITE + 1))
     taken = matching[:MAX_SUITE]
     last = (

@@ -35,7 +35,7 @@ def sweep(kind: str, time_is_left: Callable[[], bool]) -> int:
     A page that fails keeps no other from its turn: the first fault is raised after all of them.
     """
     rows, hand_on, size = KINDS[kind]
-    due, swept = rows.all_due(now_ms()), 0
+    due, swept = rows.list_due(now_ms()), 0
     fault: Exception | None = None
     while time_is_left() and (page := list(islice(due, size))):
         try:

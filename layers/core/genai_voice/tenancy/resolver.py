@@ -64,7 +64,7 @@ def by_token(token: str | None) -> Caller | None:
     known = _recall("token", hashed)
     if known:
         return known
-    session = SessionRow.of(hashed).stored()
+    session = SessionRow.of(hashed).find_stored()
     if session is None or session.expires_ms < now_ms():
         return None
     app = AppRow.load(session.app)
@@ -136,12 +136,12 @@ def _count_wrong(brake: BrakeRow) -> None:
     now = now_ms()
     in_window = BrakeRow.window_started > now - _WINDOW_MS
     expires = BrakeRow.expires_at.set(now // 1000 + 3600)
-    counted = brake.exchange([BrakeRow.wrong.add(1), expires], in_window, returning="UPDATED_NEW")
+    counted = brake.change_and_return([BrakeRow.wrong.add(1), expires], in_window, returning="UPDATED_NEW")
     if counted is None:
         first = [BrakeRow.window_started.set(now), BrakeRow.wrong.set(1), expires]
         if brake.change(first, BrakeRow.window_started.does_not_exist() | ~in_window):
             return
-        counted = brake.exchange([BrakeRow.wrong.add(1), expires], returning="UPDATED_NEW")
+        counted = brake.change_and_return([BrakeRow.wrong.add(1), expires], returning="UPDATED_NEW")
     wrong = int(counted.wrong or 0) if counted else 0
     if wrong == _WRONG_PER_WINDOW:
         # The window ends with the block: what is still in flight counts on in it, and is told to wait.

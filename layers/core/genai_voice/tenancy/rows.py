@@ -196,7 +196,7 @@ class AppRow(Presented, discriminator="app"):
 
     @classmethod
     def load(cls, slug: str) -> Self | None:
-        return cls.of(slug).stored()
+        return cls.of(slug).find_stored()
 
     @classmethod
     def all_slugs(cls) -> Iterator[str]:

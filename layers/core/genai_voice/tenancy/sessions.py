@@ -27,7 +27,7 @@ def open_session(request: SessionRequest, carriers: Carriers) -> SessionOpened:
 
 def app_of(token: str) -> str:
     """The slug of the app that a session token was opened for, also when it has expired. Raises NotFound."""
-    session = SessionRow.of(token_hash(token)).stored()
+    session = SessionRow.of(token_hash(token)).find_stored()
     if session is None:
         raise NotFound("No such session token: it was never opened, or has expired and is gone")
     return session.app
@@ -38,7 +38,9 @@ def revoke(token: str) -> None:
     harm. Raises NotFound.
     """
     ended = [SessionRow.expires_ms.set(0)]
-    revoked = SessionRow.of(token_hash(token)).exchange(ended, SessionRow.pk.exists(), returning="ALL_NEW")
+    revoked = SessionRow.of(token_hash(token)).change_and_return(
+        ended, SessionRow.pk.exists(), returning="ALL_NEW"
+    )
     if revoked is None:
         raise NotFound("No such session token: it was never opened, or has expired and is gone")
     forget_callers(revoked.app)

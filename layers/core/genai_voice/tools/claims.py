@@ -54,7 +54,7 @@ class Claim:
                 raise Busy("This tool call is still running: try again")
             time.sleep(_POLL_S[min(attempt, len(_POLL_S) - 1)])
             attempt += 1
-            stored = self.row.stored()
+            stored = self.row.find_stored()
         return None
 
     def lease(self) -> bool:
@@ -76,7 +76,7 @@ class Claim:
 
 
 def _result_of(app: str, execution_id: str) -> ToolResult:
-    execution = ExecutionRow.of(app, execution_id).stored()
+    execution = ExecutionRow.of(app, execution_id).find_stored()
     if execution is None or execution.result is None:
         raise Conflict("This tool call was carried out, and its result is no longer kept")
     result: ToolResult = json.loads(execution.result)

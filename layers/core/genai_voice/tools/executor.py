@@ -153,7 +153,7 @@ def _count(call: _Call, window: RateRow | None) -> None:
         if empty.change(actions, RateRow.unchanged(window)):
             return
         back_off(attempt)
-        window = empty.stored()
+        window = empty.find_stored()
     raise Busy("Too many tool calls of this session at once: try again")
 
 

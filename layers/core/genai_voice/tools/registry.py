@@ -97,7 +97,7 @@ def update(app: str, tool: ToolUpdate) -> Ok:
     elif tool.is_active and not tool.endpoint and not demos.has_tool(tool.name):
         condition, refusal = condition & ToolRow.endpoint.exists(), NO_ENDPOINT
     if not row.change([*actions, ToolRow.updated_at.set(now_ms())], condition):
-        raise BadRequest(refusal) if refusal and row.stored() else NotFound(_NOT_FOUND)
+        raise BadRequest(refusal) if refusal and row.find_stored() else NotFound(_NOT_FOUND)
     return {"ok": True}
 
 
@@ -124,7 +124,7 @@ def _check_outgoing(tool: ToolRegistration | ToolUpdate) -> None:
 def _activate(app: str, name: str, actions: Sequence[Action]) -> ToolRow | None:
     """Create or replace, and have the tool active. Answers what was there before."""
     now = now_ms()
-    return ToolRow.of(app, name).exchange(
+    return ToolRow.of(app, name).change_and_return(
         [
             *actions,
             ToolRow.name.set(name),

@@ -92,7 +92,7 @@ class ExecutionRow(Item, discriminator="execution"):
     @classmethod
     def names_in_session(cls, app: str, session: str, status: str, limit: int) -> list[str]:
         """The tools of those of a session with this status, among the last `limit` of it, last first."""
-        listed = cls.latest("gsi1", cls._session_key(app, session), None, limit)
+        listed = cls.list_latest("gsi1", cls._session_key(app, session), None, limit)
         places = [(each.pk, each.sk) for each in listed if each.status == status]
         found = cls.batch_get(places, consistent_read=True, attributes_to_get=["sk", "kind", "tool_name"])
         by_place = {each.sk: str(each.tool_name) for each in found}

@@ -153,11 +153,11 @@ class Source(NamedTuple):
 
 
 SOURCES: Final = (
-    Source("event", lambda app, query: EventsRow.in_trace(app, query.trace_id, "EVENTS#"), _events),
-    Source("message", lambda app, query: MessageRow.in_trace(app, query.trace_id, "MESSAGE#"), _message),
+    Source("event", lambda app, query: EventsRow.list_in_trace(app, query.trace_id, "EVENTS#"), _events),
+    Source("message", lambda app, query: MessageRow.list_in_trace(app, query.trace_id, "MESSAGE#"), _message),
     Source(
         "tool_execution",
-        lambda app, query: ExecutionRow.in_trace(app, query.trace_id, "ID#"),
+        lambda app, query: ExecutionRow.list_in_trace(app, query.trace_id, "ID#"),
         _tool_execution,
     ),
     Source("guardrail_violation", _of_session(ViolationRow.of_session), _violation),

@@ -30,7 +30,7 @@ def find(app: str, query: DeliveryQuery) -> DeliveryPage:
     rows: Iterator[DeliveryRow] = iter(listed[: query.limit])
     if status or event:
         # The index may still know a status that has changed.
-        rows = (row for row in DeliveryRow.whole(rows) if status in (None, row.status))
+        rows = (row for row in DeliveryRow.load_full(rows) if status in (None, row.status))
     views, last = fill(rows, partial(_view, app))
     if last is None and len(listed) > query.limit:
         last = listed[query.limit - 1]
@@ -45,7 +45,7 @@ def replay(app: str, delivery_id: str) -> Ok:
     Raises NotFound.
     """
     for attempt in range(_TRIES):
-        row = DeliveryRow.of(app, delivery_id).stored()
+        row = DeliveryRow.of(app, delivery_id).find_stored()
         if row is None:
             raise NotFound("Delivery not found")
         if row.status == "pending":
@@ -63,7 +63,7 @@ def redrive(app: str, *, dry_run: bool = False) -> Iterator[str]:
     An iterator that does its work as it is consumed. Whoever stops consuming stops the work; beginning anew
     goes on, since what is pending is not found again.
     """
-    failed = DeliveryRow.whole(DeliveryRow.failed(app))
+    failed = DeliveryRow.load_full(DeliveryRow.failed(app))
     while batch := list(islice(failed, _AT_ONCE)):
         chosen = [row for row in batch if row.status == "failed" and (dry_run or _begun_anew(row))]
         if not dry_run:

@@ -27,7 +27,7 @@ def deliveries(app: App, event: WebhookEvent, **ids: Any) -> list[DeliveryRow]:
     row = DeliveryRow.of(app.slug, time_ordered_id(now))
     row.event, row.payload, row.status = event, to_json(body).decode(), "pending"
     row.created_at, row.gsi2pk, row.gsi2sk = now, row.list_key(app.slug, "pending", event), row.sk
-    row.put_due(now)
+    row.set_due(now)
     return [row]
 
 

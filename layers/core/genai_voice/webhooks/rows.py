@@ -71,8 +71,10 @@ class DeliveryRow(Item, discriminator="delivery"):
         yet or another's.
         """
         row = DeliveryRow
-        lease = self.falls_due(now + _LEASE_MS)
-        return self.exchange([*lease, row.claims.add(1)], row.due_at <= now + _SKEW_MS, returning="ALL_NEW")
+        lease = self.set_due_changes(now + _LEASE_MS)
+        return self.change_and_return(
+            [*lease, row.claims.add(1)], row.due_at <= now + _SKEW_MS, returning="ALL_NEW"
+        )
 
     def is_leased(self) -> Condition:
         """That the delivery is still as it was claimed: no two leases end at the same time, as each begins
@@ -90,7 +92,7 @@ class DeliveryRow(Item, discriminator="delivery"):
         """It is delivered or given up, and kept for a while."""
         return [
             *self._moved(status),
-            *self.settled(),
+            *self.clear_due_changes(),
             DeliveryRow.expires_at.set(now // 1000 + _KEPT_S),
         ]
 
@@ -99,7 +101,7 @@ class DeliveryRow(Item, discriminator="delivery"):
         row = DeliveryRow
         actions = [
             *self._moved("pending"),
-            *self.falls_due(now),
+            *self.set_due_changes(now),
             row.claims.remove(),
             row.expires_at.remove(),
         ]
@@ -138,7 +140,7 @@ class DeliveryRow(Item, discriminator="delivery"):
                     limit=limit,
                 )
             )
-        lists = (cls.latest("gsi2", place, before, limit) for place in cls._lists(app, status, event))
+        lists = (cls.list_latest("gsi2", place, before, limit) for place in cls._lists(app, status, event))
         return list(islice(_merged(lists), limit))
 
     @classmethod

@@ -98,7 +98,7 @@ def _record(row: DeliveryRow, attempt: Attempt, following: Next) -> str:
     """
     now = now_ms()
     if following.status == "pending":
-        actions, condition = row.falls_due(now + following.wait_s * 1000), row.is_leased()
+        actions, condition = row.set_due_changes(now + following.wait_s * 1000), row.is_leased()
     elif following.status == "failed":
         actions, condition = row.ends("failed", now), row.is_leased()
     else:
