@@ -25,7 +25,7 @@ def _read_anew() -> Iterator[None]:
 
 
 def test_deployed_it_comes_from_secrets_manager(monkeypatch: pytest.MonkeyPatch) -> None:
-    local = secret.keys_for("a purpose")
+    local = secret.derive_keys("a purpose")
     document = Path(os.environ["DEPLOYMENT_SECRET_FILE"]).read_text()
     with mock_aws():
         arn = boto3.client("secretsmanager").create_secret(Name="root", SecretString=document)["ARN"]
@@ -33,18 +33,18 @@ def test_deployed_it_comes_from_secrets_manager(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv("DEPLOYMENT_SECRET_ARN", arn)
         settings.cache_clear()
         secret._roots.cache_clear()
-        assert secret.keys_for("a purpose") == local
+        assert secret.derive_keys("a purpose") == local
 
 
 def test_keys_for_different_purposes_differ_and_none_is_the_root() -> None:
-    keys = {secret.keys_for(purpose)[0].bytes for purpose in ("one", "two", "three")}
+    keys = {secret.derive_keys(purpose)[0].bytes for purpose in ("one", "two", "three")}
     assert len(keys) == 3
     assert all(len(key) == 32 for key in keys)
 
 
 def test_an_id_that_is_gone_has_no_key() -> None:
-    assert secret.key_of("a purpose", "k1") == secret.keys_for("a purpose")[0].bytes
-    assert secret.key_of("a purpose", "k0") is None
+    assert secret.find_key("a purpose", "k1") == secret.derive_keys("a purpose")[0].bytes
+    assert secret.find_key("a purpose", "k0") is None
 
 
 @pytest.mark.parametrize(
@@ -57,14 +57,14 @@ def test_a_damaged_secret_is_told_in_a_sentence(
     file.write_text(document)
     monkeypatch.setenv("DEPLOYMENT_SECRET_FILE", str(file))
     with pytest.raises(SettingsError, match="must be JSON"):
-        secret.keys_for("a purpose")
+        secret.derive_keys("a purpose")
 
 
 def test_a_missing_secret_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DEPLOYMENT_SECRET_FILE", str(tmp_path / "nothing"))
     with pytest.raises(SettingsError, match="DEPLOYMENT_SECRET_FILE cannot be read"):
-        secret.keys_for("a purpose")
+        secret.derive_keys("a purpose")
     monkeypatch.delenv("DEPLOYMENT_SECRET_FILE")
     settings.cache_clear()
     with pytest.raises(SettingsError, match="Set DEPLOYMENT_SECRET_ARN"):
-        secret.keys_for("a purpose")
+        secret.derive_keys("a purpose")

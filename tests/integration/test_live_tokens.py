@@ -179,33 +179,33 @@ def test_a_failure_that_passes_is_not_seen(gemini: Gemini) -> None:
 
 def test_deployed_the_key_comes_from_the_provider_secret(deployed: Any) -> None:
     deployed('{"GEMINI_API_KEY": " the key \\n", "GOOGLE_API_KEY": ""}')
-    assert secret.provider_key("GEMINI_API_KEY") == "the key"
-    assert secret.provider_key("GOOGLE_API_KEY") is None
+    assert secret.find_provider_key("GEMINI_API_KEY") == "the key"
+    assert secret.find_provider_key("GOOGLE_API_KEY") is None
 
 
 def test_a_variable_comes_before_the_provider_secret(deployed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     deployed('{"GEMINI_API_KEY": "of the secret"}')
     monkeypatch.setenv("GEMINI_API_KEY", "of the variable")
     settings.cache_clear()
-    assert secret.provider_key("GEMINI_API_KEY") == "of the variable"
+    assert secret.find_provider_key("GEMINI_API_KEY") == "of the variable"
 
 
 def test_a_new_key_counts_within_five_minutes(deployed: Any) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
         deployed('{"GEMINI_API_KEY": "old"}')
-        assert secret.provider_key("GEMINI_API_KEY") == "old"
+        assert secret.find_provider_key("GEMINI_API_KEY") == "old"
         deployed('{"GEMINI_API_KEY": "new"}')
         clock.shift(299)
-        assert secret.provider_key("GEMINI_API_KEY") == "old"
+        assert secret.find_provider_key("GEMINI_API_KEY") == "old"
         clock.shift(1)
-        assert secret.provider_key("GEMINI_API_KEY") == "new"
+        assert secret.find_provider_key("GEMINI_API_KEY") == "new"
 
 
 @pytest.mark.parametrize("document", ["no JSON", "[]", '"x"'])
 def test_a_damaged_provider_secret_is_told_in_a_sentence(deployed: Any, document: str) -> None:
     deployed(document)
     with pytest.raises(Exception, match="PROVIDER_SECRET_ARN cannot be read"):
-        secret.provider_key("GEMINI_API_KEY")
+        secret.find_provider_key("GEMINI_API_KEY")
 
 
 # -- the hash ----------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import time_machine
 from genai_voice.foundation import secret
-from genai_voice.foundation.sealing import Unreadable, opened, seal
+from genai_voice.foundation.sealing import Unreadable, seal, unseal
 from genai_voice.foundation.settings import settings
 
 K1, K2 = {"id": "k1", "key": "the first root"}, {"id": "k2", "key": "the second root"}
@@ -32,7 +32,7 @@ def rotate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable
 @pytest.mark.parametrize("text", ["", "x", '{"Authorization": "Bearer é"}', "x" * 100_000])
 def test_what_was_sealed_opens(text: str) -> None:
     sealed = seal(text, "app", "tool")
-    assert opened(sealed, "app", "tool") == text
+    assert unseal(sealed, "app", "tool") == text
     assert len(text) < 10 or text.encode() not in sealed  # a few bytes are in any
 
 
@@ -49,7 +49,7 @@ def test_what_was_sealed_opens(text: str) -> None:
 def test_what_is_moved_elsewhere_does_not_open(context: tuple[str, ...]) -> None:
     sealed = seal("a credential", "app", "tool")
     with pytest.raises(Unreadable):
-        opened(sealed, *context)
+        unseal(sealed, *context)
 
 
 def test_what_was_changed_or_cut_does_not_open() -> None:
@@ -60,7 +60,7 @@ def test_what_was_changed_or_cut_does_not_open() -> None:
     cut = [sealed[:length] for length in range(len(sealed))]
     for each in changed + cut:
         with pytest.raises(Unreadable):
-            opened(each, "app")
+            unseal(each, "app")
 
 
 def test_the_same_text_is_never_sealed_alike() -> None:
@@ -74,13 +74,13 @@ def test_what_the_previous_key_has_sealed_opens_until_that_key_goes(
     sealed = seal("a credential", "app")
 
     rotate(K2 | {"previous": K1})
-    assert opened(sealed, "app") == "a credential"
+    assert unseal(sealed, "app") == "a credential"
     newer = seal("a credential", "app")
 
     rotate(K2)
-    assert opened(newer, "app") == "a credential"
+    assert unseal(newer, "app") == "a credential"
     with pytest.raises(Unreadable):
-        opened(sealed, "app")
+        unseal(sealed, "app")
 
 
 def test_a_process_that_began_before_the_rotation_opens_what_another_has_sealed_after_it(
@@ -89,8 +89,8 @@ def test_a_process_that_began_before_the_rotation_opens_what_another_has_sealed_
     rotate(K2 | {"previous": K1})
     sealed = seal("a credential", "app")
     rotate(K1)
-    assert secret.keys_for("seal")[0].id == "k1"
+    assert secret.derive_keys("seal")[0].id == "k1"
     (tmp_path / "secret").write_text(json.dumps(K2 | {"previous": K1}))
 
     with time_machine.travel(2_000_000_000):  # it reads again at most once a minute
-        assert opened(sealed, "app") == "a credential"
+        assert unseal(sealed, "app") == "a credential"

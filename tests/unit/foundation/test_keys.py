@@ -1,7 +1,7 @@
 """Keys: no part becomes another's, whatever clients make up."""
 
 import pytest
-from genai_voice.foundation.keys import at, digest, key
+from genai_voice.foundation.keys import digest, key, time_key
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,7 +62,7 @@ def test_a_digest_stands_for_its_parts_in_their_order(one: list[str], other: lis
 @given(times, times)
 def test_positions_sort_as_their_times_to_the_microsecond(one: float, other: float) -> None:
     if abs(one - other) >= 1 or one == other:
-        assert (at(one, "t") < at(other, "t")) == (one < other)
+        assert (time_key(one, "t") < time_key(other, "t")) == (one < other)
 
 
 @given(
@@ -71,4 +71,4 @@ def test_positions_sort_as_their_times_to_the_microsecond(one: float, other: flo
     st.text("0123456789abcdef", min_size=32, max_size=32),
 )
 def test_positions_of_one_time_sort_by_what_breaks_the_tie(ms: float, one: str, other: str) -> None:
-    assert (at(ms, one) < at(ms, other)) == (one < other)
+    assert (time_key(ms, one) < time_key(ms, other)) == (one < other)

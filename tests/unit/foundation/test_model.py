@@ -14,7 +14,7 @@ from genai_voice.foundation.model import (
     Request,
     Time,
     add_optional,
-    at_most,
+    limit_bytes,
     parse,
     refuse,
 )
@@ -41,7 +41,7 @@ class Sample(Request):
     kind: EnumOrDefault[Annotated[str, BeforeValidator(_known)] | None] = None
     number: Number | None = None
     flag: OrDefault[bool] = True
-    note: Annotated[str, at_most(5)] | None = None
+    note: Annotated[str, limit_bytes(5)] | None = None
     label: Label | None = None
 
 

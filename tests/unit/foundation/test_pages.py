@@ -9,11 +9,11 @@ from genai_voice.foundation.model import Listing
 from genai_voice.foundation.pages import (
     REPLY_BYTES,
     PageRows,
+    count_wire_bytes,
     fill,
-    opened_cursor,
+    read_cursor,
     read_page,
-    sealed_cursor,
-    wire_size,
+    sign_cursor,
 )
 from genai_voice.foundation.table import Item
 from hypothesis import given
@@ -25,31 +25,31 @@ positions = st.lists(texts | st.integers(-(2**53), 2**53) | st.booleans() | st.n
 
 @given(positions, st.lists(texts, max_size=3))
 def test_a_cursor_opens_where_it_was_sealed(position: list[Any], scope: list[str]) -> None:
-    assert opened_cursor(sealed_cursor(position, *scope), *scope) == position
+    assert read_cursor(sign_cursor(position, *scope), *scope) == position
 
 
 @given(positions, st.lists(texts, max_size=3), st.lists(texts, max_size=3))
 def test_a_cursor_opens_nowhere_else(position: list[Any], scope: list[str], elsewhere: list[str]) -> None:
     if scope != elsewhere:
         with pytest.raises(BadRequest, match="cursor"):
-            opened_cursor(sealed_cursor(position, *scope), *elsewhere)
+            read_cursor(sign_cursor(position, *scope), *elsewhere)
 
 
 @given(st.text(max_size=80))
 def test_a_cursor_that_was_made_up_opens_nothing(cursor: str) -> None:
     with pytest.raises(BadRequest, match="cursor"):
-        opened_cursor(cursor, "app")
+        read_cursor(cursor, "app")
 
 
 @given(positions, st.data())
 def test_a_cursor_of_which_one_character_was_changed_opens_nothing(
     position: list[Any], data: st.DataObject
 ) -> None:
-    cursor = sealed_cursor(position, "app")
+    cursor = sign_cursor(position, "app")
     place = data.draw(st.integers(0, len(cursor) - 2))  # the last may carry unused bits
     changed = cursor[:place] + ("A" if cursor[place] != "A" else "B") + cursor[place + 1 :]
     with pytest.raises(BadRequest, match="cursor"):
-        opened_cursor(changed, "app")
+        read_cursor(changed, "app")
 
 
 @given(
@@ -60,7 +60,7 @@ def test_a_cursor_of_which_one_character_was_changed_opens_nothing(
 def test_the_size_of_an_item_is_at_least_what_lambda_counts(item: object) -> None:
     body = json.dumps(item, ensure_ascii=False, separators=(",", ":"))
     escaped = json.dumps(body, ensure_ascii=False)
-    assert wire_size(item) >= len(escaped.encode()) - 2
+    assert count_wire_bytes(item) >= len(escaped.encode()) - 2
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_page_that_does_not_fit_the_reply_ends_with_the_last_row_that_is_shown
     )
     assert [view["text"][0] for view in views] == ["a", "b"]
     assert cursor is not None
-    assert opened_cursor(cursor, "app", "letters") == ["b"]
+    assert read_cursor(cursor, "app", "letters") == ["b"]
 
 
 def test_a_page_can_be_continued_by_another_position_than_the_sort_key() -> None:
@@ -140,7 +140,7 @@ def test_a_page_can_be_continued_by_another_position_than_the_sort_key() -> None
         lambda after: PageRows.of(rows, 2, lambda row: {"_": 1}, position=lambda row: row.gsi1sk),
     )
     assert cursor is not None
-    assert opened_cursor(cursor, "app", "letters") == ["place of b"]
+    assert read_cursor(cursor, "app", "letters") == ["place of b"]
 
 
 def test_a_list_of_another_app_is_empty_and_nothing_is_read() -> None:

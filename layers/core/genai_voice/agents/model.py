@@ -18,7 +18,7 @@ from genai_voice.foundation.model import (
     Scoped,
     Text,
     Time,
-    json_at_most,
+    limit_json_bytes,
     refuse,
 )
 
@@ -113,7 +113,7 @@ class Run(Request):
     auth_profile_id: Label | None = None
     failure_reason: Label | None = None
     error_message: LongText | None = None
-    metadata: Annotated[dict[str, Any], json_at_most(MAX_METADATA_BYTES)] | None = None
+    metadata: Annotated[dict[str, Any], limit_json_bytes(MAX_METADATA_BYTES)] | None = None
 
 
 def _complete(run: object) -> object:

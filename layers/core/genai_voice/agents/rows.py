@@ -2,7 +2,7 @@
 
 from typing import Any, Self
 
-from genai_voice.foundation.keys import at, digest, key
+from genai_voice.foundation.keys import digest, key, time_key
 from genai_voice.foundation.table import CompressedText, Item, NumberAttribute, UnicodeAttribute
 
 
@@ -56,7 +56,7 @@ class AgentRunRow(Item, discriminator="agent_run"):
             run_id=run_id,
             started_at=started_at,
             gsi1pk=cls.list_key(app, session),
-            gsi1sk=at(started_at, digest(run_id)),
+            gsi1sk=time_key(started_at, digest(run_id)),
             **attributes,
         )
 

@@ -26,7 +26,7 @@ from genai_voice.agents.rows import AgentRunRow, AgentSessionRow
 from genai_voice.foundation.clock import back_off, now_ms
 from genai_voice.foundation.errors import BadRequest, Busy, NotFound
 from genai_voice.foundation.keys import digest
-from genai_voice.foundation.pages import fill, opened_cursor, sealed_cursor
+from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
 from genai_voice.foundation.table import Change, Item, write_together
 
 RUNTIMES: Final[Runtimes] = {
@@ -57,7 +57,7 @@ def create(app: str, request: NewSession) -> SessionCreated:
 
 def read(app: str, query: SessionQuery) -> SessionView:
     """Raises NotFound."""
-    row = AgentSessionRow.of(app, query.session_id).find_stored() if query.covers(app) else None
+    row = AgentSessionRow.of(app, query.session_id).find_stored() if query.is_for(app) else None
     if row is None:
         raise NotFound("Agent session not found")
     return cast(
@@ -109,10 +109,10 @@ def record(app: str, request: RunRequest) -> RunRecorded:
 def find_runs(app: str, query: RunQuery) -> RunPage:
     """Latest start first, as many as were asked for and fit 5 MB; `cursor` where more are left."""
     page: RunPage = {"sessionId": query.session_id, "runs": []}
-    if not query.covers(app):
+    if not query.is_for(app):
         return page
     scope = (app, "agent runs", query.session_id)
-    before = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else None
+    before = str(read_cursor(query.cursor, *scope)[0]) if query.cursor else None
     listed = AgentRunRow.list_latest(
         "gsi1", AgentRunRow.list_key(app, query.session_id), before, query.limit + 1
     )
@@ -120,7 +120,7 @@ def find_runs(app: str, query: RunQuery) -> RunPage:
     if last is None and len(listed) > query.limit:
         last = listed[query.limit - 1]
     if last is not None:
-        page["cursor"] = sealed_cursor([last.gsi1sk], *scope)
+        page["cursor"] = sign_cursor([last.gsi1sk], *scope)
     return page
 
 

@@ -12,8 +12,8 @@ from genai_voice.conversations.model import (
 )
 from genai_voice.conversations.rows import AnnotationRow
 from genai_voice.foundation.clock import now_ms
-from genai_voice.foundation.keys import at, digest
-from genai_voice.foundation.pages import fill, opened_cursor, sealed_cursor
+from genai_voice.foundation.keys import digest, time_key
+from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
 
 
 def save(app: str, request: AnnotationSave) -> AnnotationSaved:
@@ -21,7 +21,7 @@ def save(app: str, request: AnnotationSave) -> AnnotationSaved:
     it names and its place in lists.
     """
     row, now = AnnotationRow, now_ms()
-    place = at(now, digest(request.session_id))
+    place = time_key(now, digest(request.session_id))
     row.of(app, request.session_id).change(
         [
             row.session_id.set(request.session_id),
@@ -46,13 +46,13 @@ def find(app: str, query: AnnotationQuery) -> AnnotationFound | AnnotationPage:
     fit 5 MB; `cursor` where more are left.
     """
     if query.session_id:
-        row = AnnotationRow.of(app, query.session_id).find_stored() if query.covers(app) else None
+        row = AnnotationRow.of(app, query.session_id).find_stored() if query.is_for(app) else None
         return {"annotation": _view(app, row) if row else None}
-    if not query.covers(app):
+    if not query.is_for(app):
         return {"annotations": []}
     quality = query.quality or None
     scope = (app, "annotations", quality or "")
-    before = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else None
+    before = str(read_cursor(query.cursor, *scope)[0]) if query.cursor else None
     listed = AnnotationRow.newest(app, quality, before, query.limit + 1)
     # The index may still know a quality that has been revised.
     rows = (
@@ -63,7 +63,7 @@ def find(app: str, query: AnnotationQuery) -> AnnotationFound | AnnotationPage:
         last = listed[query.limit - 1]
     page: AnnotationPage = {"annotations": views}
     if last is not None:
-        page["cursor"] = sealed_cursor([last.gsi2sk if quality else last.gsi1sk], *scope)
+        page["cursor"] = sign_cursor([last.gsi2sk if quality else last.gsi1sk], *scope)
     return page
 
 

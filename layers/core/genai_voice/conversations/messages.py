@@ -14,7 +14,7 @@ from genai_voice.conversations.model import (
     Recordings,
 )
 from genai_voice.conversations.rows import ConversationRow, MessageRow
-from genai_voice.foundation.pages import fill, opened_cursor, sealed_cursor
+from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
 from genai_voice.foundation.table import put_all
 from genai_voice.tenancy.model import App
 
@@ -36,10 +36,10 @@ def find(app: App, query: MessageQuery) -> MessagePage:
     was with a person: it is stored all the same, since clients send a batch that is refused for ever.
     """
     recordings: Recordings = {"user": None, "agent": None, "conversation": None}
-    if not query.covers(app.slug):
+    if not query.is_for(app.slug):
         return {"messages": [], "recordings": recordings}
     scope = (app.slug, "messages", query.session_id)
-    after = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else None
+    after = str(read_cursor(query.cursor, *scope)[0]) if query.cursor else None
     spans = (
         ConversationRow.spans_with_person(app.slug, query.session_id) if app.mute_agent_after_handoff else []
     )
@@ -48,7 +48,7 @@ def find(app: App, query: MessageQuery) -> MessagePage:
     )
     page: MessagePage = {"messages": views, "recordings": recordings}
     if last is not None:
-        page["cursor"] = sealed_cursor([last.sk], *scope)
+        page["cursor"] = sign_cursor([last.sk], *scope)
     return page
 
 

@@ -18,8 +18,8 @@ from genai_voice.foundation.model import (
     Request,
     Text,
     Time,
-    at_most,
-    at_most_items,
+    limit_bytes,
+    limit_items,
     refuse,
 )
 
@@ -122,7 +122,7 @@ class Message(TypedDict):
     sessionId: Name
     participantIdentity: Name
     role: Name
-    content: Annotated[str, at_most(MAX_CONTENT_BYTES)]
+    content: Annotated[str, limit_bytes(MAX_CONTENT_BYTES)]
     isFinal: bool
     createdAt: Time
     roomName: NotRequired[Label | None]
@@ -132,7 +132,7 @@ class Message(TypedDict):
 class MessageBatch(Request):
     missing: ClassVar[str] = "Missing or empty messages array"
 
-    messages: Annotated[list[Message], FailFast(), Field(min_length=1), at_most_items(MAX_MESSAGES)]
+    messages: Annotated[list[Message], FailFast(), Field(min_length=1), limit_items(MAX_MESSAGES)]
 
 
 class MessagesSaved(TypedDict):
@@ -147,8 +147,8 @@ class MessageQuery(Listing):
     session_id: Name
     all: str | None = None
 
-    def covers(self, app: str) -> bool:
-        return self.all != "true" or super().covers(app)
+    def is_for(self, app: str) -> bool:
+        return self.all != "true" or super().is_for(app)
 
 
 class MessageView(TypedDict):
@@ -195,7 +195,7 @@ class AnnotationSave(Request):
     quality_rating: Annotated[Quality, BeforeValidator(_known_quality)]
     conversation_id: Label | None = None
     """Only the first save decides."""
-    failure_modes: OrDefault[Annotated[list[Label], FailFast(), at_most_items(MAX_FAILURE_MODES)]] = Field(
+    failure_modes: OrDefault[Annotated[list[Label], FailFast(), limit_items(MAX_FAILURE_MODES)]] = Field(
         default_factory=list
     )
     notes: OrDefault[LongText] = ""

@@ -9,7 +9,7 @@ from math import inf
 from operator import and_
 from typing import Any, ClassVar, Self
 
-from genai_voice.foundation.keys import at, digest, key
+from genai_voice.foundation.keys import digest, key, time_key
 from genai_voice.foundation.table import (
     BinaryAttribute,
     BooleanAttribute,
@@ -100,7 +100,7 @@ class ConversationRow(Item, discriminator="conversation"):
         index, place = ("gsi2", cls.gsi2sk) if status else ("gsi1", cls.gsi1sk)
         return cls.query(
             cls.list_key(app, status),
-            place.between(at(since_ms, ""), at(until_ms, "")),
+            place.between(time_key(since_ms, ""), time_key(until_ms, "")),
             index_name=index,
             scan_index_forward=not newest_first,
             page_size=100,
@@ -110,14 +110,18 @@ class ConversationRow(Item, discriminator="conversation"):
     def count_first_saved(cls, app: str, since_ms: float = 0, until_ms: float = MAX_MS) -> int:
         """How many there are. Reads their entries in the index, about 20 in a capacity unit of 4 KB."""
         return cls.count(
-            cls.list_key(app), cls.gsi1sk.between(at(since_ms, ""), at(until_ms, "")), index_name="gsi1"
+            cls.list_key(app),
+            cls.gsi1sk.between(time_key(since_ms, ""), time_key(until_ms, "")),
+            index_name="gsi1",
         )
 
     @classmethod
     def count_with(cls, app: str, status: str) -> int:
         """How many have this status. Reads their entries in the index."""
         return cls.count(
-            cls.list_key(app, status), cls.gsi2sk.between(at(0, ""), at(MAX_MS, "")), index_name="gsi2"
+            cls.list_key(app, status),
+            cls.gsi2sk.between(time_key(0, ""), time_key(MAX_MS, "")),
+            index_name="gsi2",
         )
 
     @classmethod
@@ -213,7 +217,7 @@ class MessageRow(Item, discriminator="message"):
     @classmethod
     def of(cls, app: str, session: str, participant: str, created_at: float, content: str) -> Self:
         """Its key is made of its content, so that a message that is sent again is the same row."""
-        message_id = at(created_at, digest(app, session, participant, content))
+        message_id = time_key(created_at, digest(app, session, participant, content))
         return cls(session_pk(app, session), key("MESSAGE", message_id), message_id=message_id)
 
     @classmethod

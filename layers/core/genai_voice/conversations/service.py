@@ -22,9 +22,9 @@ from genai_voice.conversations.rows import ConversationRow, MessageRow, Transcri
 from genai_voice.conversations.transcripts import pack, reply_bytes, unpack
 from genai_voice.foundation.clock import back_off, now_ms, time_ordered_id
 from genai_voice.foundation.errors import Busy, NotFound
-from genai_voice.foundation.keys import at, digest
+from genai_voice.foundation.keys import digest, time_key
 from genai_voice.foundation.model import Ok
-from genai_voice.foundation.pages import REPLY_BYTES, fill, fitting, opened_cursor, sealed_cursor
+from genai_voice.foundation.pages import REPLY_BYTES, fill, read_cursor, sign_cursor, take_fitting
 from genai_voice.foundation.table import Action, Change, Condition, Item, put_all, write
 from genai_voice.tenancy.model import App
 from genai_voice.webhooks import outbox
@@ -72,12 +72,12 @@ def save(app: App, request: ConversationSave) -> Ok:
 
 def find(app: str, query: ConversationQuery) -> ConversationPage:
     """Newest created first, at most 100 and 5 MB; `cursor` where more are left."""
-    if not query.covers(app):
+    if not query.is_for(app):
         return {"conversations": []}
     scope = (app, "conversations", query.status or "")
-    before = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else None
+    before = str(read_cursor(query.cursor, *scope)[0]) if query.cursor else None
     listed = ConversationRow.newest(app, query.status or None, before, PAGE + 1)
-    first = fitting(listed, _size, PAGE)
+    first = take_fitting(listed, _size, PAGE)
     found = list(ConversationRow.load_full(first))
     parts = Item.find_all(key for each in found if _shown(each) for key in each.part_keys())
     views, last = fill(found, partial(_view, app, parts))
@@ -85,7 +85,7 @@ def find(app: str, query: ConversationQuery) -> ConversationPage:
         last = first[-1]
     page: ConversationPage = {"conversations": views}
     if last is not None:
-        page["cursor"] = sealed_cursor([last.gsi2sk if query.status else last.gsi1sk], *scope)
+        page["cursor"] = sign_cursor([last.gsi2sk if query.status else last.gsi1sk], *scope)
     return page
 
 
@@ -339,7 +339,7 @@ def _beginning(app: App, session_id: str, now: int, started_at: float | None = N
     """What whoever creates a conversation writes of it, and nobody changes later: times in epoch ms, its
     place in lists, the version of the persona in force.
     """
-    row, place = ConversationRow, at(now, digest(session_id))
+    row, place = ConversationRow, time_key(now, digest(session_id))
     return [
         row.session_id.set(session_id),
         row.started_at.set(row.started_at | (started_at or now)),

@@ -16,7 +16,7 @@ from genai_voice.foundation.table import Change
 
 def read(app: str, query: Scoped) -> ScenarioStateView:
     """The stored state; before any tool call the initial one, which is not stored by looking at it."""
-    if not query.covers(app):
+    if not query.is_for(app):
         return {"appSlug": query.app_slug or "", "state": None, "updatedAt": None}
     row = StateRow.of(app).find_stored()
     if row is None:

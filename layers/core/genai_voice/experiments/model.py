@@ -12,8 +12,8 @@ from genai_voice.foundation.model import (
     Name,
     Request,
     Scoped,
-    at_most_items,
-    json_at_most,
+    limit_items,
+    limit_json_bytes,
     refuse,
 )
 
@@ -28,7 +28,7 @@ class Variant(TypedDict):
     id: VariantId
     weight: Amount
     """Its share is this among the weights of all; 0 is never assigned."""
-    config: NotRequired[Annotated[dict[str, Any], json_at_most(MAX_CONFIG_BYTES)] | None]
+    config: NotRequired[Annotated[dict[str, Any], limit_json_bytes(MAX_CONFIG_BYTES)] | None]
     """What it means, for whoever carries it out: kept as it is."""
 
 
@@ -50,7 +50,7 @@ class NewExperiment(Request):
         list[Variant],
         FailFast(),
         Field(min_length=2, examples=[[{"id": "control", "weight": 1}, {"id": "other", "weight": 1}]]),
-        at_most_items(MAX_VARIANTS),
+        limit_items(MAX_VARIANTS),
         AfterValidator(_consistent),
     ]
 

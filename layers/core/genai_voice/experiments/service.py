@@ -29,7 +29,7 @@ from genai_voice.experiments.rows import ExperimentRow, ExposureRow
 from genai_voice.foundation.clock import back_off, now_ms, time_ordered_id
 from genai_voice.foundation.errors import BadRequest, Busy, NotFound
 from genai_voice.foundation.model import Created, Ok
-from genai_voice.foundation.pages import fill, opened_cursor, sealed_cursor
+from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
 from genai_voice.foundation.table import Item, write_together
 
 _ATTEMPTS = 30
@@ -51,14 +51,14 @@ def create(app: str, request: NewExperiment) -> Created:
 
 def find(app: str, query: ExperimentQuery) -> ExperimentPage:
     """All of them, newest first; `cursor` where more are left than a reply can hold."""
-    if not query.covers(app):
+    if not query.is_for(app):
         return {"experiments": []}
     scope = (app, "experiments")
-    before = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else None
+    before = str(read_cursor(query.cursor, *scope)[0]) if query.cursor else None
     views, last = fill(ExperimentRow.newest(app, before), partial(_view, app))
     page: ExperimentPage = {"experiments": views}
     if last is not None:
-        page["cursor"] = sealed_cursor([last.sk], *scope)
+        page["cursor"] = sign_cursor([last.sk], *scope)
     return page
 
 
@@ -102,7 +102,7 @@ def assign(app: str, request: AssignRequest) -> Assigned:
 
 def results(app: str, query: ResultsQuery) -> Results:
     """What the experiment shows so far: two reads, whatever it has seen. Raises NotFound."""
-    row = ExperimentRow.of(app, query.experiment_id).find_stored() if query.covers(app) else None
+    row = ExperimentRow.of(app, query.experiment_id).find_stored() if query.is_for(app) else None
     if row is None:
         raise NotFound("Experiment not found")
     counted = sums(app, query.experiment_id)

@@ -32,7 +32,7 @@ def digest(*parts: str) -> str:
     return hashed.hexdigest()[:32]
 
 
-def at(ms: float, tie: str) -> str:
+def time_key(ms: float, tie: str) -> str:
     """A variable part that sorts by time, then by `tie`: 15 digits of epoch milliseconds, three decimals
     (clients may send fractions).
     """

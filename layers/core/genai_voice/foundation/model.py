@@ -40,7 +40,7 @@ class Scoped(Request):
     app_slug: str | None = None
     """Only what is this app's: of another than the caller's that is nothing."""
 
-    def covers(self, app: str) -> bool:
+    def is_for(self, app: str) -> bool:
         """Whether the apps asked for include this one. If not the answer is that of an app without data."""
         return self.app_slug in (None, "", app)
 
@@ -115,7 +115,7 @@ Time = Amount
 """Epoch milliseconds, fractions allowed."""
 
 
-def at_most(limit: int, unit: str = "bytes") -> AfterValidator:
+def limit_bytes(limit: int, unit: str = "bytes") -> AfterValidator:
     """A text of at most `limit` UTF-8 bytes."""
 
     def check(value: str) -> str:
@@ -143,7 +143,7 @@ PageSize = Annotated[int, BeforeValidator(_page_size)]
 """The `limit` of a list: `limit: PageSize = 200` takes any text, and the default where it is no limit."""
 
 
-def finite(value: T) -> T:
+def check_finite(value: T) -> T:
     """JSON data that can be written as JSON again. Raises ValueError: 1e999 is read as infinity."""
     text = to_json(value)
     if b"Infinity" in text:
@@ -151,41 +151,43 @@ def finite(value: T) -> T:
     return value
 
 
-def json_at_most(limit: int) -> AfterValidator:
+def limit_json_bytes(limit: int) -> AfterValidator:
     """JSON data whose text has at most `limit` bytes, with finite numbers."""
 
     def check(value: T) -> T:
         if len(to_json(value)) > limit:
             raise PydanticCustomError("limit", "over {limit} bytes", {"limit": f"{limit:,}"})
-        return finite(value)
+        return check_finite(value)
 
     return AfterValidator(check)
 
 
-def json_object(text: str) -> dict[str, Any]:
+def parse_json_object(text: str) -> dict[str, Any]:
     """The object that a text holds. Raises ValueError for anything else, NaN and infinity included."""
-    value = finite(from_json(text, allow_inf_nan=False))
+    value = check_finite(from_json(text, allow_inf_nan=False))
     if not isinstance(value, dict):
         raise ValueError("must be the text of a JSON object")
     return value
 
 
 def _checked_json_object(text: str) -> str:
-    json_object(text)
+    parse_json_object(text)
     return text
 
 
-LongText = Annotated[str, at_most(10_000)]
+LongText = Annotated[str, limit_bytes(10_000)]
 """A paragraph or a few."""
-Prompt = Annotated[Text, at_most(100_000)]
+Prompt = Annotated[Text, limit_bytes(100_000)]
 """An agent's instructions. With all the texts of an app or a persona at their limits its row stays below
 DynamoDB's 400 KB.
 """
-JsonObjectText = Annotated[str, at_most(50_000), AfterValidator(_checked_json_object), Field(examples=["{}"])]
+JsonObjectText = Annotated[
+    str, limit_bytes(50_000), AfterValidator(_checked_json_object), Field(examples=["{}"])
+]
 """JSON as text, as some fields are sent."""
 
 
-def at_most_items(limit: int) -> AfterValidator:
+def limit_items(limit: int) -> AfterValidator:
     """A list of at most so many items."""
 
     def check(value: list[T]) -> list[T]:

@@ -11,14 +11,14 @@ from pydantic_core import from_json, to_json
 
 from genai_voice.foundation.errors import BadRequest
 from genai_voice.foundation.model import Listing
-from genai_voice.foundation.secret import keys_for, reread
+from genai_voice.foundation.secret import derive_keys, refresh_roots
 from genai_voice.foundation.table import Item
 
 R = TypeVar("R", bound=Item)
 V = TypeVar("V", bound=Mapping[str, Any])
 
 REPLY_BYTES = 5 * 1024 * 1024
-"""Lambda takes 6 MB, counted after the body has become a JSON string: `wire_size` counts it like that."""
+"""Of a reply. Lambda takes 6 MB as `count_wire_bytes` counts them."""
 
 _MAC_BYTES = 16
 
@@ -74,16 +74,18 @@ def read_page(
         views, cursor = read_page(app, query, ("annotations", quality), read)
         return add_optional(AnnotationPage(annotations=views), cursor=cursor)
     """
-    if not query.covers(app):
+    if not query.is_for(app):
         return [], None
-    page = read(str(opened_cursor(query.cursor, app, *scope)[0]) if query.cursor else None)
+    page = read(str(read_cursor(query.cursor, app, *scope)[0]) if query.cursor else None)
     views, last = fill(page.rows, page.view)
     last = last or page.last
-    return views, None if last is None else sealed_cursor([page.position(last)], app, *scope)
+    return views, None if last is None else sign_cursor([page.position(last)], app, *scope)
 
 
-def wire_size(item: object) -> int:
-    """Bytes of an item in a reply as Lambda counts them: quotes and backslashes are escaped once more."""
+def count_wire_bytes(item: object) -> int:
+    """Count the bytes of an item in a reply as Lambda does: the body becomes a JSON string, in which quotes
+    and backslashes are escaped once more.
+    """
     text = to_json(item)
     return len(text) + text.count(b'"') + text.count(b"\\") + 2
 
@@ -98,7 +100,7 @@ def fill(rows: Iterable[R], view: Callable[[R], V], limit: int | None = None) ->
     size, last = 0, None
     for row in rows:
         shown = view(row)
-        size += wire_size(shown)
+        size += count_wire_bytes(shown)
         if last is not None and (len(views) == limit or size > REPLY_BYTES):
             return views, last
         views.append(shown)
@@ -106,7 +108,7 @@ def fill(rows: Iterable[R], view: Callable[[R], V], limit: int | None = None) ->
     return views, None
 
 
-def fitting(rows: Sequence[R], size: Callable[[R], int], limit: int) -> Sequence[R]:
+def take_fitting(rows: Sequence[R], size: Callable[[R], int], limit: int) -> Sequence[R]:
     """The first rows, as many as fit `limit` and the reply by what is known of their sizes (bytes) before
     all that is shown of them is read; one always does.
     """
@@ -118,23 +120,24 @@ def fitting(rows: Sequence[R], size: Callable[[R], int], limit: int) -> Sequence
     return rows[:limit]
 
 
-def sealed_cursor(position: list[Any], *scope: str) -> str:
-    """A position that only a request with the same scope (app, list, filters) can use."""
+def sign_cursor(position: list[Any], *scope: str) -> str:
+    """Sign a position, so that only a request with the same scope (app, list, filters) can use it."""
     payload = to_json(position)
-    return urlsafe_b64encode(_mac(keys_for("cursor")[0].bytes, payload, scope) + payload).decode().rstrip("=")
+    signed = _mac(derive_keys("cursor")[0].bytes, payload, scope) + payload
+    return urlsafe_b64encode(signed).decode().rstrip("=")
 
 
-def opened_cursor(cursor: str, *scope: str) -> list[Any]:
-    """The position in a cursor. Raises BadRequest for anything but an unchanged cursor of this scope."""
+def read_cursor(cursor: str, *scope: str) -> list[Any]:
+    """Read the position in a cursor. Raises BadRequest for anything but an unchanged cursor of this scope."""
     try:
         raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
     except ValueError:
         raw = b""
     mac, payload = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
-    for again in (False, True):  # another process may have sealed it with a newer secret
+    for again in (False, True):  # another process may have signed it with a newer secret
         if again:
-            reread()
-        if any(hmac.compare_digest(mac, _mac(key.bytes, payload, scope)) for key in keys_for("cursor")):
+            refresh_roots()
+        if any(hmac.compare_digest(mac, _mac(key.bytes, payload, scope)) for key in derive_keys("cursor")):
             return list(from_json(payload))
     raise BadRequest("Invalid field: cursor (it belongs to another list, or is damaged: begin without it)")
 

@@ -4,7 +4,7 @@ import os
 
 from pydantic_core import to_json
 
-from genai_voice.foundation.secret import key_of, keys_for
+from genai_voice.foundation.secret import derive_keys, find_key
 
 _PURPOSE = "seal"
 _NONCE_BYTES = 12
@@ -23,19 +23,19 @@ def seal(text: str, *context: str) -> bytes:
     """
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-    key = keys_for(_PURPOSE)[0]
+    key = derive_keys(_PURPOSE)[0]
     key_id, nonce = key.id.encode(), os.urandom(_NONCE_BYTES)
     head = bytes([len(key_id)]) + key_id + nonce
     return head + AESGCM(key.bytes).encrypt(nonce, text.encode(), to_json(context))
 
 
-def opened(sealed: bytes, *context: str) -> str:
+def unseal(sealed: bytes, *context: str) -> str:
     """What was sealed with this context. Raises Unreadable."""
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     end = 1 + int.from_bytes(sealed[:1])
-    key = key_of(_PURPOSE, sealed[1:end].decode(errors="replace"))
+    key = find_key(_PURPOSE, sealed[1:end].decode(errors="replace"))
     if key is None:
         raise Unreadable
     nonce, ciphertext = sealed[end : end + _NONCE_BYTES], sealed[end + _NONCE_BYTES :]

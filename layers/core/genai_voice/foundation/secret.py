@@ -23,28 +23,28 @@ class DerivedKey(NamedTuple):
     bytes: bytes
 
 
-def keys_for(purpose: str) -> list[DerivedKey]:
+def derive_keys(purpose: str) -> list[DerivedKey]:
     """The live keys for a purpose, the current one first. There are two while the deployment secret is being
     rotated.
     """
     return [DerivedKey(key_id, _derive(root, purpose)) for key_id, root in _roots()]
 
 
-def key_of(purpose: str, key_id: str) -> bytes | None:
+def find_key(purpose: str, key_id: str) -> bytes | None:
     """The key by whose id something was stored, or None when that root is gone for good.
 
     An id this process has not seen may mean that the secret was rotated since it was read.
     """
     for again in (False, True):
         if again:
-            reread()
-        for key in keys_for(purpose):
+            refresh_roots()
+        for key in derive_keys(purpose):
             if key.id == key_id:
                 return key.bytes
     return None
 
 
-def reread() -> None:
+def refresh_roots() -> None:
     """Have the secret read again when it is next needed, at most once a minute: strangers can cause this."""
     if "lately" not in _reread:
         _reread["lately"] = True
@@ -87,7 +87,7 @@ def _from_secrets_manager(arn: str) -> str:
     return str(client.get_secret_value(SecretId=arn)["SecretString"])
 
 
-def provider_key(variable: str) -> str | None:
+def find_provider_key(variable: str) -> str | None:
     """The key of an outside service by its name, such as GEMINI_API_KEY: the variable of this name, or in AWS
     what the provider secret, `{"GEMINI_API_KEY": "…"}`, has under it. That is read again every five minutes.
 

@@ -23,7 +23,7 @@ from pydantic_core import from_json
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.errors import UpstreamFailed
 from genai_voice.foundation.log import report_upstream_failure
-from genai_voice.foundation.secret import provider_key
+from genai_voice.foundation.secret import find_provider_key
 from genai_voice.foundation.settings import SettingsError, settings
 from genai_voice.gemini.model import LiveConfig
 
@@ -57,7 +57,7 @@ def api_key(*variables: str) -> str:
     UpstreamFailed where there is none.
     """
     try:
-        found = next((key for key in map(provider_key, variables) if key), None)
+        found = next((key for key in map(find_provider_key, variables) if key), None)
     except SettingsError:
         raise UpstreamFailed("Gemini is not set up: the secret with its key cannot be read") from None
     if found is None:

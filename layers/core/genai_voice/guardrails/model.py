@@ -14,7 +14,7 @@ from genai_voice.foundation.model import (
     OrDefault,
     Request,
     Text,
-    at_most,
+    limit_bytes,
     refuse,
 )
 
@@ -26,7 +26,7 @@ MAX_RULES = 200
 MAX_CHECKED_BYTES = 32_768
 MAX_USER_MESSAGE_BYTES = 2_000
 
-UserMessage = Annotated[str, at_most(MAX_USER_MESSAGE_BYTES)]
+UserMessage = Annotated[str, limit_bytes(MAX_USER_MESSAGE_BYTES)]
 """What is said to the user: a sentence or a few. With all fields at their limits MAX_RULES rules fit a
 reply.
 """
@@ -50,7 +50,7 @@ class Rule:
 
 class CheckRequest(Request):
     session_id: Name
-    content: Annotated[Text, at_most(MAX_CHECKED_BYTES)]
+    content: Annotated[Text, limit_bytes(MAX_CHECKED_BYTES)]
     """What was said. Beyond that a normal form may take longer than voice clients wait (3 s)."""
     direction: Literal["input", "output"]
 

@@ -26,7 +26,7 @@ _NOT_FOUND = "Rule not found"
 
 def find(app: str, query: Scoped) -> RuleList:
     """All rules, inactive ones too, oldest first, with what became of them."""
-    if not query.covers(app):
+    if not query.is_for(app):
         return {"rules": []}
     rows, counts = counted_rules(app)
     return {"rules": [_view(app, row, counts) for row in rows]}

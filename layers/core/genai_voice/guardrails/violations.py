@@ -5,7 +5,7 @@ from functools import partial
 from genai_voice.foundation.clock import back_off, now_ms
 from genai_voice.foundation.errors import Busy, NotFound
 from genai_voice.foundation.model import Ok
-from genai_voice.foundation.pages import fill, opened_cursor, sealed_cursor
+from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
 from genai_voice.foundation.table import Action, Change, write_together
 from genai_voice.guardrails.model import ViolationAnnotation, ViolationPage, ViolationQuery, ViolationView
 from genai_voice.guardrails.rows import StatsRow, ViolationRow
@@ -18,11 +18,11 @@ def find(app: str, query: ViolationQuery) -> ViolationPage:
     """The newest 100 first, of a session, of a rule or of both where these are given; `cursor` where more may
     be left.
     """
-    if not query.covers(app):
+    if not query.is_for(app):
         return {"violations": []}
     session, rule = query.session_id or "", query.rule_id or ""
     scope = (app, "violations", session, rule)
-    before = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else None
+    before = str(read_cursor(query.cursor, *scope)[0]) if query.cursor else None
     if session or rule:
         rows, position = ViolationRow.newest_with(app, session or None, rule or None, before, PAGE)
         views = [_view(app, row) for row in rows]
@@ -31,7 +31,7 @@ def find(app: str, query: ViolationQuery) -> ViolationPage:
         position = last.sk if last else None
     page: ViolationPage = {"violations": views}
     if position is not None:
-        page["cursor"] = sealed_cursor([position], *scope)
+        page["cursor"] = sign_cursor([position], *scope)
     return page
 
 

@@ -21,7 +21,7 @@ from genai_voice.conversations.transcripts import pack, reply_bytes, unpack
 from genai_voice.foundation.clock import back_off, now_ms, time_ordered_id
 from genai_voice.foundation.errors import Busy, Conflict, NotFound
 from genai_voice.foundation.model import Created, Ok
-from genai_voice.foundation.pages import REPLY_BYTES, fitting, opened_cursor, sealed_cursor
+from genai_voice.foundation.pages import REPLY_BYTES, read_cursor, sign_cursor, take_fitting
 from genai_voice.foundation.table import Action, Change, Item, put_all, write, write_together
 from genai_voice.handoffs.lifecycle import moves
 from genai_voice.handoffs.model import HandoffPage, HandoffQuery, HandoffRequest, HandoffUpdate, HandoffView
@@ -101,21 +101,21 @@ def find(app: str, query: HandoffQuery) -> HandoffPage:
     """Newest first, at most 50 and 5 MB; `cursor` where more are left. With more than one filter, of the last
     LOOKED_AT.
     """
-    if not query.covers(app):
+    if not query.is_for(app):
         return {"handoffs": []}
     scope = (app, "handoffs", query.status or "", query.session_id or "", query.assigned_agent or "")
-    before = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else None
+    before = str(read_cursor(query.cursor, *scope)[0]) if query.cursor else None
     looked_at = LOOKED_AT if sum(map(bool, scope[2:])) > 1 else PAGE
     listed = _listed(app, query, before, looked_at + 1)
     rows = listed[:looked_at] if not any(scope[2:]) else HandoffRow.load_full(listed[:looked_at])
     matching = list(islice(filter(partial(_matches, query), rows), PAGE + 1))
-    first = fitting(matching, _size, PAGE)
+    first = take_fitting(matching, _size, PAGE)
     parts = Item.find_all(place for row in first for place in _part_keys(row))
     page: HandoffPage = {"handoffs": [_view(app, parts, row) for row in first]}
     if len(first) < len(matching):
-        page["cursor"] = sealed_cursor([first[-1].sk], *scope)
+        page["cursor"] = sign_cursor([first[-1].sk], *scope)
     elif len(listed) > looked_at:
-        page["cursor"] = sealed_cursor([listed[looked_at - 1].sk], *scope)
+        page["cursor"] = sign_cursor([listed[looked_at - 1].sk], *scope)
     return page
 
 

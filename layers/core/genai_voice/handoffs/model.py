@@ -16,7 +16,7 @@ from genai_voice.foundation.model import (
     Number,
     OrDefault,
     Request,
-    json_at_most,
+    limit_json_bytes,
     refuse,
 )
 
@@ -46,7 +46,7 @@ class HandoffRequest(Request):
     priority: OrDefault[Label] = "normal"
     """Known: low, normal, high, urgent."""
     ai_summary: LongText | None = None
-    customer_data: Annotated[dict[str, Any], json_at_most(MAX_CUSTOMER_BYTES)] | None = None
+    customer_data: Annotated[dict[str, Any], limit_json_bytes(MAX_CUSTOMER_BYTES)] | None = None
 
 
 class HandoffQuery(Listing):

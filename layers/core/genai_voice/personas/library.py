@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 from genai_voice.foundation.clock import back_off, now_ms
 from genai_voice.foundation.errors import Busy, NotFound
 from genai_voice.foundation.model import Created, Listing, Ok
-from genai_voice.foundation.pages import fill, opened_cursor, sealed_cursor
+from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
 from genai_voice.foundation.table import Change, Item, write_together
 from genai_voice.personas.model import (
     Assignment,
@@ -35,12 +35,12 @@ _ATTEMPTS = 30
 
 def find(app: str, query: Listing) -> Library:
     """The active personas, oldest first; `cursor` where more are left than a reply can hold."""
-    if not query.covers(app):
+    if not query.is_for(app):
         return {"personas": []}
     scope = (app, "personas")
-    after = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else None
+    after = str(read_cursor(query.cursor, *scope)[0]) if query.cursor else None
     views, last = fill(PersonaRow.of_app(app, after), partial(_view, app))
-    return {"personas": views, "cursor": sealed_cursor([last.sk], *scope)} if last else {"personas": views}
+    return {"personas": views, "cursor": sign_cursor([last.sk], *scope)} if last else {"personas": views}
 
 
 def create(app: str, persona: NewPersona) -> Created:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from genai_voice.foundation.model import Ok, Scoped, json_object
+from genai_voice.foundation.model import Ok, Scoped, parse_json_object
 from genai_voice.personas.model import PersonaUpdate, PersonaView
 from genai_voice.personas.rows import PersonaRow
 from genai_voice.tenancy import apps
@@ -11,7 +11,7 @@ from genai_voice.tenancy import apps
 
 def read(app: str, query: Scoped) -> PersonaView:
     """The linked persona of the library where it exists and is active, whole; else the app's own fields."""
-    if not query.covers(app):
+    if not query.is_for(app):
         return _view({})
     own = apps.load_app(app)
     linked = PersonaRow.of(app, own.persona_id).find_stored() if own.persona_id else None
@@ -44,6 +44,6 @@ def _view(content: Mapping[str, str]) -> PersonaView:
 
 def _parsed(text: str | None) -> dict[str, Any] | None:
     try:
-        return json_object(text) if text else None
+        return parse_json_object(text) if text else None
     except ValueError:
         return None

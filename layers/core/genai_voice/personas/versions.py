@@ -3,7 +3,7 @@
 from functools import partial
 
 from genai_voice.foundation.errors import NotFound
-from genai_voice.foundation.pages import fill, opened_cursor, sealed_cursor
+from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
 from genai_voice.personas import library
 from genai_voice.personas.model import OWN, Rollback, RolledBack, VersionPage, VersionQuery, VersionView
 from genai_voice.personas.rows import PersonaRow
@@ -17,17 +17,17 @@ def find(app: str, query: VersionQuery) -> VersionPage:
     """Newest first, the present one included, 100 a page. Those of a deleted persona are shown: conversations
     refer to them. Raises NotFound.
     """
-    if not query.covers(app):
+    if not query.is_for(app):
         return {"versions": []}
     present = _presented(app, query.persona_id)
     scope = (app, "persona versions", present.known_as)
-    number = int(opened_cursor(query.cursor, *scope)[0]) if query.cursor else present.number
+    number = int(read_cursor(query.cursor, *scope)[0]) if query.cursor else present.number
     newest = [] if query.cursor else [present.as_version()]
     kept = PersonaVersionRow.before(present.pk, present.known_as, number, PAGE + 1)
     views, last = fill((row for rows in (newest, kept) for row in rows), partial(_view, app, present), PAGE)
     page: VersionPage = {"versions": views}
     if last is not None:
-        page["cursor"] = sealed_cursor([int(last.number)], *scope)
+        page["cursor"] = sign_cursor([int(last.number)], *scope)
     return page
 
 

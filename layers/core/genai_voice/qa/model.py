@@ -28,9 +28,9 @@ from genai_voice.foundation.model import (
     PageSize,
     Request,
     Time,
-    at_most,
-    at_most_items,
-    json_at_most,
+    limit_bytes,
+    limit_items,
+    limit_json_bytes,
     refuse,
 )
 
@@ -97,7 +97,7 @@ class Turn(TypedDict):
     content: Annotated[str, AfterValidator(_not_blank)]
 
 
-Phrases = Annotated[list[str], Field(fail_fast=True), at_most_items(MAX_PHRASES)]
+Phrases = Annotated[list[str], Field(fail_fast=True), limit_items(MAX_PHRASES)]
 
 
 class Expectations(TypedDict, total=False):
@@ -113,7 +113,7 @@ class Criterion(TypedDict):
     """What the judge grades by."""
 
     name: Annotated[Name, BeforeValidator(_trimmed)]
-    description: Annotated[str, at_most(MAX_DESCRIPTION_BYTES)]
+    description: Annotated[str, limit_bytes(MAX_DESCRIPTION_BYTES)]
     weight: NotRequired[Number | None]
     """Stored, and of no effect."""
 
@@ -128,21 +128,21 @@ class ScenarioSave(Request):
         list[Annotated[Turn, WrapValidator(_with_own_text)]],
         FailFast(),
         Field(min_length=1),
-        at_most_items(MAX_TURNS),
-        json_at_most(MAX_TURNS_BYTES),
+        limit_items(MAX_TURNS),
+        limit_json_bytes(MAX_TURNS_BYTES),
     ]
     description: Annotated[LongText | None, BeforeValidator(_trimmed_or_none)] = None
     expectations: OrDefault[
-        Annotated[Expectations, AfterValidator(_without_nulls), json_at_most(MAX_EXPECTATIONS_BYTES)]
+        Annotated[Expectations, AfterValidator(_without_nulls), limit_json_bytes(MAX_EXPECTATIONS_BYTES)]
     ] = Field(default_factory=Expectations)
-    tags: OrDefault[Annotated[list[Label], FailFast(), at_most_items(MAX_TAGS)]] = Field(default_factory=list)
+    tags: OrDefault[Annotated[list[Label], FailFast(), limit_items(MAX_TAGS)]] = Field(default_factory=list)
     is_active: OrDefault[bool] = True
     evaluator_type: EnumOrDefault[EvaluatorType] = "string_match"
     llm_judge_criteria: OrDefault[
         Annotated[
             list[Annotated[Criterion, AfterValidator(_without_nulls)]],
             FailFast(),
-            at_most_items(MAX_CRITERIA),
+            limit_items(MAX_CRITERIA),
             AfterValidator(_of_different_names),
         ]
     ] = Field(default_factory=list)
@@ -194,16 +194,16 @@ def _if_array(value: object) -> object:
     return value if isinstance(value, list) else []
 
 
-ResponseText = Annotated[str, at_most(MAX_RESPONSE_BYTES)]
+ResponseText = Annotated[str, limit_bytes(MAX_RESPONSE_BYTES)]
 CalledTools = Annotated[
     list[Label],
     FailFast(),
-    at_most_items(MAX_TOOLS),
+    limit_items(MAX_TOOLS),
     BeforeValidator(_if_array),
     WithJsonSchema({"items": {"type": "string", "maxLength": 1000}, "maxItems": MAX_TOOLS}),
 ]
 """What is no array is []."""
-Ids = Annotated[list[Name], Field(min_length=1, fail_fast=True), at_most_items(MAX_SUITE)]
+Ids = Annotated[list[Name], Field(min_length=1, fail_fast=True), limit_items(MAX_SUITE)]
 JudgeRuns = OrDefault[Annotated[int, Field(ge=1, le=MAX_JUDGE_RUNS)]]
 """How often the judge is asked: the majority decides each criterion."""
 
@@ -360,7 +360,7 @@ class SuiteRequest(Request):
 
     tag: Label | None = None
     scenario_ids: (
-        Annotated[list[Name], Field(min_length=1, fail_fast=True), at_most_items(MAX_SUITE)] | None
+        Annotated[list[Name], Field(min_length=1, fail_fast=True), limit_items(MAX_SUITE)] | None
     ) = None
     responses: Annotated[dict[str, ResponseText | Answer], AfterValidator(_sized)] | None = None
     """The answer to each scenario by its id, as text or with the tools that were called."""

@@ -5,7 +5,7 @@ from functools import partial
 from pydantic_core import from_json
 
 from genai_voice.foundation.errors import NotFound, UpstreamFailed
-from genai_voice.foundation.pages import fill, opened_cursor, sealed_cursor
+from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
 from genai_voice.foundation.table import Item
 from genai_voice.qa.checks import by_judge, outcome
 from genai_voice.qa.grading import Attempt, Graded, grade, held, keep
@@ -43,11 +43,11 @@ def find(app: str, query: RunQuery) -> QaRunPage:
     """Newest first, those of a scenario, those since a moment, as many as were asked for and fit 5 MB;
     `cursor` where more are left.
     """
-    if not query.covers(app):
+    if not query.is_for(app):
         return {"runs": []}
     since = query.since or 0
     scope = (app, "qa_runs", query.scenario_id or "", str(float(since)))
-    before = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else None
+    before = str(read_cursor(query.cursor, *scope)[0]) if query.cursor else None
     if query.scenario_id:
         listed = RunRow.newest_of(app, query.scenario_id, since, before, query.limit + 1)
         views, last = fill(RunRow.load_full(listed[: query.limit]), partial(_view, app))
@@ -58,7 +58,7 @@ def find(app: str, query: RunQuery) -> QaRunPage:
         views, last = fill(newest, partial(_view, app), query.limit)
     page: QaRunPage = {"runs": views}
     if last is not None:
-        page["cursor"] = sealed_cursor([last.sk], *scope)
+        page["cursor"] = sign_cursor([last.sk], *scope)
     return page
 
 

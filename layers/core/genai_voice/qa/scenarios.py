@@ -6,9 +6,9 @@ from functools import partial
 from pydantic_core import from_json, to_json
 
 from genai_voice.foundation.clock import now_ms
-from genai_voice.foundation.keys import at
+from genai_voice.foundation.keys import time_key
 from genai_voice.foundation.model import Created
-from genai_voice.foundation.pages import fill, opened_cursor, sealed_cursor
+from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
 from genai_voice.foundation.table import Action
 from genai_voice.qa.flakiness import Result, is_flaky, pass_rate
 from genai_voice.qa.model import ScenarioPage, ScenarioQuery, ScenarioSave, ScenarioView
@@ -30,11 +30,11 @@ def find(app: str, query: ScenarioQuery) -> ScenarioPage:
     """Newest created first, at most 100 and 5 MB; `cursor` where more are left. With `stats`, one read more
     for the last results of all of them.
     """
-    if not query.covers(app):
+    if not query.is_for(app):
         return {"scenarios": []}
     active = {"true": True, "false": False}.get(query.active or "")
     scope = (app, "qa_scenarios", str(active))
-    before = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else None
+    before = str(read_cursor(query.cursor, *scope)[0]) if query.cursor else None
     listed = ScenarioRow.newest(app, active, before, PAGE + 1)
     # The index may still know what a scenario was before it was switched.
     rows = (row for row in ScenarioRow.load_full(listed[:PAGE]) if active in (None, row.is_active))
@@ -47,7 +47,7 @@ def find(app: str, query: ScenarioQuery) -> ScenarioPage:
     if last is None and len(listed) > PAGE:
         last = listed[PAGE - 1]
     if last is not None:
-        page["cursor"] = sealed_cursor([last.gsi1sk if active is None else last.gsi2sk], *scope)
+        page["cursor"] = sign_cursor([last.gsi1sk if active is None else last.gsi2sk], *scope)
     return page
 
 
@@ -65,7 +65,7 @@ def _content(request: ScenarioSave) -> Iterator[Action]:
 
 def _place(app: str, row: ScenarioRow, active: bool) -> Iterator[Action]:
     now = now_ms()
-    place = at(now, row.scenario_id)
+    place = time_key(now, row.scenario_id)
     yield row.__class__.scenario_id.set(row.scenario_id)
     yield ScenarioRow.created_at.set(ScenarioRow.created_at | now)
     yield ScenarioRow.updated_at.set(now)

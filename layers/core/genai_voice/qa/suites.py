@@ -7,7 +7,7 @@ from itertools import islice
 from time import monotonic
 
 from genai_voice.foundation.errors import BadRequest, Busy, NotFound, UpstreamFailed
-from genai_voice.foundation.pages import opened_cursor, sealed_cursor
+from genai_voice.foundation.pages import read_cursor, sign_cursor
 from genai_voice.foundation.table import Item
 from genai_voice.qa.grading import Attempt, Graded, grade, held, keep
 from genai_voice.qa.model import MAX_SUITE, Answer, SuiteReply, SuiteRequest, SuiteResult
@@ -63,7 +63,7 @@ def _chosen(app: str, request: SuiteRequest) -> tuple[list[str], str | None]:
         return list(dict.fromkeys(request.scenario_ids)), None
     tag = request.tag or ""
     scope = (app, "qa_suite", tag)
-    before = str(opened_cursor(request.cursor, *scope)[0]) if request.cursor else None
+    before = str(read_cursor(request.cursor, *scope)[0]) if request.cursor else None
     listed = ScenarioRow.newest(app, True, before, LOOKED_AT + 1)
     tagged = (row for row in ScenarioRow.load_full(listed[:LOOKED_AT]) if row.is_active and tag in row.tags)
     matching = list(islice(tagged, MAX_SUITE + 1))
@@ -71,7 +71,7 @@ def _chosen(app: str, request: SuiteRequest) -> tuple[list[str], str | None]:
     last = (
         taken[-1] if len(matching) > MAX_SUITE else listed[LOOKED_AT - 1] if len(listed) > LOOKED_AT else None
     )
-    cursor = None if last is None else sealed_cursor([last.gsi2sk], *scope)
+    cursor = None if last is None else sign_cursor([last.gsi2sk], *scope)
     return [row.scenario_id for row in taken], cursor
 
 

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator
 from pydantic.types import FailFast
 from typing_extensions import TypedDict
 
-from genai_voice.foundation.model import Name, Request, Time, at_most
+from genai_voice.foundation.model import Name, Request, Time, limit_bytes
 
 MAX_EVENTS = 100
 MAX_DATA_BYTES = 256 * 1024
@@ -15,7 +15,7 @@ MAX_DATA_BYTES = 256 * 1024
 class Event(TypedDict):
     eventType: Name
     ts: Time
-    data: NotRequired[Annotated[str, at_most(MAX_DATA_BYTES)] | None]
+    data: NotRequired[Annotated[str, limit_bytes(MAX_DATA_BYTES)] | None]
     """JSON text."""
 
 

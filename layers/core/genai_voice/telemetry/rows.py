@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from genai_voice.foundation.keys import at, digest, key
+from genai_voice.foundation.keys import digest, key, time_key
 from genai_voice.foundation.table import CompressedText, Item, NumberAttribute, UnicodeAttribute
 
 
@@ -20,7 +20,7 @@ class EventsRow(Item, discriminator="events"):
     @classmethod
     def of(cls, app: str, session: str, first_ts: float, events: str, trace_id: str | None) -> Self:
         """Its key is made of its content, so that a batch that is sent again is the same row."""
-        place = at(first_ts, digest(app, session, trace_id or "", events))
+        place = time_key(first_ts, digest(app, session, trace_id or "", events))
         row = cls(
             key("APP", app, "SESSION", session), key("EVENTS", place), session_id=session, events=events
         )

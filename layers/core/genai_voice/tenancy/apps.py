@@ -10,7 +10,7 @@ from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.errors import Conflict, NotFound
 from genai_voice.foundation.model import Request, add_optional
 from genai_voice.foundation.retries import retry_lost_races
-from genai_voice.foundation.secret import keys_for
+from genai_voice.foundation.secret import derive_keys
 from genai_voice.foundation.table import Action, Change, write_together
 from genai_voice.tenancy.fields import AppFields, NewApp, check_secret
 from genai_voice.tenancy.hashing import secret_hash
@@ -184,7 +184,7 @@ def _given(*fields: Request | None) -> dict[str, Any]:
 
 
 def _hashed(secret: str) -> SecretHash:
-    pepper = keys_for(PEPPER)[0]
+    pepper = derive_keys(PEPPER)[0]
     salt = secrets.token_bytes(16)
     hashed = secret_hash(check_secret(secret), salt, pepper.bytes)
     return SecretHash(salt=salt, hash=hashed, pepper_id=pepper.id)  # type: ignore[no-untyped-call]

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
-from genai_voice.foundation.model import JsonObjectText, LongText, Name, Number, Prompt, Request, at_most
+from genai_voice.foundation.model import JsonObjectText, LongText, Name, Number, Prompt, Request, limit_bytes
 from genai_voice.tenancy.model import TOKEN_PREFIX, WebhookEvent
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
@@ -45,7 +45,7 @@ class AppFields(Request):
         default=None, description="tool calls of a session in 60 s; 0 is unlimited"
     )
     handoff_enabled: bool | None = Field(default=None, description="stored for dashboards")
-    handoff_webhook_url: Annotated[str, Field(pattern="^https://"), at_most(2_000)] | None = Field(
+    handoff_webhook_url: Annotated[str, Field(pattern="^https://"), limit_bytes(2_000)] | None = Field(
         default=None, description="where handoffs and other events are announced (https)"
     )
     handoff_expiration_seconds: Count | None = Field(

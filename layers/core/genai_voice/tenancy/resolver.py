@@ -19,7 +19,7 @@ from cachetools import TTLCache
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.errors import TooManyRequests, Unauthorized
 from genai_voice.foundation.http import Carriers
-from genai_voice.foundation.secret import key_of
+from genai_voice.foundation.secret import find_key
 from genai_voice.foundation.table import Item
 from genai_voice.tenancy.hashing import secret_hash, token_hash
 from genai_voice.tenancy.model import TOKEN_PREFIX, Caller, Scope
@@ -105,7 +105,7 @@ def secret_valid_until(app: AppRow, secret: str) -> float | None:
     valid: float | None = None
     for stored in app.secrets:
         until = inf if stored.until is None else float(stored.until)
-        pepper = key_of(PEPPER, stored.pepper_id) if until >= now_ms() else None
+        pepper = find_key(PEPPER, stored.pepper_id) if until >= now_ms() else None
         if pepper and hmac.compare_digest(secret_hash(secret, stored.salt, pepper), stored.hash):
             valid = max(valid or 0.0, until)
     return valid

@@ -5,7 +5,7 @@ from base64 import b64encode
 
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.errors import Conflict
-from genai_voice.foundation.sealing import Unreadable, opened, seal
+from genai_voice.foundation.sealing import Unreadable, seal, unseal
 from genai_voice.tenancy.apps import load_app
 from genai_voice.tenancy.rows import AppRow, SigningSecret
 
@@ -41,15 +41,15 @@ def live_secrets(app: AppRow) -> list[str]:
     """
     now = now_ms()
     live = [each for each in app.webhook_secrets or () if each.until is None or each.until >= now]
-    readable = [secret for each in live if (secret := _opened(each, app.slug))]
+    readable = [secret for each in live if (secret := _unseal(each, app.slug))]
     if live and not readable:
         raise Unreadable
     return readable
 
 
-def _opened(stored: SigningSecret, slug: str) -> str | None:
+def _unseal(stored: SigningSecret, slug: str) -> str | None:
     try:
-        return opened(stored.sealed, slug, _PURPOSE)
+        return unseal(stored.sealed, slug, _PURPOSE)
     except Unreadable:
         return None
 

@@ -7,8 +7,8 @@ from urllib.parse import urlencode, urlsplit
 from pydantic_core import from_json, to_json
 
 from genai_voice.foundation import outgoing
-from genai_voice.foundation.model import json_object
-from genai_voice.foundation.sealing import Unreadable, opened, seal
+from genai_voice.foundation.model import parse_json_object
+from genai_voice.foundation.sealing import Unreadable, seal, unseal
 from genai_voice.tools.model import ToolResult
 from genai_voice.tools.rows import ToolRow
 
@@ -44,8 +44,8 @@ def call(app: str, tool: ToolRow, parameters: Mapping[str, Any], idempotency_key
 
 def _stored_headers(app: str, tool: ToolRow) -> dict[str, str]:
     """By their lower-case names. Raises Unreadable."""
-    text = opened(tool.sealed_headers, app, tool.name) if tool.sealed_headers else "{}"
-    return {name.lower(): value for name, value in json_object(text).items()}
+    text = unseal(tool.sealed_headers, app, tool.name) if tool.sealed_headers else "{}"
+    return {name.lower(): value for name, value in parse_json_object(text).items()}
 
 
 def _with_query(url: str, parameters: Mapping[str, Any]) -> str:

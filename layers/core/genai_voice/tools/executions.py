@@ -5,7 +5,7 @@ from functools import partial
 from genai_voice.foundation.clock import now_ms, time_ordered_id
 from genai_voice.foundation.keys import digest
 from genai_voice.foundation.model import Listing, Ok
-from genai_voice.foundation.pages import fill, opened_cursor, sealed_cursor
+from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
 from genai_voice.tools.model import ExecutionPage, ExecutionView, LogRequest
 from genai_voice.tools.rows import MAX_MS, ExecutionRow
 
@@ -16,14 +16,14 @@ LOOKED_AT = 500
 
 def find(app: str, query: Listing) -> ExecutionPage:
     """The newest 100 first; `cursor` where more are left."""
-    if not query.covers(app):
+    if not query.is_for(app):
         return {"executions": []}
     scope = (app, "executions")
-    before = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else None
+    before = str(read_cursor(query.cursor, *scope)[0]) if query.cursor else None
     views, last = fill(ExecutionRow.newest(app, before, PAGE + 1), partial(_view, app), PAGE)
     page: ExecutionPage = {"executions": views}
     if last is not None:
-        page["cursor"] = sealed_cursor([last.sk], *scope)
+        page["cursor"] = sign_cursor([last.sk], *scope)
     return page
 
 

@@ -15,9 +15,9 @@ from genai_voice.foundation.model import (
     Request,
     Text,
     Time,
-    at_most,
-    json_at_most,
-    json_object,
+    limit_bytes,
+    limit_json_bytes,
+    parse_json_object,
     refuse,
 )
 
@@ -101,7 +101,7 @@ def _http(value: object) -> object:
 
 def _header_texts(text: str) -> str:
     """Values are texts, and none is the mask: sent back it would replace what it stands for."""
-    if not all(isinstance(value, str) and value != MASK for value in json_object(text).values()):
+    if not all(isinstance(value, str) and value != MASK for value in parse_json_object(text).values()):
         raise ValueError("must be texts, and not the mask of a stored one")
     return text
 
@@ -165,7 +165,7 @@ class ToolRemoval(Request):
 class ExecuteRequest(Request):
     session_id: Name
     tool_name: Name
-    parameters: OrDefault[Annotated[dict[str, Any], json_at_most(MAX_PARAMETERS_BYTES)]] = Field(
+    parameters: OrDefault[Annotated[dict[str, Any], limit_json_bytes(MAX_PARAMETERS_BYTES)]] = Field(
         default_factory=dict
     )
     trace_id: Label | None = None
@@ -181,8 +181,8 @@ class LogRequest(Request):
     tool_name: Name
     status: Name
     """Known: success, timeout, error."""
-    parameters: OrDefault[Annotated[str, at_most(MAX_PARAMETERS_BYTES)]] = "{}"
-    result: Annotated[str, at_most(MAX_PARAMETERS_BYTES)] | None = None
+    parameters: OrDefault[Annotated[str, limit_bytes(MAX_PARAMETERS_BYTES)]] = "{}"
+    result: Annotated[str, limit_bytes(MAX_PARAMETERS_BYTES)] | None = None
     duration_ms: OrDefault[Time] = 0
     executed_at: Time | None = None
     trace_id: Label | None = None

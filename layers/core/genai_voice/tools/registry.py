@@ -9,8 +9,8 @@ from genai_voice.demos import service as demos
 from genai_voice.foundation import outgoing
 from genai_voice.foundation.clock import now_ms, time_ordered_id
 from genai_voice.foundation.errors import BadRequest, NotFound
-from genai_voice.foundation.model import Created, Listing, Ok, json_object
-from genai_voice.foundation.pages import fill, opened_cursor, sealed_cursor
+from genai_voice.foundation.model import Created, Listing, Ok, parse_json_object
+from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
 from genai_voice.foundation.table import Action
 from genai_voice.tools.endpoint import sealed_headers
 from genai_voice.tools.model import (
@@ -116,7 +116,7 @@ def _check_outgoing(tool: ToolRegistration | ToolUpdate) -> None:
             outgoing.check_address(tool.endpoint)
         field = "headers"
         if tool.headers:
-            outgoing.check_headers(json_object(tool.headers))
+            outgoing.check_headers(parse_json_object(tool.headers))
     except ValueError as reason:
         raise BadRequest(f"Invalid field: {field}. {reason}") from None
 
@@ -143,7 +143,7 @@ def _sets(fields: Mapping[str, Any]) -> list[Action]:
 
 def _headers(app: str, tool: str, headers: str) -> list[Action]:
     """Sealed for calls, masked for people; none for `{}`."""
-    names = json_object(headers)
+    names = parse_json_object(headers)
     if not names:
         return [ToolRow.sealed_headers.remove(), ToolRow.shown_headers.remove()]
     return [
@@ -159,13 +159,13 @@ def _page(
     wanted: Callable[[ToolRow], bool],
     view: Callable[[ToolRow], Any],
 ) -> tuple[list[Any], str | None]:
-    if not query.covers(app):
+    if not query.is_for(app):
         return [], None
     scope = (app, "tools", which)
-    after = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else ""
+    after = str(read_cursor(query.cursor, *scope)[0]) if query.cursor else ""
     rows = (tool for tool in ToolRow.of_app(app) if wanted(tool) and tool.place > after)
     views, last = fill(rows, view)
-    return views, sealed_cursor([last.place], *scope) if last else None
+    return views, sign_cursor([last.place], *scope) if last else None
 
 
 def _summary(tool: ToolRow) -> ToolSummary:

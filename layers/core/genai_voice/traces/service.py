@@ -7,7 +7,7 @@ from pydantic_core import from_json
 
 from genai_voice.conversations.rows import MessageRow
 from genai_voice.foundation.keys import digest
-from genai_voice.foundation.pages import REPLY_BYTES, opened_cursor, sealed_cursor, wire_size
+from genai_voice.foundation.pages import REPLY_BYTES, count_wire_bytes, read_cursor, sign_cursor
 from genai_voice.guardrails.rows import ViolationRow
 from genai_voice.handoffs.rows import HandoffRow
 from genai_voice.telemetry.rows import EventsRow
@@ -35,15 +35,15 @@ def find(app: str, query: TraceQuery) -> TimelinePage:
     source.
     """
     page: TimelinePage = {"traceId": query.trace_id, "timeline": []}
-    if not query.covers(app):
+    if not query.is_for(app):
         return page
     scope = (app, "traces", query.trace_id, query.session_id or "")
-    after = Place(*opened_cursor(query.cursor, *scope)) if query.cursor else None
+    after = Place(*read_cursor(query.cursor, *scope)) if query.cursor else None
     bound = First(MAX_ROWS)
     entries, more = earliest(_entries(app, query, bound), REPLY_BYTES - _HEAD_BYTES, after)
     page["timeline"] = [entry.shown for entry in entries]
     if more:
-        page["cursor"] = sealed_cursor(list(entries[-1].place), *scope)
+        page["cursor"] = sign_cursor(list(entries[-1].place), *scope)
     if bound.exceeded:
         page["truncated"] = True
     return page
@@ -55,7 +55,7 @@ def _entries(app: str, query: TraceQuery, bound: First) -> Iterator[Entry]:
         for row in bound.of(source.rows(app, query)):
             for timestamp, data in source.shown(row):
                 shown: TimelineEntry = {"type": source.type, "timestamp": timestamp, "data": data}
-                yield Entry(Place(timestamp, rank, data["id"]), shown, wire_size(shown))
+                yield Entry(Place(timestamp, rank, data["id"]), shown, count_wire_bytes(shown))
 
 
 # -- sources -----------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic_core import from_json
 
-from genai_voice.foundation.model import finite
+from genai_voice.foundation.model import check_finite
 from genai_voice.traces.model import TimelineEntry
 
 R = TypeVar("R")
@@ -83,6 +83,6 @@ def parsed(text: str | None) -> Any:
     if text is None:
         return None
     try:
-        return finite(from_json(text, allow_inf_nan=False))
+        return check_finite(from_json(text, allow_inf_nan=False))
     except ValueError:
         return text

@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from genai_voice.foundation.clock import back_off, now_ms
 from genai_voice.foundation.errors import Busy, NotFound
 from genai_voice.foundation.model import Ok
-from genai_voice.foundation.pages import fill, opened_cursor, sealed_cursor
+from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
 from genai_voice.webhooks import outbox
 from genai_voice.webhooks.model import AttemptView, DeliveryPage, DeliveryQuery, DeliveryStatus, DeliveryView
 from genai_voice.webhooks.rows import Attempt, DeliveryRow
@@ -21,11 +21,11 @@ _AT_ONCE = 10  # messages of one call to the queue
 
 def find(app: str, query: DeliveryQuery) -> DeliveryPage:
     """The newest first, as many as were asked for and fit 5 MB; `cursor` where more are left."""
-    if not query.covers(app):
+    if not query.is_for(app):
         return {"deliveries": []}
     status, event = query.status, query.event
     scope = (app, "deliveries", status or "", event or "")
-    before = str(opened_cursor(query.cursor, *scope)[0]) if query.cursor else None
+    before = str(read_cursor(query.cursor, *scope)[0]) if query.cursor else None
     listed = DeliveryRow.newest(app, status, event, before, query.limit + 1)
     rows: Iterator[DeliveryRow] = iter(listed[: query.limit])
     if status or event:
@@ -36,7 +36,7 @@ def find(app: str, query: DeliveryQuery) -> DeliveryPage:
         last = listed[query.limit - 1]
     page: DeliveryPage = {"deliveries": views}
     if last is not None:
-        page["cursor"] = sealed_cursor([last.sk], *scope)
+        page["cursor"] = sign_cursor([last.sk], *scope)
     return page
 
 
