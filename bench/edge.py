@@ -3,7 +3,7 @@
 All contestants get the same API Gateway event, read and check its body, and answer the same reply; nothing is
 stored. The event's credentials are looked at, and the caller they stand for is given.
 
-    edge       the function's own endpoint (route, limits, credentials' carriers, validation, CORS, reply)
+    edge       the function's own endpoint (route, limits, credentials' credentials, validation, CORS, reply)
                with its service stubbed, without its line of log
     handler    the same with it, written to nowhere
     report     the line that is both, alone
@@ -85,7 +85,7 @@ def _handler() -> Handler:
     """The function's declaration of the endpoint, with a stub for what it calls."""
     caller = Caller(App(APP, 0, "own@1"), "session", frozenset({"runtime", "manage"}))
     declared = function("conversations_messages").api.endpoints["POST", "/api/messages"]
-    api = http.Api(lambda carriers: caller)
+    api = http.Api(lambda credentials: caller)
     api.endpoints["POST", "/api/messages"] = replace(declared, call=_stub)
     return api.handler
 

@@ -1,6 +1,6 @@
 """Sessions: a server trades its app secret for a token that a browser may hold."""
 
-from genai_voice.foundation.http import Carriers
+from genai_voice.foundation.http import Credentials
 from genai_voice.tenancy import Api, sessions
 from genai_voice.tenancy.model import SessionOpened, SessionRequest
 
@@ -8,12 +8,12 @@ api = Api()
 
 
 @api.post("/api/auth/session", lenient_body=True, headers_as_body=True)
-def open_session(body: SessionRequest, carriers: Carriers) -> SessionOpened:
+def open_session(body: SessionRequest, credentials: Credentials) -> SessionOpened:
     """Trade the app secret for a token that a browser may hold.
 
     Raises Unauthorized for an unknown or inactive app and a wrong secret.
     """
-    return sessions.open_session(body, carriers)
+    return sessions.open_session(body, credentials)
 
 
 handler = api.handler

@@ -64,7 +64,7 @@ def schema_of(response: dict[str, Any]) -> Any:
 @each_endpoint
 def test_an_operation_asks_for_credentials_where_its_endpoint_does(endpoint: Endpoint) -> None:
     asked = OPERATIONS[name(endpoint)]["security"]
-    assert bool(asked) == bool({"caller", "carriers"} & endpoint.wants.keys())
+    assert bool(asked) == bool({"caller", "credentials"} & endpoint.wants.keys())
     assert ({} in asked) == (bool(asked) and endpoint.method != "GET"), "they may be in a body"
 
 

@@ -128,7 +128,7 @@ CREDENTIALS: dict[str, Callable[[Client], tuple[dict[str, str], dict[str, str]]]
 
 
 def _answers_missing(endpoint: Endpoint, credential: str) -> bool:
-    """auth/session takes its fields from the carriers: without them they are missing."""
+    """auth/session takes its fields from the credentials: without them they are missing."""
     carried = {
         "none",
         "no slug",

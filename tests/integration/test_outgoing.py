@@ -13,9 +13,9 @@ import pytest
 from genai_voice.foundation.outgoing import (
     MAX_ATTEMPTS,
     MAX_BODY_BYTES,
-    Answer,
-    Failed,
+    HttpResponse,
     PolicyRefused,
+    RequestFailed,
     check_address,
     send,
 )
@@ -94,7 +94,7 @@ def test_a_request_arrives_as_it_was_meant(server: Server) -> None:
     server.act = reply(201, b'{"ok": true}')
     url = server.url(HOST, "/orders?of=a%20b")
     headers = {"Content-Type": "application/json", "X-Api-Key": "k"}
-    assert send("POST", url, headers=headers, body=b"{}") == Answer(201, b'{"ok": true}')
+    assert send("POST", url, headers=headers, body=b"{}") == HttpResponse(201, b'{"ok": true}')
     (request,) = server.requests
     assert (request.method, request.target, request.body, request.sni) == (
         "POST",
@@ -157,42 +157,42 @@ def test_a_long_body_arrives_whole(server: Server) -> None:
 # -- the answer --------------------------------------------------------------------------------------------
 
 
-ANSWERS: dict[str, tuple[Behaviour, Answer]] = {
-    "an error": (reply(500, b"no"), Answer(500, b"no")),
-    "nothing": (raw(b"HTTP/1.1 204 No Content\r\n\r\n"), Answer(204, b"")),
-    "chunks": (raw(CHUNKED + b"2\r\nab\r\n1;x=y\r\nc\r\n0\r\nA: b\r\n\r\n"), Answer(200, b"abc")),
-    "until the end of the connection": (raw(HEAD + b"\r\nabc"), Answer(200, b"abc")),
+ANSWERS: dict[str, tuple[Behaviour, HttpResponse]] = {
+    "an error": (reply(500, b"no"), HttpResponse(500, b"no")),
+    "nothing": (raw(b"HTTP/1.1 204 No Content\r\n\r\n"), HttpResponse(204, b"")),
+    "chunks": (raw(CHUNKED + b"2\r\nab\r\n1;x=y\r\nc\r\n0\r\nA: b\r\n\r\n"), HttpResponse(200, b"abc")),
+    "until the end of the connection": (raw(HEAD + b"\r\nabc"), HttpResponse(200, b"abc")),
     "an early hint first": (
         raw(b"HTTP/1.1 103 Early Hints\r\n\r\n" + HEAD + b"\r\nabc"),
-        Answer(200, b"abc"),
+        HttpResponse(200, b"abc"),
     ),
-    "packed": (reply(200, b"\x1f\x8b", {"Content-Encoding": "gzip"}), Answer(200, b"\x1f\x8b")),
-    "the longest": (reply(200, b"a" * MAX_BODY_BYTES), Answer(200, b"a" * MAX_BODY_BYTES)),
-    "slow": (drip(HEAD + b"Content-Length: 1\r\n\r\na", every_s=0.001), Answer(200, b"a")),
-    "more than announced": (raw(HEAD + b"Content-Length: 1\r\n\r\nabc"), Answer(200, b"a")),
+    "packed": (reply(200, b"\x1f\x8b", {"Content-Encoding": "gzip"}), HttpResponse(200, b"\x1f\x8b")),
+    "the longest": (reply(200, b"a" * MAX_BODY_BYTES), HttpResponse(200, b"a" * MAX_BODY_BYTES)),
+    "slow": (drip(HEAD + b"Content-Length: 1\r\n\r\na", every_s=0.001), HttpResponse(200, b"a")),
+    "more than announced": (raw(HEAD + b"Content-Length: 1\r\n\r\nabc"), HttpResponse(200, b"a")),
 }
 
 
 @pytest.mark.parametrize(("act", "answer"), ANSWERS.values(), ids=ANSWERS.keys())
-def test_an_answer_comes_back_as_it_is(server: Server, act: Behaviour, answer: Answer) -> None:
+def test_an_answer_comes_back_as_it_is(server: Server, act: Behaviour, answer: HttpResponse) -> None:
     server.act = act
     assert send("GET", server.url(HOST)) == answer
 
 
 def test_an_answer_to_head_has_a_length_and_no_body(server: Server) -> None:
     server.act = raw(HEAD + b"Content-Length: 1000000\r\n\r\n")
-    assert send("HEAD", server.url(HOST)) == Answer(200, b"")
+    assert send("HEAD", server.url(HOST)) == HttpResponse(200, b"")
 
 
 def test_an_answer_whose_body_nobody_wants_ends_with_its_headers(server: Server) -> None:
     server.act = endless(HEAD + b"Retry-After: 5\r\n\r\n", b"x" * 65_536)
-    assert send("POST", server.url(HOST), seconds=SECONDS, reads_body=False) == Answer(200, b"", "5")
+    assert send("POST", server.url(HOST), seconds=SECONDS, reads_body=False) == HttpResponse(200, b"", "5")
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_an_answer_and_is_not_followed(server: Server, status: int) -> None:
     server.act = reply(status, b"there", {"Location": server.url("127.0.0.1", "/there")})
-    assert send("GET", server.url(HOST)) == Answer(status, b"there")
+    assert send("GET", server.url(HOST)) == HttpResponse(status, b"there")
     assert [request.target for request in server.requests] == ["/"]
 
 
@@ -224,7 +224,7 @@ def test_an_answer_that_is_broken_or_too_long_is_a_sentence(
     server: Server, act: Behaviour, text: str
 ) -> None:
     server.act = act
-    with at_most(5), pytest.raises(Failed, match=text) as failed:
+    with at_most(5), pytest.raises(RequestFailed, match=text) as failed:
         send("GET", server.url(HOST))
     assert "SECRET" not in str(failed.value)
     assert len(server.connections) == 1, "nothing is sent twice"
@@ -249,7 +249,7 @@ SLOW: dict[str, Callable[[Server], None]] = {
 @pytest.mark.parametrize("make", SLOW.values(), ids=SLOW.keys())
 def test_a_slow_answer_ends_with_the_time(server: Server, make: Callable[[Server], None]) -> None:
     make(server)
-    with at_most(SECONDS + 0.5), pytest.raises(Failed, match=r"no answer within 0\.4 s"):
+    with at_most(SECONDS + 0.5), pytest.raises(RequestFailed, match=r"no answer within 0\.4 s"):
         send("GET", server.url(HOST), seconds=SECONDS)
 
 
@@ -261,20 +261,20 @@ def test_a_request_that_nobody_reads_ends_with_the_time(server: Server) -> None:
 
     server.reads = False
     server.act = wait
-    with at_most(SECONDS + 0.5), pytest.raises(Failed, match="no answer within"):
+    with at_most(SECONDS + 0.5), pytest.raises(RequestFailed, match="no answer within"):
         send("POST", server.url(HOST), body=bytes(30_000_000), seconds=SECONDS)
     over.set()
 
 
 def test_a_look_up_without_an_answer_ends_with_the_time(names: Names, trusted: None) -> None:
     names.speaking.clear()
-    with at_most(SECONDS + 0.5), pytest.raises(Failed, match="no answer within"):
+    with at_most(SECONDS + 0.5), pytest.raises(RequestFailed, match="no answer within"):
         send("GET", f"https://{HOST}:8443/", seconds=SECONDS)
     names.speaking.set()
 
 
 def test_no_time_is_no_answer(server: Server) -> None:
-    with pytest.raises(Failed, match="no answer within"):
+    with pytest.raises(RequestFailed, match="no answer within"):
         send("GET", server.url(HOST), seconds=0)
     assert server.requests == []
 
@@ -298,7 +298,7 @@ def test_a_name_with_one_address_inside_is_not_called_at_its_others(
     names.resolve(HOST, ["127.0.0.1", private])
     with pytest.raises(ValueError, match=r"must be public\.$"):
         check_address(server.url(HOST))
-    with pytest.raises(Failed, match=r"must be public\.$"):
+    with pytest.raises(RequestFailed, match=r"must be public\.$"):
         send("GET", server.url(HOST))
     assert server.connections == []
 
@@ -306,7 +306,7 @@ def test_a_name_with_one_address_inside_is_not_called_at_its_others(
 @pytest.mark.parametrize("loopback", ["127.0.0.1", "127.0.0.2", "::1"])
 def test_loopback_is_reached_only_in_tests(names: Names, loopback: str) -> None:
     names.resolve(HOST, [loopback])
-    with pytest.raises(Failed, match=r"must be public\.$"):
+    with pytest.raises(RequestFailed, match=r"must be public\.$"):
         send("GET", f"https://{HOST}/", seconds=SECONDS)
 
 
@@ -324,7 +324,7 @@ def test_a_name_is_looked_up_once_and_called_where_that_led(
 def test_a_name_is_looked_up_again_for_each_request(server: Server, names: Names) -> None:
     names.resolve(HOST, ["127.0.0.1"], ["10.0.0.1"])
     send("GET", server.url(HOST))
-    with pytest.raises(Failed, match=r"must be public\.$"):
+    with pytest.raises(RequestFailed, match=r"must be public\.$"):
         send("GET", server.url(HOST))
     assert len(server.connections) == 1
 
@@ -350,7 +350,7 @@ def test_an_address_of_a_family_that_this_machine_lacks_is_passed_over(
 def test_a_name_with_many_addresses_is_given_up(server: Server, names: Names) -> None:
     """Else each would have too small a share of the time."""
     names.resolve(HOST, [*["127.0.0.2"] * MAX_ATTEMPTS, "127.0.0.1"])
-    with pytest.raises(Failed, match="connection to the host failed"):
+    with pytest.raises(RequestFailed, match="connection to the host failed"):
         send("GET", server.url(HOST))
     assert server.connections == []
 
@@ -368,20 +368,20 @@ def test_addresses_that_swallow_connections_end_with_the_time(names: Names, trus
     with (
         deaf("127.0.0.2") as port,
         at_most(SECONDS + 0.5),
-        pytest.raises(Failed, match="no answer within"),
+        pytest.raises(RequestFailed, match="no answer within"),
     ):
         send("GET", f"https://{HOST}:{port}/", seconds=SECONDS)
 
 
 def test_a_host_that_refuses_connections_is_a_sentence(server: Server, names: Names) -> None:
     names.resolve(HOST, ["127.0.0.2"])
-    with pytest.raises(Failed, match=r"^The connection to the host failed\.$"):
+    with pytest.raises(RequestFailed, match=r"^The connection to the host failed\.$"):
         send("GET", server.url(HOST))
 
 
 def test_a_name_that_does_not_resolve_is_accepted_and_cannot_be_called(trusted: None) -> None:
     check_address("https://not-yet.example/")
-    with pytest.raises(Failed, match=r"^The host name could not be resolved\.$"):
+    with pytest.raises(RequestFailed, match=r"^The host name could not be resolved\.$"):
         send("GET", "https://not-yet.example/")
 
 
@@ -396,14 +396,14 @@ def test_a_name_that_leads_outside_is_accepted(names: Names) -> None:
 def test_a_certificate_for_another_name_is_not_accepted(authority: Authority, trusted: None) -> None:
     with (
         serving(authority, hosts=["other.example"]) as server,
-        pytest.raises(Failed, match=r"^The certificate of the host is not valid\.$"),
+        pytest.raises(RequestFailed, match=r"^The certificate of the host is not valid\.$"),
     ):
         send("GET", server.url(HOST))
     assert server.requests == []
 
 
 def test_a_certificate_for_the_address_is_none_for_the_name(authority: Authority, trusted: None) -> None:
-    with serving(authority, hosts=["127.0.0.1"]) as server, pytest.raises(Failed, match="certificate"):
+    with serving(authority, hosts=["127.0.0.1"]) as server, pytest.raises(RequestFailed, match="certificate"):
         send("GET", server.url(HOST))
 
 
@@ -412,7 +412,7 @@ def test_a_certificate_of_a_strange_authority_is_not_accepted(
 ) -> None:
     with (
         serving(Authority(tmp_path_factory.mktemp("strange"))) as server,
-        pytest.raises(Failed, match="certificate"),
+        pytest.raises(RequestFailed, match="certificate"),
     ):
         send("GET", server.url(HOST))
     assert server.requests == []
@@ -428,6 +428,6 @@ def test_a_host_without_tls_is_a_sentence(trusted: None) -> None:
 
         answering = Thread(target=answer)
         answering.start()
-        with pytest.raises(Failed, match=r"^The connection to the host failed\.$"):
+        with pytest.raises(RequestFailed, match=r"^The connection to the host failed\.$"):
             send("GET", f"https://127.0.0.1:{listening.getsockname()[1]}/")
         answering.join()

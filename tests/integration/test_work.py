@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from genai_voice.foundation.errors import Busy
 from genai_voice.foundation.table import Item
-from genai_voice.foundation.work import WorkFailed, queue_handler, schedule_handler
+from genai_voice.foundation.work import WorkFailed, make_queue_handler, make_schedule_handler
 
 from tests.support.service import queue_event
 
@@ -31,7 +31,7 @@ class Worker:
         """The places of the messages that failed."""
         event = queue_event(bodies)
         places = [each["messageId"] for each in event["Records"]]
-        failures = queue_handler("a_worker", self.do)(event, None)["batchItemFailures"]
+        failures = make_queue_handler("a_worker", self.do)(event, None)["batchItemFailures"]
         return [places.index(each["itemIdentifier"]) for each in failures]
 
 
@@ -131,7 +131,7 @@ def test_each_piece_of_a_schedule_has_its_share_of_the_time(capsys: pytest.Captu
             taken[piece] += 1
         return taken[piece]
 
-    schedule_handler("a_worker", do, taken)({}, context)
+    make_schedule_handler("a_worker", do, taken)({}, context)
     assert taken == {"a": 5, "b": 28, "c": 27}
     assert context.left_ms == 5_000
     lines = written(capsys)
@@ -145,7 +145,7 @@ def test_without_time_nothing_is_begun() -> None:
         assert not time_is_left()
         return 0
 
-    schedule_handler("a_worker", do, ["a", "b"])({}, Invocation(4_000))
+    make_schedule_handler("a_worker", do, ["a", "b"])({}, Invocation(4_000))
 
 
 def test_a_piece_that_fails_keeps_no_other_from_its_turn(
@@ -157,7 +157,7 @@ def test_a_piece_that_fails_keeps_no_other_from_its_turn(
         return 7
 
     with pytest.raises(WorkFailed) as raised:
-        schedule_handler("a_worker", do, ["a", "b"])({}, Invocation(60_000))
+        make_schedule_handler("a_worker", do, ["a", "b"])({}, Invocation(60_000))
     assert str(raised.value) == "a_worker: a failed"
     assert raised.value.__cause__ is raised.value.__context__ is None
     told = capsys.readouterr().out

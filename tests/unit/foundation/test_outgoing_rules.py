@@ -4,7 +4,7 @@ import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
-from genai_voice.foundation.outgoing import Failed, check_address, check_headers, send
+from genai_voice.foundation.outgoing import RequestFailed, check_address, check_headers, send
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -180,7 +180,7 @@ def test_what_is_refused_when_registered_is_refused_when_called(url: str) -> Non
     """A rule may have become stricter since."""
     with pytest.raises(ValueError) as refused:  # noqa: PT011 - whatever it says
         check_address(url)
-    with pytest.raises(Failed) as failed:
+    with pytest.raises(RequestFailed) as failed:
         send("GET", url)
     assert str(failed.value) == str(refused.value)
 
@@ -277,7 +277,7 @@ def test_headers_that_say_nothing_of_the_way_are_accepted(headers: dict[str, str
 def test_headers_that_would_change_the_request_are_refused(headers: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=r"^[A-Z].{10,160}\.$") as refused:
         check_headers(headers)
-    with pytest.raises(Failed) as failed:
+    with pytest.raises(RequestFailed) as failed:
         send("GET", "https://8.8.8.8/", headers=headers, seconds=0.1)
     assert str(failed.value) == str(refused.value)
 

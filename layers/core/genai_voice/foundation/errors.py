@@ -7,7 +7,7 @@
     ├── Conflict          409
     ├── TooLarge          413
     ├── TooManyRequests   429
-    ├── Failed            500, with details
+    ├── FailedWithDetails            500, with details
     ├── UpstreamFailed    502
     └── Busy              503
 
@@ -77,7 +77,7 @@ class TooManyRequests(Refused):
     status = 429
 
 
-class Failed(Refused):
+class FailedWithDetails(Refused):
     """What one endpoint answers where others answer 502 (contract 3.1): the contract's text, and a sentence
     of ours why.
     """

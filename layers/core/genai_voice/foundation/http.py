@@ -7,7 +7,7 @@ An endpoint is declared by its signature. Its parameters are found by name:
     body        a `Request` model read from the JSON body
     query       a `Request` model read from the query string
     trace_id    the X-Trace-Id header or None
-    carriers    the credentials as they came, for the endpoint that trades them
+    credentials as they came, unchecked, for the endpoint that trades them
 """
 
 import traceback
@@ -53,7 +53,7 @@ _LONGEST_TRACE_ID = 1000  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class Carriers:
+class Credentials:
     """Where a request carries credentials. Empty text and values of another type are absent."""
 
     bearer: str | None
@@ -66,14 +66,14 @@ class Carriers:
     """The caller's address."""
 
 
-class App(Protocol):
+class Tenant(Protocol):
     @property
     def slug(self) -> str: ...
 
 
-class Caller(Protocol):
+class Identity(Protocol):
     @property
-    def app(self) -> App: ...
+    def app(self) -> Tenant: ...
     @property
     def scopes(self) -> frozenset[str]: ...
 
@@ -114,7 +114,7 @@ class Endpoint:
             found |= {BadRequest}
         if self.method != "GET":  # credentials may be in the body
             found |= {BadRequest, TooLarge}
-        if {"caller", "carriers"} & self.wants.keys():
+        if {"caller", "credentials"} & self.wants.keys():
             found |= {Unauthorized, TooManyRequests, Busy}  # 429: wrong secrets are slowed
         return sorted(each.status for each in found)
 
@@ -136,7 +136,7 @@ class Api:
     variables.
     """
 
-    def __init__(self, resolve: Callable[[Carriers], Caller] | None = None) -> None:
+    def __init__(self, resolve: Callable[[Credentials], Identity] | None = None) -> None:
         self.endpoints: dict[tuple[str, str], Endpoint] = {}
         self._resolve = resolve
 
@@ -165,81 +165,81 @@ class Api:
 
     def handler(self, event: Event, context: object) -> dict[str, Any]:
         """Answers every event with a payload 2.0 reply: nothing that a caller sends makes it raise."""
-        exchange = _Exchange(event)
+        request = _HttpRequest(event)
         try:
-            status, reply = self._serve(exchange)
+            status, reply = self._serve(request)
         except Refused as refused:
             status, reply = refused.status, refused.reply()
         except Exception as fault:  # the edge: a bug is never shown
             report_fault(
-                exchange.route,
-                exchange.trace_id,
+                request.route,
+                request.trace_id,
                 fault.__class__.__qualname__,
                 traceback.extract_tb(fault.__traceback__),
             )
             status, reply = 500, {"error": "Internal server error"}
         report_request(
-            exchange.route,
+            request.route,
             status,
-            app=exchange.app,
-            session=exchange.session,
-            trace_id=exchange.trace_id,
-            duration_ms=(perf_counter() - exchange.started) * 1000,
-            meter=exchange.meter,
+            app=request.app,
+            session=request.session,
+            trace_id=request.trace_id,
+            duration_ms=(perf_counter() - request.started) * 1000,
+            meter=request.meter,
         )
-        return _reply(status, reply, exchange.header("origin"))
+        return _reply(status, reply, request.header("origin"))
 
-    def _serve(self, exchange: "_Exchange") -> tuple[int, object]:
-        if exchange.method == "OPTIONS":
+    def _serve(self, request: "_HttpRequest") -> tuple[int, object]:
+        if request.method == "OPTIONS":
             return HTTPStatus.NO_CONTENT, None
-        endpoint = self.endpoints.get((exchange.method, exchange.path))
+        endpoint = self.endpoints.get((request.method, request.path))
         if endpoint is None:
             raise NotFound("Not found")
-        exchange.route = f"{endpoint.method} {endpoint.path}"
-        exchange.read(endpoint)
+        request.route = f"{endpoint.method} {endpoint.path}"
+        request.read(endpoint)
         steps = (self._admit, _validate) if endpoint.caller_first else (_validate, self._admit)
         arguments: dict[str, Any] = {}
         for step in steps:
-            arguments |= step(endpoint, exchange)
+            arguments |= step(endpoint, request)
         return endpoint.status, endpoint.call(**arguments)
 
-    def _admit(self, endpoint: Endpoint, exchange: "_Exchange") -> dict[str, Any]:
+    def _admit(self, endpoint: Endpoint, request: "_HttpRequest") -> dict[str, Any]:
         if "caller" not in endpoint.wants or self._resolve is None:
             return {}
-        caller = self._resolve(exchange.carriers)
-        exchange.app = caller.app.slug
+        caller = self._resolve(request.credentials)
+        request.app = caller.app.slug
         if endpoint.scope not in caller.scopes:
             raise Unauthorized(_TOO_NARROW[endpoint.scope])
         return {"caller": caller}
 
 
-def _validate(endpoint: Endpoint, exchange: "_Exchange") -> dict[str, Any]:
+def _validate(endpoint: Endpoint, request: "_HttpRequest") -> dict[str, Any]:
     wants = endpoint.wants
     arguments: dict[str, Any] = {}
     if "body" in wants:
-        body = _with_headers(exchange) if endpoint.headers_as_body else exchange.body
+        body = _with_headers(request) if endpoint.headers_as_body else request.body
         arguments["body"] = parse(wants["body"], body)
     if "query" in wants:
-        arguments["query"] = parse(wants["query"], exchange.query)
+        arguments["query"] = parse(wants["query"], request.query)
     if "trace_id" in wants:
-        arguments["trace_id"] = exchange.checked_trace_id()
-    if "carriers" in wants:
-        arguments["carriers"] = exchange.carriers
-    exchange.session = getattr(arguments.get("body") or arguments.get("query"), "session_id", None)
+        arguments["trace_id"] = request.checked_trace_id()
+    if "credentials" in wants:
+        arguments["credentials"] = request.credentials
+    request.session = getattr(arguments.get("body") or arguments.get("query"), "session_id", None)
     return arguments
 
 
-def _with_headers(exchange: "_Exchange") -> dict[str, Any]:
+def _with_headers(request: "_HttpRequest") -> dict[str, Any]:
     """The body with the credentials of the headers in it. Those of a wrong type are absent."""
-    given = {"appSlug": exchange.carriers.slug, "appSecret": exchange.carriers.bearer}
+    given = {"appSlug": request.credentials.slug, "appSecret": request.credentials.bearer}
     return {
-        **{name: value for name, value in exchange.body.items() if name not in _CREDENTIAL_FIELDS},
-        **exchange.carriers.body,
+        **{name: value for name, value in request.body.items() if name not in _CREDENTIAL_FIELDS},
+        **request.credentials.body,
         **{name: value for name, value in given.items() if value},
     }
 
 
-class _Exchange:
+class _HttpRequest:
     """One event and what becomes known of it on the way."""
 
     def __init__(self, event: Event) -> None:
@@ -262,7 +262,7 @@ class _Exchange:
         """Query, body and the credentials in them. Raises TooLarge, BadRequest."""
         self.query: Mapping[str, str] = self.event.get("queryStringParameters") or {}
         self.body = {} if endpoint.method == "GET" else self._json_body(endpoint)
-        self.carriers = self._carriers()
+        self.credentials = self._credentials()
 
     def header(self, name: str) -> str | None:
         """A header by its lower-case name; empty is absent."""
@@ -290,10 +290,10 @@ class _Exchange:
             return {}
         raise BadRequest("Invalid JSON body")
 
-    def _carriers(self) -> Carriers:
+    def _credentials(self) -> Credentials:
         scheme, _, token = (self.header("authorization") or "").strip().partition(" ")
         body = ((name, self.body.get(name)) for name in _CREDENTIAL_FIELDS)
-        return Carriers(
+        return Credentials(
             bearer=(token.strip() or None) if scheme.lower() == "bearer" else None,
             slug=self.header("x-app-slug"),
             query={name: self.query[name] for name in _CREDENTIAL_FIELDS if self.query.get(name)},

@@ -81,7 +81,7 @@ def report_unusable_rule(app: str, rule: str) -> None:
     logger().warning("rule matches nothing", app=app, rule=rule)
 
 
-def report_lost_nudge(kind: str, messages: int) -> None:
+def report_lost_messages(kind: str, messages: int) -> None:
     """Messages that a queue did not take: what they were about is done by the next sweep."""
     logger().warning("nudge lost", error=kind, messages=messages)
 

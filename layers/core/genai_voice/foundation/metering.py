@@ -22,7 +22,7 @@ def start_metering() -> Meter:
     return meter
 
 
-def record(operation: str, units: float) -> None:
+def count_call(operation: str, units: float) -> None:
     meter = _meter.get()
     if meter is not None:
         meter.operations.append(operation)

@@ -72,11 +72,11 @@ _OURS = {
 """Request headers that say how a message travels: ours alone."""
 
 
-class Failed(Exception):
+class RequestFailed(Exception):
     """There is no answer. The message is one sentence for the caller: nothing of the answer, no address."""
 
 
-class PolicyRefused(Failed):
+class PolicyRefused(RequestFailed):
     """The request was not let out: to repeat it is no use, unless its name leads elsewhere by then."""
 
 
@@ -84,7 +84,7 @@ class NotAllowed(ValueError):
     """An address or a header that is not let out. The message says what to change."""
 
 
-class Answer(NamedTuple):
+class HttpResponse(NamedTuple):
     status: int
     """As it came: a redirect is an answer like others."""
     body: bytes
@@ -131,11 +131,11 @@ def send(
     body: bytes | None = None,
     seconds: float = 10.0,
     reads_body: bool = True,
-) -> Answer:
+) -> HttpResponse:
     """Send one request and read its answer, in `seconds` at most, look-up and all. Without `reads_body` the
     answer ends with its headers, and how long or slow the rest is does not matter.
 
-    Raises Failed, of which PolicyRefused says that nothing was sent and never would be.
+    Raises RequestFailed, of which PolicyRefused says that nothing was sent and never would be.
     """
     ends = monotonic() + seconds
     try:
@@ -143,17 +143,17 @@ def send(
         _check_each(headers or {})
         addresses = _vetted(place, _left(ends))
         with _connected(place, addresses, ends) as wire:
-            return _exchange(wire, ends, method, place, headers or {}, body, reads_body)
+            return _send_request(wire, ends, method, place, headers or {}, body, reads_body)
     except NotAllowed as reason:
         raise PolicyRefused(str(reason)) from None
     except TimeoutError:
-        raise Failed(f"There was no answer within {seconds:g} s.") from None
+        raise RequestFailed(f"There was no answer within {seconds:g} s.") from None
     except socket.gaierror:
-        raise Failed("The host name could not be resolved.") from None
+        raise RequestFailed("The host name could not be resolved.") from None
     except ssl.SSLCertVerificationError:
-        raise Failed("The certificate of the host is not valid.") from None
+        raise RequestFailed("The certificate of the host is not valid.") from None
     except OSError:
-        raise Failed("The connection to the host failed.") from None
+        raise RequestFailed("The connection to the host failed.") from None
 
 
 # -- where to ----------------------------------------------------------------------------------------------
@@ -319,7 +319,7 @@ def _trust(local_ca: Path | None) -> ssl.SSLContext:
     return context
 
 
-def _exchange(
+def _send_request(
     wire: ssl.SSLSocket,
     ends: float,
     method: str,
@@ -327,8 +327,8 @@ def _exchange(
     headers: Mapping[str, str],
     body: bytes | None,
     reads_body: bool,
-) -> Answer:
-    """One request, one answer. Raises Failed, OSError."""
+) -> HttpResponse:
+    """One request, one answer. Raises RequestFailed, OSError."""
     from h11 import CLIENT, Connection, Data, EndOfMessage, RemoteProtocolError, Request
 
     http = Connection(CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
@@ -339,11 +339,11 @@ def _exchange(
     try:
         return _answer(wire, ends, http, reads_body and method != "HEAD")
     except RemoteProtocolError:
-        raise Failed("The host did not answer with valid HTTP.") from None
+        raise RequestFailed("The host did not answer with valid HTTP.") from None
 
 
-def _answer(wire: ssl.SSLSocket, ends: float, http: "Connection", reads_body: bool) -> Answer:
-    """Raises Failed, OSError, h11's RemoteProtocolError."""
+def _answer(wire: ssl.SSLSocket, ends: float, http: "Connection", reads_body: bool) -> HttpResponse:
+    """Raises RequestFailed, OSError, h11's RemoteProtocolError."""
     from h11 import NEED_DATA, Data, EndOfMessage, Response
 
     status, received = 0, bytearray()
@@ -363,7 +363,7 @@ def _answer(wire: ssl.SSLSocket, ends: float, http: "Connection", reads_body: bo
         elif isinstance(event, Data):
             received += event.data
             _check_size(len(received))
-    return Answer(status, bytes(received), retry_after)
+    return HttpResponse(status, bytes(received), retry_after)
 
 
 def _framed(place: _Place, headers: Mapping[str, str], body: bytes | None) -> list[tuple[str, str]]:
@@ -385,4 +385,4 @@ def _write(wire: ssl.SSLSocket, ends: float, data: bytes) -> None:
 
 def _check_size(size: int) -> None:
     if size > MAX_BODY_BYTES:
-        raise Failed(f"The answer is longer than {MAX_BODY_BYTES:,} bytes.")
+        raise RequestFailed(f"The answer is longer than {MAX_BODY_BYTES:,} bytes.")

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from genai_voice.foundation.log import report_lost_nudge
+from genai_voice.foundation.log import report_lost_messages
 from genai_voice.foundation.settings import settings
 
 MAX_DELAY_S = 900
@@ -16,7 +16,7 @@ MAX_DELAY_S = 900
 _BATCH = 10  # messages of one SendMessageBatch, SQS's limit
 
 
-class Message(NamedTuple):
+class QueueMessage(NamedTuple):
     body: str
     group: str
     """The app. SQS serves groups fairly: one whose work takes long does not hold back the others' (fair
@@ -24,7 +24,7 @@ class Message(NamedTuple):
     """
 
 
-def nudge(url: str | None, messages: Sequence[Message], delay_s: int = 0) -> None:
+def send_messages(url: str | None, messages: Sequence[QueueMessage], delay_s: int = 0) -> None:
     """Send these, to be delivered after `delay_s` seconds (at most MAX_DELAY_S). Never raises: the sweep
     finds what was due all the same. Without a queue (None) it is left to the sweep.
     """
@@ -45,10 +45,10 @@ def nudge(url: str | None, messages: Sequence[Message], delay_s: int = 0) -> Non
         try:
             reply = _client(url).send_message_batch(QueueUrl=url, Entries=entries)
         except (BotoCoreError, ClientError) as reason:
-            report_lost_nudge(type(reason).__name__, len(entries))
+            report_lost_messages(type(reason).__name__, len(entries))
         else:
             if reply.get("Failed"):
-                report_lost_nudge("Failed", len(reply["Failed"]))
+                report_lost_messages("Failed", len(reply["Failed"]))
 
 
 @cache

@@ -29,7 +29,7 @@ from pynamodb.models import Model
 
 from genai_voice.foundation.errors import Busy
 from genai_voice.foundation.keys import digest, key
-from genai_voice.foundation.metering import record
+from genai_voice.foundation.metering import count_call
 from genai_voice.foundation.settings import settings
 
 __all__ = [
@@ -398,7 +398,7 @@ def _put_batch(pending: list[Any]) -> None:
 
 def _record_capacity(parsed: Mapping[str, Any], model: Any, **_: object) -> None:
     consumed = parsed.get("ConsumedCapacity", [])
-    record(
+    count_call(
         model.name,
         sum(
             each.get("CapacityUnits", 0.0)

@@ -1,8 +1,8 @@
 """Work that is no request: how the function of a queue, and that of a schedule, is declared. There is one
 line of log for each piece of it.
 
-    handler = queue_handler("webhook_sender", sender.deliver)
-    handler = schedule_handler("sweeper", service.sweep, service.KINDS)
+    handler = make_queue_handler("webhook_sender", sender.deliver)
+    handler = make_schedule_handler("sweeper", service.sweep, service.KINDS)
 
 A row says what there is to do, so a piece that fails is found again: by the queue, which sends its message
 once more, or by the next sweep.
@@ -41,7 +41,7 @@ class WorkFailed(Exception):
     """Ends an invocation that has failed as a whole, which is what Lambda counts. The reasons are logged."""
 
 
-def queue_handler(worker: str, do: Callable[..., str]) -> Callable[[Event, Any], Any]:
+def make_queue_handler(worker: str, do: Callable[..., str]) -> Callable[[Event, Any], Any]:
     """What Lambda calls with messages of a queue (an SQS event with ReportBatchItemFailures).
 
     `do` gets each message: the texts of a JSON object, one for each of its parameters without a default, by
@@ -69,7 +69,7 @@ def queue_handler(worker: str, do: Callable[..., str]) -> Callable[[Event, Any],
     return handler
 
 
-def schedule_handler(
+def make_schedule_handler(
     worker: str, do: Callable[[str, Callable[[], bool]], int], pieces: Iterable[str]
 ) -> Callable[[Event, Context], None]:
     """What Lambda calls when it is time: `do(piece, time_is_left)` for each piece, which has its share of the

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from genai_voice.conversations.service import keep_config
 from genai_voice.foundation.clock import now_ms
-from genai_voice.foundation.errors import Failed, TooManyRequests, UpstreamFailed
+from genai_voice.foundation.errors import FailedWithDetails, TooManyRequests, UpstreamFailed
 from genai_voice.gemini.client import live_token
 from genai_voice.gemini.model import LiveConfig
 from genai_voice.live_tokens.fingerprint import config_hash
@@ -23,7 +23,7 @@ def create(app: str, request: TokenRequest) -> LiveToken:
     counts in its minute before Gemini is asked, and keeps its place there when Gemini fails. With a session
     the hash of the configuration is kept on that conversation once there is a token: of several the last.
 
-    Raises TooManyRequests, and Failed with a sentence when Gemini makes none.
+    Raises TooManyRequests, and FailedWithDetails with a sentence when Gemini makes none.
     """
     row, now = load_app(app), now_ms()
     limit = int(row.tokens_per_minute or 0)
@@ -35,7 +35,7 @@ def create(app: str, request: TokenRequest) -> LiveToken:
     try:
         token = live_token(config, expires, STARTS_WITHIN)
     except UpstreamFailed as failed:
-        raise Failed("Token creation failed", failed.message) from None
+        raise FailedWithDetails("Token creation failed", failed.message) from None
     fingerprint = config_hash(config)
     if request.session_id:
         keep_config(app, request.session_id, fingerprint)

@@ -1,6 +1,6 @@
 """Who is calling: from the credentials a request carries to the app it belongs to.
 
-    bearer ──> session token? ──> app secret for the slug? ──> refused (other carriers are not tried any more)
+    bearer ──> session token? ──> app secret for the slug? ──> refused (others are not tried)
     no bearer ──> token in query or body? ──(no)──> slug and secret in query or body? ──> refused
 
 A positive answer is kept in the process for 30 s: a warm request authenticates without I/O, and disabling,
@@ -18,7 +18,7 @@ from cachetools import TTLCache
 
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.errors import TooManyRequests, Unauthorized
-from genai_voice.foundation.http import Carriers
+from genai_voice.foundation.http import Credentials
 from genai_voice.foundation.secret import find_key
 from genai_voice.foundation.table import Item
 from genai_voice.tenancy.hashing import secret_hash, token_hash
@@ -42,15 +42,15 @@ credential.
 _callers_lock = Lock()
 
 
-def resolve(carriers: Carriers) -> Caller:
+def resolve(credentials: Credentials) -> Caller:
     """The caller. Raises Unauthorized, or TooManyRequests for an address that sent too many wrong secrets."""
-    slug = carriers.slug or carriers.query.get("appSlug") or carriers.body.get("appSlug")
-    secret = carriers.query.get("appSecret") or carriers.body.get("appSecret")
-    token = carriers.query.get("sessionToken") or carriers.body.get("sessionToken")
-    if carriers.bearer:
-        caller = by_token(carriers.bearer) or by_secret(slug, carriers.bearer, carriers.source)
+    slug = credentials.slug or credentials.query.get("appSlug") or credentials.body.get("appSlug")
+    secret = credentials.query.get("appSecret") or credentials.body.get("appSecret")
+    token = credentials.query.get("sessionToken") or credentials.body.get("sessionToken")
+    if credentials.bearer:
+        caller = by_token(credentials.bearer) or by_secret(slug, credentials.bearer, credentials.source)
     else:
-        caller = by_token(token) or by_secret(slug, secret, carriers.source)
+        caller = by_token(token) or by_secret(slug, secret, credentials.source)
     if caller is None:
         raise Unauthorized
     return caller

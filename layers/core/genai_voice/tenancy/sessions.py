@@ -4,16 +4,16 @@ import secrets
 
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.errors import NotFound, Unauthorized
-from genai_voice.foundation.http import Carriers
+from genai_voice.foundation.http import Credentials
 from genai_voice.tenancy.hashing import token_hash
 from genai_voice.tenancy.model import TOKEN_PREFIX, SessionOpened, SessionRequest
 from genai_voice.tenancy.resolver import by_secret, forget_callers
 from genai_voice.tenancy.rows import SessionRow
 
 
-def open_session(request: SessionRequest, carriers: Carriers) -> SessionOpened:
+def open_session(request: SessionRequest, credentials: Credentials) -> SessionOpened:
     """Trade the app secret for a session token. Raises Unauthorized, TooManyRequests."""
-    caller = by_secret(request.app_slug, request.app_secret, carriers.source)
+    caller = by_secret(request.app_slug, request.app_secret, credentials.source)
     if caller is None:
         raise Unauthorized
     token = TOKEN_PREFIX + secrets.token_urlsafe(32)

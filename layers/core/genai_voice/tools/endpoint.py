@@ -37,7 +37,7 @@ def call(app: str, tool: ToolRow, parameters: Mapping[str, Any], idempotency_key
         answer = outgoing.send(method, url, headers=headers, body=body)
     except Unreadable:
         return _failed("The stored headers of this tool can no longer be read: register it again.")
-    except outgoing.Failed as failed:
+    except outgoing.RequestFailed as failed:
         return _failed(str(failed))
     return _result(answer)
 
@@ -59,7 +59,7 @@ def _with_query(url: str, parameters: Mapping[str, Any]) -> str:
     return parts._replace(query="&".join(filter(None, [parts.query, urlencode(texts)]))).geturl()
 
 
-def _result(answer: outgoing.Answer) -> ToolResult:
+def _result(answer: outgoing.HttpResponse) -> ToolResult:
     success = 200 <= answer.status < 300
     if answer.status == _NO_CONTENT:  # there is no text that could be JSON
         return {"success": True, "data": None}

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from genai_voice.foundation.clock import now_ms, time_ordered_id
-from genai_voice.foundation.queue import Message, nudge
+from genai_voice.foundation.queue import QueueMessage, send_messages
 from genai_voice.foundation.settings import settings
 from genai_voice.tenancy.model import App, WebhookEvent
 from genai_voice.webhooks.rows import DeliveryRow
@@ -35,8 +35,8 @@ def send(rows: Sequence[DeliveryRow], delay_s: int = 0) -> None:
     """Tell the sender of rows that are written, of which the keys suffice, `delay_s` seconds from now. One
     that does not hear of it finds them at the next sweep.
     """
-    messages = [Message(message(*row.named), group=row.named[0]) for row in rows]
-    nudge(settings().webhook_queue_url, messages, delay_s)
+    messages = [QueueMessage(message(*row.named), group=row.named[0]) for row in rows]
+    send_messages(settings().webhook_queue_url, messages, delay_s)
 
 
 def message(app: str, delivery_id: str) -> str:

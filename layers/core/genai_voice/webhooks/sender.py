@@ -82,7 +82,7 @@ def _attempt(row: DeliveryRow, way: Way, seconds: float) -> tuple[Attempt, Next]
         answer = outgoing.send(
             "POST", way.address, headers=headers, body=body, seconds=seconds, reads_body=False
         )
-    except outgoing.Failed as reason:
+    except outgoing.RequestFailed as reason:
         attempt.error = str(reason)
         following = after_error(int(row.claims), for_good=isinstance(reason, outgoing.PolicyRefused))
     else:
