@@ -3,7 +3,7 @@
 All contestants get the same API Gateway event, read and check its body, and answer the same reply; nothing is
 stored. The event's credentials are looked at, and the caller they stand for is given.
 
-    edge       the function's own endpoint (route, limits, credentials' credentials, validation, CORS, reply)
+    edge       the function's own endpoint (route, limits, credentials, validation, CORS, reply)
                with its service stubbed, without its line of log
     handler    the same with it, written to nowhere
     report     the line that is both, alone

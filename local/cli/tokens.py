@@ -31,8 +31,8 @@ def revoke(app: str | None, session: bool, token_stdin: bool, audit: Audit) -> I
         yield Line({"app": app, "done": "all tokens revoked"}, f"{app}: all tokens revoked")
         return
     token = read_secret("token", "SESSION_TOKEN", token_stdin, new=False)
-    app = sessions.app_of(token)
+    app = sessions.find_app_slug(token)
     with audit(app) as result:
-        sessions.revoke(token)
+        sessions.revoke_token(token)
         result["tokens"] = 1
     yield Line({"app": app, "done": "token revoked"}, f"{app}: token revoked")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from genai_voice.demos.scenarios import SLUGS
 from genai_voice.foundation.clock import time_ordered_id
-from genai_voice.tenancy.hashing import token_hash
+from genai_voice.tenancy.hashing import hash_token
 
 from tests.support.operator import commands, run
 from tests.support.samples import failed_delivery
@@ -149,7 +149,7 @@ def test_no_command_prints_or_records_a_secret_or_a_token(command: str, setting:
         told += run("audit", "--app", slug).output + str(audit(slug))
     hashed = [each for row in rows(setting.app.slug) for each in row.get("secrets", ())]
     assert hashed
-    for hidden in (SECRET, setting.app.secret, setting.token, token_hash(setting.token)):
+    for hidden in (SECRET, setting.app.secret, setting.token, hash_token(setting.token)):
         assert hidden not in told
     for each in hashed:
         assert each["hash"].value.hex() not in told

@@ -14,7 +14,7 @@ from genai_voice.foundation.table import Item
 from genai_voice.personas import library
 from genai_voice.personas.model import NewPersona, PersonaChange, PersonaNamed
 from genai_voice.tenancy.fields import AppFields, NewApp
-from genai_voice.tenancy.rows import Presented
+from genai_voice.tenancy.rows import PersonaFields
 
 from local.cli import cli
 from tests.support.service import Reply, call, rows
@@ -206,7 +206,7 @@ def test_every_field_of_an_app_can_be_set_alone(slug: str, name: str) -> None:
 
     shown = show(slug)
     alias = AppFields.model_fields[name].alias
-    version = "own@2" if name in Presented.versioned else "own@1"
+    version = "own@2" if name in PersonaFields.versioned else "own@1"
     expected = {alias: value, "updatedAt": shown["updatedAt"], "personaVersion": version}
     assert shown == before | expected
     assert type(shown[alias]) is type(value)
@@ -320,7 +320,7 @@ def test_every_optional_field_can_be_cleared(slug: str, name: str) -> None:
 
     done("app", "update", slug, "--clear", name.replace("_", "-"))
 
-    version = "own@3" if name in Presented.versioned else "own@1"
+    version = "own@3" if name in PersonaFields.versioned else "own@1"
     assert show(slug) | {"updatedAt": 0} == before | {"updatedAt": 0, "personaVersion": version}
 
 

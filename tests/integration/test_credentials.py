@@ -11,7 +11,7 @@ from genai_voice.foundation import secret as deployment_secret
 from genai_voice.foundation.clock import now_ms
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields
-from genai_voice.tenancy.hashing import token_hash
+from genai_voice.tenancy.hashing import hash_token
 from genai_voice.tenancy.resolver import forget_callers
 from genai_voice.tenancy.rows import AppRow
 
@@ -173,7 +173,7 @@ def test_a_token_is_stored_hashed_and_goes_by_ttl() -> None:
     assert calls.written == ["TOKEN"]
     stored = json.dumps([str(row) for row in rows(app.slug)])
     assert opened["sessionToken"] not in stored
-    (row,) = partition(f"TOKEN#{token_hash(opened['sessionToken'])}#")
+    (row,) = partition(f"TOKEN#{hash_token(opened['sessionToken'])}#")
     assert opened["sessionToken"] not in str(row)
     assert plain(row["expires_at"]) == opened["expiresAt"] // 1000 + 1
 
@@ -254,7 +254,7 @@ def test_a_secret_that_has_ended_causes_no_look_at_the_deployment_secret() -> No
     try:
         tenancy_reads_it_again()
         apps.rotate_secret(app.slug, "the new secret", 1)
-        row = AppRow.load(app.slug)
+        row = AppRow.find_by_slug(app.slug)
         assert row is not None
         row.secrets[1].pepper_id = "k0"
         row.save()

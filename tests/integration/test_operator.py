@@ -12,7 +12,7 @@ import time_machine
 from genai_voice.conversations import operations
 from genai_voice.conversations.rows import ConversationRow, TranscriptPart
 from genai_voice.foundation.clock import now_ms
-from genai_voice.tenancy.hashing import token_hash
+from genai_voice.tenancy.hashing import hash_token
 from genai_voice.tenancy.rows import AppRow, SessionRow
 
 from tests.support.operator import lines, run
@@ -499,7 +499,7 @@ def elsewhere(app: Client, token: str, what: str) -> None:
     if what == "app":
         AppRow.of(app.slug).change([AppRow.tokens_revoked_at.set(now_ms())])
     else:
-        SessionRow.of(token_hash(token)).change([SessionRow.expires_ms.set(0)])
+        SessionRow.of(hash_token(token)).change([SessionRow.expires_ms.set(0)])
 
 
 def test_a_token_that_nobody_opened_is_not_found_and_not_echoed() -> None:

@@ -12,7 +12,7 @@ from genai_voice.foundation.table import put_all
 from genai_voice.personas.rows import PersonaRow
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields
-from genai_voice.tenancy.rows import AppRow, PersonaVersionRow, Presented
+from genai_voice.tenancy.rows import AppRow, PersonaFields, PersonaVersionRow
 
 from tests.support.service import Client, Reply, call, new_app, pages, recorded_calls, rows
 from tests.support.wire import Cut, answers, before_call, cut, lost_answer
@@ -56,7 +56,7 @@ def versions(app: Client, persona_id: str = "own") -> list[Any]:
     return [each for page in read for each in page]
 
 
-def change_often(row: Presented, times: int) -> None:
+def change_often(row: PersonaFields, times: int) -> None:
     """As so many changes leave it: the tone of a version is its number."""
     kept = [PersonaVersionRow.of(row.pk, row.known_as, number) for number in range(1, times + 1)]
     for each in kept:
@@ -81,7 +81,7 @@ def in_force(app: Client) -> Any:
 
 def agree(app: Client, persona_id: str) -> None:
     """The app's row and the persona's say the same."""
-    row, persona = AppRow.load(app.slug), PersonaRow.of(app.slug, persona_id).find_stored()
+    row, persona = AppRow.find_by_slug(app.slug), PersonaRow.of(app.slug, persona_id).find_stored()
     assert row is not None
     assert persona is not None
     if row.persona_id is None:

@@ -54,7 +54,7 @@ def replayed(row: DeliveryRow) -> Callable[[int], None]:
 def live_secrets(app: Client) -> list[str]:
     known = AppRow.of(app.slug).find_stored()
     assert known
-    return webhooks.live_secrets(known)
+    return webhooks.list_live_secrets(known)
 
 
 def find(app: Client, **query: str) -> list[Any]:

@@ -7,7 +7,7 @@
     ├── Conflict          409
     ├── TooLarge          413
     ├── TooManyRequests   429
-    ├── FailedWithDetails            500, with details
+    ├── FailedWithDetails 500
     ├── UpstreamFailed    502
     └── Busy              503
 

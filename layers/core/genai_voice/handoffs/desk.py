@@ -226,7 +226,7 @@ def _others(stored: HandoffRow, *statuses: str) -> bool:
 
 def _expire(stored: HandoffRow) -> None:
     """Loses to whoever claims it at the same time."""
-    owner = AppRow.load(stored.app)
+    owner = AppRow.find_by_slug(stored.app)
     announced = _announced(owner.as_app(), "handoff.expired", stored) if owner else []
     actions = [*_status(stored, "expired"), *HandoffRow.clear_due_changes()]
     if write([Change(stored, actions, stored.unchanged())], inserts=announced):

@@ -67,12 +67,12 @@ def change_persona(slug: str, persona_id: str, given: Mapping[str, Any]) -> int:
         app, persona = _read(slug, persona_id)
         if persona is None or not persona.is_active:
             raise NotFound("Persona not found")
-        if not persona.differs(given):
+        if not persona.is_changed_by(given):
             forget_callers(slug)  # it may have been changed by a write of this process whose answer was lost
             return persona.number
         number, now = persona.number + 1, now_ms()
-        actions = [*PersonaRow.writing(given), *persona.raised(now)]
-        changes = [Change(persona, actions, persona.unchanged()), _in_app(app, persona_id, number)]
+        actions = [*PersonaRow.field_changes(given), *persona.next_version_changes(now)]
+        changes = [Change(persona, actions, persona.is_unchanged()), _in_app(app, persona_id, number)]
         if write_together(changes, [persona.as_version()]):
             forget_callers(slug)
             return number
@@ -88,7 +88,7 @@ def delete(app: str, named: PersonaNamed) -> Ok:
         row, persona = _read(app, named.persona_id)
         if persona is None:
             raise NotFound("Persona not found")
-        deleted = Change(persona, [PersonaRow.is_active.set(False)], persona.unchanged())
+        deleted = Change(persona, [PersonaRow.is_active.set(False)], persona.is_unchanged())
         if not persona.is_active or write_together([deleted, _in_app(row, named.persona_id, None)]):
             forget_callers(app)
             return {"ok": True}
@@ -110,7 +110,7 @@ def link(slug: str, persona_id: str | None) -> None:
     """Have the app present this persona of its library, or itself. Raises NotFound, Busy."""
     app = AppRow.of(slug)
     if persona_id is None:
-        if not app.change(AppRow.linking(None, None, now_ms()), AppRow.pk.exists()):
+        if not app.change(AppRow.link_changes(None, None, now_ms()), AppRow.pk.exists()):
             raise NotFound(f"App not found: {slug}")
         forget_callers(slug)
         return
@@ -118,8 +118,8 @@ def link(slug: str, persona_id: str | None) -> None:
         persona = PersonaRow.of(slug, persona_id).find_stored()
         if persona is None or not persona.is_active:
             raise NotFound("Persona not found")
-        linking = Change(app, AppRow.linking(persona_id, persona.number, now_ms()), AppRow.pk.exists())
-        if write_together([linking, Change(persona, [], persona.unchanged())]):
+        linking = Change(app, AppRow.link_changes(persona_id, persona.number, now_ms()), AppRow.pk.exists())
+        if write_together([linking, Change(persona, [], persona.is_unchanged())]):
             forget_callers(slug)
             return
         back_off(attempt)
@@ -142,7 +142,7 @@ def _in_app(app: AppRow, persona_id: str, number: int | None) -> Change:
     row = AppRow.of(app.slug)
     if app.persona_id != persona_id:
         return Change(row, [], AppRow.persona_id.does_not_exist() | (AppRow.persona_id != persona_id))
-    actions = AppRow.linking(persona_id if number else None, number, now_ms())
+    actions = AppRow.link_changes(persona_id if number else None, number, now_ms())
     return Change(row, actions, AppRow.persona_id == persona_id)
 
 

@@ -6,11 +6,11 @@ from typing import ClassVar, Self
 from genai_voice.foundation.clock import time_ordered_id
 from genai_voice.foundation.keys import key
 from genai_voice.foundation.table import BooleanAttribute, Condition, UnicodeAttribute
-from genai_voice.tenancy.rows import Presented
+from genai_voice.tenancy.rows import PersonaFields
 
 
-class PersonaRow(Presented, discriminator="persona"):
-    versioned: ClassVar[tuple[str, ...]] = ("name", *Presented.versioned)
+class PersonaRow(PersonaFields, discriminator="persona"):
+    versioned: ClassVar[tuple[str, ...]] = ("name", *PersonaFields.versioned)
 
     persona_id = UnicodeAttribute()  # sorts by creation
     name = UnicodeAttribute()
@@ -39,7 +39,7 @@ class PersonaRow(Presented, discriminator="persona"):
     def known_as(self) -> str:
         return self.persona_id
 
-    def unchanged(self) -> Condition:
+    def is_unchanged(self) -> Condition:
         """That it is still active, too."""
-        as_read: Condition = super().unchanged() & (PersonaRow.is_active == True)  # noqa: E712 - as above
+        as_read: Condition = super().is_unchanged() & (PersonaRow.is_active == True)  # noqa: E712 - as above
         return as_read

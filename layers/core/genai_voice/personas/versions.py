@@ -8,7 +8,7 @@ from genai_voice.personas import library
 from genai_voice.personas.model import OWN, Rollback, RolledBack, VersionPage, VersionQuery, VersionView
 from genai_voice.personas.rows import PersonaRow
 from genai_voice.tenancy import apps
-from genai_voice.tenancy.rows import PersonaVersionRow, Presented, persona_version
+from genai_voice.tenancy.rows import PersonaFields, PersonaVersionRow, format_persona_version
 
 PAGE = 100
 
@@ -23,7 +23,7 @@ def find(app: str, query: VersionQuery) -> VersionPage:
     scope = (app, "persona versions", present.known_as)
     number = int(read_cursor(query.cursor, *scope)[0]) if query.cursor else present.number
     newest = [] if query.cursor else [present.as_version()]
-    kept = PersonaVersionRow.before(present.pk, present.known_as, number, PAGE + 1)
+    kept = PersonaVersionRow.list_before(present.pk, present.known_as, number, PAGE + 1)
     views, last = fill((row for rows in (newest, kept) for row in rows), partial(_view, app, present), PAGE)
     page: VersionPage = {"versions": views}
     if last is not None:
@@ -43,14 +43,14 @@ def rollback(app: str, request: Rollback) -> RolledBack:
         kept = PersonaVersionRow.of(present.pk, present.known_as, request.version).find_stored()
         if kept is None:
             raise NotFound("Version not found")
-        content = kept.fields()
+        content = kept.read_content()
     given = dict.fromkeys(present.versioned) | content
     if isinstance(present, PersonaRow):
         return {"ok": True, "version": library.change_persona(app, present.persona_id, given)}
     return {"ok": True, "version": apps.change_fields(app, given)}
 
 
-def _presented(app: str, persona_id: str | None) -> Presented:
+def _presented(app: str, persona_id: str | None) -> PersonaFields:
     """The row whose versions are meant. Raises NotFound."""
     if persona_id in (None, "", OWN):
         return apps.load_app(app)
@@ -60,8 +60,8 @@ def _presented(app: str, persona_id: str | None) -> Presented:
     return persona
 
 
-def _view(app: str, present: Presented, row: PersonaVersionRow) -> VersionView:
-    name, since = persona_version(present.known_as, int(row.number)), row.created_at or 0
+def _view(app: str, present: PersonaFields, row: PersonaVersionRow) -> VersionView:
+    name, since = format_persona_version(present.known_as, int(row.number)), row.created_at or 0
     return {
         "_id": name,
         "_creationTime": since,
@@ -70,5 +70,5 @@ def _view(app: str, present: Presented, row: PersonaVersionRow) -> VersionView:
         "personaVersion": name,
         "createdAt": since,
         "isCurrent": row.number == present.number,
-        **library.texts(row.fields()),
+        **library.texts(row.read_content()),
     }

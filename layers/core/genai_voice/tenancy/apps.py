@@ -13,15 +13,15 @@ from genai_voice.foundation.retries import retry_lost_races
 from genai_voice.foundation.secret import derive_keys
 from genai_voice.foundation.table import Action, Change, write_together
 from genai_voice.tenancy.fields import AppFields, NewApp, check_secret
-from genai_voice.tenancy.hashing import secret_hash
-from genai_voice.tenancy.resolver import PEPPER, forget_callers, secret_valid_until
+from genai_voice.tenancy.hashing import hash_secret
+from genai_voice.tenancy.resolver import PEPPER, find_secret_expiry, forget_callers
 from genai_voice.tenancy.rows import AppRow, SecretHash
 
 
 def create_app(slug: str, app: NewApp, secret: str) -> None:
     """Raises Conflict when the slug is taken, ValueError for a secret that may not be one."""
     row = AppRow.of(slug)
-    if not row.change(_creation(row, secret, app), AppRow.pk.does_not_exist()):
+    if not row.change(_creation_changes(row, secret, app), AppRow.pk.does_not_exist()):
         raise Conflict(f"App exists already: {slug}")
     forget_callers(slug)
 
@@ -33,18 +33,18 @@ def put_app(slug: str, fields: AppFields, secret: str, on_create: AppFields | No
     secret is the same, so that seeding again changes nothing.
     """
     row = AppRow.of(slug)
-    if row.change(_creation(row, secret, fields, on_create), AppRow.pk.does_not_exist()):
+    if row.change(_creation_changes(row, secret, fields, on_create), AppRow.pk.does_not_exist()):
         return True
     existing = load_app(slug)
-    keep = secret_valid_until(existing, secret) == inf
-    new_secret = [] if keep else [AppRow.secrets.set([_hashed(secret)])]
-    change_fields(slug, _given(fields), new_secret)
+    keep = find_secret_expiry(existing, secret) == inf
+    new_secret = [] if keep else [AppRow.secrets.set([_hash_new_secret(secret)])]
+    change_fields(slug, _merge_given(fields), new_secret)
     return False
 
 
 def update_app(slug: str, fields: Request, clear: frozenset[str] = frozenset()) -> None:
     """Set what is given, remove what is named in `clear` (python names). Raises NotFound, Busy."""
-    change_fields(slug, _given(fields) | dict.fromkeys(clear))
+    change_fields(slug, _merge_given(fields) | dict.fromkeys(clear))
 
 
 def change_fields(slug: str, given: Mapping[str, Any], more: Sequence[Action] = ()) -> int:
@@ -64,10 +64,10 @@ def change_fields(slug: str, given: Mapping[str, Any], more: Sequence[Action] = 
 def _try_change_fields(slug: str, given: Mapping[str, Any], more: Sequence[Action]) -> int | None:
     """Change the app as it was read. Answers the version after it, or None when another writer was first."""
     app, now = load_app(slug), now_ms()
-    actions = [*AppRow.writing(given), *more, AppRow.updated_at.set(now)]
-    if not app.differs(given):
-        return app.number if AppRow.of(slug).change(actions, app.unchanged()) else None
-    change = Change(AppRow.of(slug), [*actions, *app.raised(now)], app.unchanged())
+    actions = [*AppRow.field_changes(given), *more, AppRow.updated_at.set(now)]
+    if not app.is_changed_by(given):
+        return app.number if AppRow.of(slug).change(actions, app.is_unchanged()) else None
+    change = Change(AppRow.of(slug), [*actions, *app.next_version_changes(now)], app.is_unchanged())
     return app.number + 1 if write_together([change], [app.as_version()]) else None
 
 
@@ -78,9 +78,9 @@ def rotate_secret(slug: str, secret: str, overlap_ms: int) -> None:
     Never more than two are live. Rotating to the present secret once more ends the overlap.
     """
     app = load_app(slug)
-    new = _hashed(secret)
+    new = _hash_new_secret(secret)
     now = now_ms()
-    is_present = secret_valid_until(app, secret) == inf
+    is_present = find_secret_expiry(app, secret) == inf
     outgoing = [each for each in app.secrets if each.until is None] if overlap_ms and not is_present else []
     for each in outgoing:
         each.until = now + overlap_ms
@@ -93,7 +93,7 @@ def rotate_secret(slug: str, secret: str, overlap_ms: int) -> None:
 
 def set_active(slug: str, active: bool) -> None:
     """Switch an app on or off. Raises NotFound."""
-    _switch(slug, AppRow.is_active.set(active))
+    _change_existing(slug, AppRow.is_active.set(active))
 
 
 def revoke_tokens(slug: str) -> None:
@@ -103,12 +103,12 @@ def revoke_tokens(slug: str) -> None:
     The moment is this machine's: with a clock that is slow, the newest tokens live on; with one that is fast,
     new ones are refused until then.
     """
-    _switch(slug, AppRow.tokens_revoked_at.set(now_ms()))
+    _change_existing(slug, AppRow.tokens_revoked_at.set(now_ms()))
 
 
-def _switch(slug: str, action: Action) -> None:
+def _change_existing(slug: str, action: Action) -> None:
     if not AppRow.of(slug).change([action, AppRow.updated_at.set(now_ms())], AppRow.pk.exists()):
-        raise _not_found(slug)
+        raise _make_not_found(slug)
     forget_callers(slug)
 
 
@@ -118,16 +118,16 @@ def show_app(slug: str) -> dict[str, Any]:
     shown = {"slug": row.slug, "isActive": row.is_active}
     fields = {field.alias or name: getattr(row, name) for name, field in AppFields.model_fields.items()}
     add_optional(shown, **fields, personaId=row.persona_id or None)
-    shown |= {"personaVersion": row.persona_version_in_force, "secrets": _live(row.secrets, now)}
+    shown |= {"personaVersion": row.persona_version_in_force, "secrets": _list_live(row.secrets, now)}
     add_optional(
         shown,
-        webhookSecrets=_live(row.webhook_secrets, now) if row.webhook_secrets else None,
+        webhookSecrets=_list_live(row.webhook_secrets, now) if row.webhook_secrets else None,
         webhookDisabled=row.webhook_disabled or None,
     )
     return shown | {"createdAt": row.created_at, "updatedAt": row.updated_at}
 
 
-def _live(stored: Iterable[Any], now: int) -> list[dict[str, Any]]:
+def _list_live(stored: Iterable[Any], now: int) -> list[dict[str, Any]]:
     """Until when secrets are valid, of those that are."""
     return [{"validUntil": each.until} for each in stored if each.until is None or each.until >= now]
 
@@ -139,52 +139,52 @@ def check_app(slug: str) -> str:
 
 def list_slugs() -> Iterator[str]:
     """The slugs of all apps, in alphabetical order."""
-    return AppRow.all_slugs()
+    return AppRow.list_slugs()
 
 
 def list_apps() -> Iterator[dict[str, Any]]:
     """All apps, by slug."""
-    for slug in AppRow.all_slugs():
-        row = AppRow.load(slug)
+    for slug in AppRow.list_slugs():
+        row = AppRow.find_by_slug(slug)
         if row:
             yield {"slug": slug, "name": row.name, "isActive": row.is_active}
 
 
 def load_app(slug: str) -> AppRow:
     """The app as it is now. Raises NotFound."""
-    row = AppRow.load(slug)
+    row = AppRow.find_by_slug(slug)
     if row is None:
-        raise _not_found(slug)
+        raise _make_not_found(slug)
     return row
 
 
-def _not_found(slug: str) -> NotFound:
+def _make_not_found(slug: str) -> NotFound:
     return NotFound(f"App not found: {slug}")
 
 
-def _creation(row: AppRow, secret: str, *fields: Request | None) -> list[Action]:
+def _creation_changes(row: AppRow, secret: str, *fields: Request | None) -> list[Action]:
     now = now_ms()
     return [
-        *AppRow.writing(_given(*fields)),
+        *AppRow.field_changes(_merge_given(*fields)),
         AppRow.slug.set(row.slug),
         AppRow.gsi1pk.set(row.gsi1pk),
         AppRow.gsi1sk.set(row.gsi1sk),
         AppRow.is_active.set(True),
-        AppRow.secrets.set([_hashed(secret)]),
+        AppRow.secrets.set([_hash_new_secret(secret)]),
         AppRow.created_at.set(now),
         AppRow.updated_at.set(now),
     ]
 
 
-def _given(*fields: Request | None) -> dict[str, Any]:
+def _merge_given(*fields: Request | None) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for each in fields:
         given |= each.model_dump(exclude_none=True) if each else {}
     return given
 
 
-def _hashed(secret: str) -> SecretHash:
+def _hash_new_secret(secret: str) -> SecretHash:
     pepper = derive_keys(PEPPER)[0]
     salt = secrets.token_bytes(16)
-    hashed = secret_hash(check_secret(secret), salt, pepper.bytes)
+    hashed = hash_secret(check_secret(secret), salt, pepper.bytes)
     return SecretHash(salt=salt, hash=hashed, pepper_id=pepper.id)  # type: ignore[no-untyped-call]

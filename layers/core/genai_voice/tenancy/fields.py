@@ -11,7 +11,7 @@ Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 """Lower-case letters, digits, `-` and `_`, at most 63: it stands in headers, room names and keys."""
 
 
-def _once(values: list[WebhookEvent]) -> list[WebhookEvent]:
+def _drop_repeats(values: list[WebhookEvent]) -> list[WebhookEvent]:
     return list(dict.fromkeys(values))
 
 
@@ -54,7 +54,7 @@ class AppFields(Request):
     mute_agent_after_handoff: bool | None = Field(
         default=None, description="whether the agent may run no tools once a conversation is with a person"
     )
-    webhook_events: Annotated[list[WebhookEvent], AfterValidator(_once)] | None = Field(
+    webhook_events: Annotated[list[WebhookEvent], AfterValidator(_drop_repeats)] | None = Field(
         default=None,
         description=f"what is announced besides handoff.created, of {', '.join(get_args(WebhookEvent))}",
     )

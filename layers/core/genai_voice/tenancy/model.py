@@ -53,7 +53,7 @@ class Caller:
     scopes: frozenset[str]
 
 
-def _ttl(value: object) -> object:
+def _check_ttl(value: object) -> object:
     if value is None:
         return DEFAULT_TTL_MS
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < inf:
@@ -66,7 +66,7 @@ class SessionRequest(Request):
 
     app_slug: StrictStr
     app_secret: StrictStr
-    ttl_ms: Annotated[int, BeforeValidator(_ttl)] = DEFAULT_TTL_MS
+    ttl_ms: Annotated[int, BeforeValidator(_check_ttl)] = DEFAULT_TTL_MS
     """Milliseconds, at most 24 h."""
 
 

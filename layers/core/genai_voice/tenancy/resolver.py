@@ -21,9 +21,9 @@ from genai_voice.foundation.errors import TooManyRequests, Unauthorized
 from genai_voice.foundation.http import Credentials
 from genai_voice.foundation.secret import find_key
 from genai_voice.foundation.table import Item
-from genai_voice.tenancy.hashing import secret_hash, token_hash
+from genai_voice.tenancy.hashing import hash_secret, hash_token
 from genai_voice.tenancy.model import TOKEN_PREFIX, Caller, Scope
-from genai_voice.tenancy.rows import AppRow, BrakeRow, SessionRow
+from genai_voice.tenancy.rows import AppRow, SessionRow, WrongSecretsRow
 
 PEPPER = "app-secret-pepper"
 
@@ -48,33 +48,35 @@ def resolve(credentials: Credentials) -> Caller:
     secret = credentials.query.get("appSecret") or credentials.body.get("appSecret")
     token = credentials.query.get("sessionToken") or credentials.body.get("sessionToken")
     if credentials.bearer:
-        caller = by_token(credentials.bearer) or by_secret(slug, credentials.bearer, credentials.source)
+        caller = find_by_token(credentials.bearer) or find_by_secret(
+            slug, credentials.bearer, credentials.source
+        )
     else:
-        caller = by_token(token) or by_secret(slug, secret, credentials.source)
+        caller = find_by_token(token) or find_by_secret(slug, secret, credentials.source)
     if caller is None:
         raise Unauthorized
     return caller
 
 
-def by_token(token: str | None) -> Caller | None:
+def find_by_token(token: str | None) -> Caller | None:
     """The caller that holds this session token, or None when it is unknown, expired, or its app inactive."""
     if token is None or not token.startswith(TOKEN_PREFIX):
         return None
-    hashed = token_hash(token)
+    hashed = hash_token(token)
     known = _recall("token", hashed)
     if known:
         return known
     session = SessionRow.of(hashed).find_stored()
     if session is None or session.expires_ms < now_ms():
         return None
-    app = AppRow.load(session.app)
+    app = AppRow.find_by_slug(session.app)
     if app is None or not app.is_active or (session.created_at or 0) <= (app.tokens_revoked_at or -1):
         return None
     caller = Caller(app.as_app(), "session", _RUNTIME if app.browser_scope == "runtime" else _FULL)
     return _remember(caller, session.expires_ms, "token", hashed)
 
 
-def by_secret(slug: str | None, secret: str | None, source: str) -> Caller | None:
+def find_by_secret(slug: str | None, secret: str | None, source: str) -> Caller | None:
     """The caller that knows this app's secret, or None. Raises TooManyRequests while the source is slowed."""
     if not slug or not secret or secret.startswith(TOKEN_PREFIX):
         return None
@@ -82,14 +84,14 @@ def by_secret(slug: str | None, secret: str | None, source: str) -> Caller | Non
     known = _recall(*remembered_as)
     if known:
         return known
-    row, brake = AppRow.of(slug), BrakeRow.of(slug, source)
+    row, brake = AppRow.of(slug), WrongSecretsRow.of(slug, source)
     found = Item.find_all([(row.pk, row.sk), (brake.pk, brake.sk)])
     app, braked = found.get((row.pk, row.sk)), found.get((brake.pk, brake.sk))
     if app is None:  # nothing is written for names that strangers make up
         return None
     if braked and (braked.blocked_until or 0) > now_ms():
-        raise _slowed()
-    valid_until = secret_valid_until(app, secret)
+        raise _make_slowed()
+    valid_until = find_secret_expiry(app, secret)
     if valid_until is None:
         _count_wrong(brake)
         return None
@@ -98,7 +100,7 @@ def by_secret(slug: str | None, secret: str | None, source: str) -> Caller | Non
     return _remember(Caller(app.as_app(), "secret", _ALL), valid_until, *remembered_as)
 
 
-def secret_valid_until(app: AppRow, secret: str) -> float | None:
+def find_secret_expiry(app: AppRow, secret: str) -> float | None:
     """Epoch ms until which this secret of the app is valid, or None when it is not. Compares every live
     secret.
     """
@@ -106,7 +108,7 @@ def secret_valid_until(app: AppRow, secret: str) -> float | None:
     for stored in app.secrets:
         until = inf if stored.until is None else float(stored.until)
         pepper = find_key(PEPPER, stored.pepper_id) if until >= now_ms() else None
-        if pepper and hmac.compare_digest(secret_hash(secret, stored.salt, pepper), stored.hash):
+        if pepper and hmac.compare_digest(hash_secret(secret, stored.salt, pepper), stored.hash):
             valid = max(valid or 0.0, until)
     return valid
 
@@ -131,25 +133,29 @@ def _remember(caller: Caller, valid_until: float, *remembered_as: str) -> Caller
     return caller
 
 
-def _count_wrong(brake: BrakeRow) -> None:
+def _count_wrong(brake: WrongSecretsRow) -> None:
     """Counts in windows of a minute; the tenth wrong secret of a window blocks its sender for 30 s."""
     now = now_ms()
-    in_window = BrakeRow.window_started > now - _WINDOW_MS
-    expires = BrakeRow.expires_at.set(now // 1000 + 3600)
-    counted = brake.change_and_return([BrakeRow.wrong.add(1), expires], in_window, returning="UPDATED_NEW")
+    in_window = WrongSecretsRow.window_started > now - _WINDOW_MS
+    expires = WrongSecretsRow.expires_at.set(now // 1000 + 3600)
+    counted = brake.change_and_return(
+        [WrongSecretsRow.wrong.add(1), expires], in_window, returning="UPDATED_NEW"
+    )
     if counted is None:
-        first = [BrakeRow.window_started.set(now), BrakeRow.wrong.set(1), expires]
-        if brake.change(first, BrakeRow.window_started.does_not_exist() | ~in_window):
+        first = [WrongSecretsRow.window_started.set(now), WrongSecretsRow.wrong.set(1), expires]
+        if brake.change(first, WrongSecretsRow.window_started.does_not_exist() | ~in_window):
             return
-        counted = brake.change_and_return([BrakeRow.wrong.add(1), expires], returning="UPDATED_NEW")
+        counted = brake.change_and_return([WrongSecretsRow.wrong.add(1), expires], returning="UPDATED_NEW")
     wrong = int(counted.wrong or 0) if counted else 0
     if wrong == _WRONG_PER_WINDOW:
         # The window ends with the block: what is still in flight counts on in it, and is told to wait.
         ends = now + _BLOCKED_MS
-        brake.change([BrakeRow.blocked_until.set(ends), BrakeRow.window_started.set(ends - _WINDOW_MS)])
+        brake.change(
+            [WrongSecretsRow.blocked_until.set(ends), WrongSecretsRow.window_started.set(ends - _WINDOW_MS)]
+        )
     if wrong > _WRONG_PER_WINDOW:
-        raise _slowed()
+        raise _make_slowed()
 
 
-def _slowed() -> TooManyRequests:
+def _make_slowed() -> TooManyRequests:
     return TooManyRequests("Too many wrong secrets from this address: try again in 30 seconds")

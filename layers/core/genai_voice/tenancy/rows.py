@@ -21,7 +21,7 @@ from genai_voice.foundation.table import (
 from genai_voice.tenancy.model import ANNOUNCED, App
 
 
-def persona_version(known_as: str, number: int) -> str:
+def format_persona_version(known_as: str, number: int) -> str:
     """The name of a version on the wire."""
     return f"{known_as}@{number}"
 
@@ -42,7 +42,7 @@ class SigningSecret(MapAttribute[str, Any]):
     until = NumberAttribute(null=True)  # epoch ms; absent: for good
 
 
-class Presented(Item):
+class PersonaFields(Item):
     """The persona fields, as an app and each persona of its library have them, and their version.
 
     The row itself is the newest version. A change keeps what it was as a `PersonaVersionRow`, in the same
@@ -81,15 +81,15 @@ class Presented(Item):
         present = ((name, getattr(self, name)) for name in self.versioned)
         return {name: value for name, value in present if value is not None}
 
-    def differs(self, given: Mapping[str, Any]) -> bool:
+    def is_changed_by(self, given: Mapping[str, Any]) -> bool:
         """Whether to write these fields (None: absent) would change what is versioned."""
         return any(getattr(self, name) != given[name] for name in given.keys() & set(self.versioned))
 
-    def raised(self, now: int) -> list[Action]:
+    def next_version_changes(self, now: int) -> list[Action]:
         """Makes the next version of it."""
         return [type(self).version.set(self.number + 1), type(self).version_since.set(now)]
 
-    def unchanged(self) -> Condition:
+    def is_unchanged(self) -> Condition:
         """That the version is still the one that was read."""
         version = type(self).version
         return version == self.version if self.version else version.does_not_exist()
@@ -102,7 +102,7 @@ class Presented(Item):
         return row
 
     @classmethod
-    def writing(cls, given: Mapping[str, Any]) -> list[Action]:
+    def field_changes(cls, given: Mapping[str, Any]) -> list[Action]:
         """Sets these fields; None removes one."""
         return [
             getattr(cls, name).remove() if value is None else getattr(cls, name).set(value)
@@ -125,16 +125,16 @@ class PersonaVersionRow(Item, discriminator="persona_version"):
         return cls(pk, cls._sk(known_as, number), number=number)
 
     @classmethod
-    def before(cls, pk: str, known_as: str, number: int, limit: int) -> Iterator[Self]:
+    def list_before(cls, pk: str, known_as: str, number: int, limit: int) -> Iterator[Self]:
         """The versions below this number, newest first."""
         wanted = cls.sk.between(cls._sk(known_as, 0), cls._sk(known_as, number - 1))
         return cls.query(pk, wanted, consistent_read=True, scan_index_forward=False, limit=limit)
 
-    def fields(self) -> dict[str, str]:
+    def read_content(self) -> dict[str, str]:
         return dict(from_json(self.content))
 
 
-class AppRow(Presented, discriminator="app"):
+class AppRow(PersonaFields, discriminator="app"):
     slug = UnicodeAttribute()
     is_active = BooleanAttribute()
     secrets = ListAttribute(of=SecretHash)
@@ -170,16 +170,16 @@ class AppRow(Presented, discriminator="app"):
         return "own"
 
     @classmethod
-    def linking(cls, persona_id: str | None, number: int | None, now: int) -> list[Action]:
+    def link_changes(cls, persona_id: str | None, number: int | None, now: int) -> list[Action]:
         """Links a persona of the library by its present version; None: none."""
-        linked = cls.writing({"persona_id": persona_id, "persona_number": number})
+        linked = cls.field_changes({"persona_id": persona_id, "persona_number": number})
         return [*linked, cls.updated_at.set(now)]
 
     @property
     def persona_version_in_force(self) -> str:
         if self.persona_id and self.persona_number:
-            return persona_version(self.persona_id, int(self.persona_number))
-        return persona_version(self.known_as, self.number)
+            return format_persona_version(self.persona_id, int(self.persona_number))
+        return format_persona_version(self.known_as, self.number)
 
     def as_app(self) -> App:
         """What requests may know of it."""
@@ -195,11 +195,11 @@ class AppRow(Presented, discriminator="app"):
         )
 
     @classmethod
-    def load(cls, slug: str) -> Self | None:
+    def find_by_slug(cls, slug: str) -> Self | None:
         return cls.of(slug).find_stored()
 
     @classmethod
-    def all_slugs(cls) -> Iterator[str]:
+    def list_slugs(cls) -> Iterator[str]:
         """In alphabetical order. For operators: no request reads across apps."""
         keys = cls.query(key("APPS"), index_name="gsi1", attributes_to_get=["pk", "sk", "kind", "gsi1sk"])
         for row in keys:
@@ -215,7 +215,7 @@ class SessionRow(Item, discriminator="session"):
         return cls(key("TOKEN", hashed_token), key("TOKEN"))
 
 
-class BrakeRow(Item, discriminator="brake"):
+class WrongSecretsRow(Item, discriminator="brake"):
     """Wrong secrets that one address sent for one app."""
 
     window_started = NumberAttribute(null=True)  # epoch ms

@@ -5,40 +5,40 @@ import secrets
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.errors import NotFound, Unauthorized
 from genai_voice.foundation.http import Credentials
-from genai_voice.tenancy.hashing import token_hash
+from genai_voice.tenancy.hashing import hash_token
 from genai_voice.tenancy.model import TOKEN_PREFIX, SessionOpened, SessionRequest
-from genai_voice.tenancy.resolver import by_secret, forget_callers
+from genai_voice.tenancy.resolver import find_by_secret, forget_callers
 from genai_voice.tenancy.rows import SessionRow
 
 
 def open_session(request: SessionRequest, credentials: Credentials) -> SessionOpened:
     """Trade the app secret for a session token. Raises Unauthorized, TooManyRequests."""
-    caller = by_secret(request.app_slug, request.app_secret, credentials.source)
+    caller = find_by_secret(request.app_slug, request.app_secret, credentials.source)
     if caller is None:
         raise Unauthorized
     token = TOKEN_PREFIX + secrets.token_urlsafe(32)
     now = now_ms()
-    row = SessionRow.of(token_hash(token))
+    row = SessionRow.of(hash_token(token))
     row.app, row.created_at, row.expires_ms = caller.app.slug, now, now + request.ttl_ms
     row.expires_at = row.expires_ms // 1000 + 1
     row.insert()
     return {"sessionToken": token, "expiresAt": row.expires_ms}
 
 
-def app_of(token: str) -> str:
+def find_app_slug(token: str) -> str:
     """The slug of the app that a session token was opened for, also when it has expired. Raises NotFound."""
-    session = SessionRow.of(token_hash(token)).find_stored()
+    session = SessionRow.of(hash_token(token)).find_stored()
     if session is None:
         raise NotFound("No such session token: it was never opened, or has expired and is gone")
     return session.app
 
 
-def revoke(token: str) -> None:
+def revoke_token(token: str) -> None:
     """Refuse this session token from now on: within 30 s everywhere, at once in this process. Again does no
     harm. Raises NotFound.
     """
     ended = [SessionRow.expires_ms.set(0)]
-    revoked = SessionRow.of(token_hash(token)).change_and_return(
+    revoked = SessionRow.of(hash_token(token)).change_and_return(
         ended, SessionRow.pk.exists(), returning="ALL_NEW"
     )
     if revoked is None:

@@ -35,7 +35,7 @@ def rotate_secret(slug: str, overlap_ms: int) -> str:
     return secret
 
 
-def live_secrets(app: AppRow) -> list[str]:
+def list_live_secrets(app: AppRow) -> list[str]:
     """The secrets that sign now, the newest first; none where the app has none. Raises Unreadable where it
     has some and none opens.
     """

@@ -58,7 +58,7 @@ def deliver(app: str, delivery_id: str, *, seconds: float = SECONDS) -> str:
 
 def _way(slug: str) -> "Way | Hindrance":
     """Where an app's webhooks go and what signs them, or why nothing can be sent."""
-    app = AppRow.load(slug)
+    app = AppRow.find_by_slug(slug)
     if app is None or not app.is_active:
         return Hindrance("The app is disabled.")
     address = app.handoff_webhook_url
@@ -67,7 +67,7 @@ def _way(slug: str) -> "Way | Hindrance":
     if address == app.webhook_disabled:
         return Hindrance("The address has answered 410, and nothing is sent to it until it is enabled.")
     try:
-        return Way(address, webhooks.live_secrets(app))
+        return Way(address, webhooks.list_live_secrets(app))
     except Unreadable:
         return Hindrance("The signing secret can no longer be read: rotate it.")
 
