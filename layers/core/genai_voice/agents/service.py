@@ -27,7 +27,7 @@ from genai_voice.foundation.clock import back_off, now_ms
 from genai_voice.foundation.errors import BadRequest, Busy, NotFound
 from genai_voice.foundation.keys import digest
 from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
-from genai_voice.foundation.table import Change, Item, write_together
+from genai_voice.foundation.table import Change, Item, find_together, write_together
 
 RUNTIMES: Final[Runtimes] = {
     "runtimes": [
@@ -96,11 +96,10 @@ def record(app: str, request: RunRequest) -> RunRecorded:
     for attempt in range(_ATTEMPTS):
         if write_together([_counted(session, run, stored)], inserts=[run]):
             return recorded
-        found = Item.find_all([(session.pk, session.sk), (run.pk, run.sk)])
-        stored = found.get((session.pk, session.sk))
+        stored, same_run = find_together(session, run)
         if stored is None:
             raise NotFound("Agent session not found")
-        if (run.pk, run.sk) in found:
+        if same_run is not None:
             return recorded
         back_off(attempt)
     raise Busy("Too many runs of this agent session at once: try again")

@@ -12,7 +12,7 @@ from typing import cast
 
 from genai_voice.conversations.lifecycle import STATUSES, is_stale, lasted_ms
 from genai_voice.conversations.model import ConversationDump, TranscriptItem
-from genai_voice.conversations.rows import ConversationRow, MessageRow
+from genai_voice.conversations.rows import ConversationRow, MessageRow, TranscriptPart
 from genai_voice.conversations.service import (
     comes_to,
     end_together,
@@ -24,7 +24,7 @@ from genai_voice.conversations.service import (
 from genai_voice.conversations.tallies import counting
 from genai_voice.conversations.transcripts import reply_bytes, unpack
 from genai_voice.foundation.clock import now_ms
-from genai_voice.foundation.table import Change, Item
+from genai_voice.foundation.table import Change
 from genai_voice.tenancy.apps import load_app
 from genai_voice.tenancy.model import App
 
@@ -52,7 +52,7 @@ def dump(
 def _dumped(app: str, row: ConversationRow) -> ConversationDump:
     view = cast(ConversationDump, facts(app, row))
     if row.transcript is not None or row.transcript_revision:
-        pieces = transcript_pieces(row, Item.find_all(row.part_keys()))
+        pieces = transcript_pieces(row, TranscriptPart.find_all(row.part_keys()))
         if pieces:
             view["transcript"] = json.loads(unpack(pieces))
         else:

@@ -25,7 +25,7 @@ from genai_voice.foundation.errors import Busy, NotFound
 from genai_voice.foundation.keys import digest, time_key
 from genai_voice.foundation.model import Ok
 from genai_voice.foundation.pages import REPLY_BYTES, fill, read_cursor, sign_cursor, take_fitting
-from genai_voice.foundation.table import Action, Change, Condition, Item, put_all, write
+from genai_voice.foundation.table import Action, Change, Condition, put_all, write
 from genai_voice.tenancy.model import App
 from genai_voice.webhooks import outbox
 
@@ -79,7 +79,7 @@ def find(app: str, query: ConversationQuery) -> ConversationPage:
     listed = ConversationRow.newest(app, query.status or None, before, PAGE + 1)
     first = take_fitting(listed, _size, PAGE)
     found = list(ConversationRow.load_full(first))
-    parts = Item.find_all(key for each in found if _shown(each) for key in each.part_keys())
+    parts = TranscriptPart.find_all(key for each in found if _shown(each) for key in each.part_keys())
     views, last = fill(found, partial(_view, app, parts))
     if last is None and len(first) < len(listed):
         last = first[-1]
@@ -97,7 +97,7 @@ def last_answer(app: str, session_id: str) -> str:
     row = ConversationRow.of(app, session_id).find_stored()
     if row is None or not row.status:
         raise NotFound("Conversation not found")
-    pieces = transcript_pieces(row, Item.find_all(row.part_keys()))
+    pieces = transcript_pieces(row, TranscriptPart.find_all(row.part_keys()))
     items = from_json(unpack(pieces)) if pieces else []
     said = [str(item["content"]) for item in items if is_agents(item["role"])]
     if said:

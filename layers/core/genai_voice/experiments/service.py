@@ -30,7 +30,7 @@ from genai_voice.foundation.clock import back_off, now_ms, time_ordered_id
 from genai_voice.foundation.errors import BadRequest, Busy, NotFound
 from genai_voice.foundation.model import Created, Ok
 from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
-from genai_voice.foundation.table import Item, write_together
+from genai_voice.foundation.table import find_together, write_together
 
 _ATTEMPTS = 30
 _UNTRUSTWORTHY = (
@@ -83,9 +83,7 @@ def assign(app: str, request: AssignRequest) -> Assigned:
     new = ExposureRow.of(app, request.experiment_id, request.session_id)
     conversation = ConversationRow.of(app, request.session_id)
     for attempt in range(_ATTEMPTS):
-        rows = [new, wanted, *([conversation] if attempt else [])]
-        found = Item.find_all((row.pk, row.sk) for row in rows)
-        experiment, exposure, stored = (found.get((row.pk, row.sk)) for row in (wanted, new, conversation))
+        experiment, exposure, stored = find_together(wanted, new, conversation if attempt else None)
         if exposure:
             return {"variantId": exposure.variant_id, "alreadyAssigned": True}
         if experiment is None or not experiment.is_active:

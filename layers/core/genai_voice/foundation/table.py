@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Self, cast
+from typing import Any, Self, TypeVar, cast, overload
 
 from pynamodb.attributes import (
     Attribute,
@@ -45,6 +45,7 @@ __all__ = [
     "MapAttribute",
     "NumberAttribute",
     "UnicodeAttribute",
+    "find_together",
     "put_all",
     "write",
     "write_together",
@@ -64,6 +65,11 @@ _PASSING = {
     "TransactionInProgressException",
 }
 DUE_SHARDS = 8
+A = TypeVar("A", bound="Item")
+B = TypeVar("B", bound="Item")
+C = TypeVar("C", bound="Item")
+D = TypeVar("D", bound="Item")
+E = TypeVar("E", bound="Item")
 
 _LOST_RACE = ("ConditionalCheckFailed", "TransactionConflict")
 _opening = threading.Lock()
@@ -148,9 +154,9 @@ class Item(Model):
             return None
 
     @classmethod
-    def find_all(cls, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Any]:
-        """The items that exist among these (pk, sk), in one call per 100, strongly consistent. Called on
-        Item, kinds may be mixed.
+    def find_all(cls, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Self]:
+        """Find the items that exist among these (pk, sk), in one call per 100, strongly consistent. Called on
+        Item, kinds may be mixed: where each has its place, `find_together` knows their types.
         """
         return {(item.pk, item.sk): item for item in cls.batch_get(list(keys), consistent_read=True)}
 
@@ -278,6 +284,22 @@ class Item(Model):
                 if Item._connection is None:
                     _open()
         return cast(TableConnection, Item._connection)
+
+
+@overload
+def find_together(a: A | None, b: B | None, /) -> tuple[A | None, B | None]: ...
+@overload
+def find_together(a: A | None, b: B | None, c: C | None, /) -> tuple[A | None, B | None, C | None]: ...
+@overload
+def find_together(
+    a: A | None, b: B | None, c: C | None, d: D | None, e: E | None, /
+) -> tuple[A | None, B | None, C | None, D | None, E | None]: ...
+def find_together(*rows: Item | None) -> tuple[Item | None, ...]:
+    """Find items of several kinds in one call, strongly consistent: each as it is now, or None where it is
+    not there or was not asked for (None).
+    """
+    found = Item.find_all((row.pk, row.sk) for row in rows if row is not None)
+    return tuple(None if row is None else found.get((row.pk, row.sk)) for row in rows)
 
 
 def _trace_key(app: str, trace_id: str) -> str:

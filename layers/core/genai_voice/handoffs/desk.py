@@ -110,7 +110,7 @@ def find(app: str, query: HandoffQuery) -> HandoffPage:
     rows = listed[:looked_at] if not any(scope[2:]) else HandoffRow.load_full(listed[:looked_at])
     matching = list(islice(filter(partial(_matches, query), rows), PAGE + 1))
     first = take_fitting(matching, _size, PAGE)
-    parts = Item.find_all(place for row in first for place in _part_keys(row))
+    parts = TranscriptPart.find_all(place for row in first for place in _part_keys(row))
     page: HandoffPage = {"handoffs": [_view(app, parts, row) for row in first]}
     if len(first) < len(matching):
         page["cursor"] = sign_cursor([first[-1].sk], *scope)

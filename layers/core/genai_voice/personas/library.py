@@ -16,7 +16,7 @@ from genai_voice.foundation.clock import back_off, now_ms
 from genai_voice.foundation.errors import Busy, NotFound
 from genai_voice.foundation.model import Created, Listing, Ok
 from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
-from genai_voice.foundation.table import Change, Item, write_together
+from genai_voice.foundation.table import Change, find_together, write_together
 from genai_voice.personas.model import (
     Assignment,
     Library,
@@ -132,9 +132,10 @@ def texts(content: Mapping[str, str]) -> Texts:
 
 
 def _read(slug: str, persona_id: str) -> tuple[AppRow, PersonaRow | None]:
-    app, persona = AppRow.of(slug), PersonaRow.of(slug, persona_id)
-    found = Item.find_all([(app.pk, app.sk), (persona.pk, persona.sk)])
-    return found[app.pk, app.sk], found.get((persona.pk, persona.sk))
+    app, persona = find_together(AppRow.of(slug), PersonaRow.of(slug, persona_id))
+    if app is None:
+        raise NotFound(f"App not found: {slug}")
+    return app, persona
 
 
 def _in_app(app: AppRow, persona_id: str, number: int | None) -> Change:

@@ -6,7 +6,7 @@ from pydantic_core import from_json
 
 from genai_voice.foundation.errors import NotFound, UpstreamFailed
 from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
-from genai_voice.foundation.table import Item
+from genai_voice.foundation.table import find_together
 from genai_voice.qa.checks import by_judge, outcome
 from genai_voice.qa.grading import Attempt, Graded, grade, held, keep
 from genai_voice.qa.model import Answer, JudgeScore, QaRunPage, QaRunRequest, QaRunView, RunQuery, RunReply
@@ -23,14 +23,13 @@ def run(app: str, request: QaRunRequest) -> RunReply:
     Raises NotFound for the scenario, another app's too, then for the conversation; UpstreamFailed where the
     judge gives no usable answer in time: nothing is stored then.
     """
-    scenario, recent = ScenarioRow.of(app, request.scenario_id), RecentRow.of(app, request.scenario_id)
-    found = Item.find_all([(scenario.pk, scenario.sk), (recent.pk, recent.sk)])
-    stored = found.get((scenario.pk, scenario.sk))
-    if stored is None:
+    scenario, recent = find_together(
+        ScenarioRow.of(app, request.scenario_id), RecentRow.of(app, request.scenario_id)
+    )
+    if scenario is None:
         raise NotFound("Scenario not found")
     answer = held(app, request.session_id or "") if request.from_conversation else _given(request)
-    last = found.get((recent.pk, recent.sk))
-    attempt = Attempt(stored, last, answer, request.session_id, request.from_conversation)
+    attempt = Attempt(scenario, recent, answer, request.session_id, request.from_conversation)
     [graded] = grade(
         [attempt], use_llm_judge=request.use_llm_judge, judge_runs=request.judge_runs, within_s=JUDGE_S
     )

@@ -37,7 +37,7 @@ def run(app: str, request: SuiteRequest) -> SuiteReply:
     attempts: list[Attempt] = []
     for id_, place, recent in zip(ids, scenarios, recents, strict=True):
         scenario = found.get((place.pk, place.sk))
-        if scenario is None:
+        if not isinstance(scenario, ScenarioRow):
             results[id_] = _error(id_, "Scenario not found")
             continue
         session = (request.from_conversations or {}).get(id_)
@@ -49,7 +49,8 @@ def run(app: str, request: SuiteRequest) -> SuiteReply:
             results[id_] = _error(id_, answer, scenario.name)
         else:
             last = found.get((recent.pk, recent.sk))
-            attempts.append(Attempt(scenario, last, answer, session, session is not None))
+            known = last if isinstance(last, RecentRow) else None
+            attempts.append(Attempt(scenario, known, answer, session, session is not None))
     results |= _graded(app, request, attempts)
     return _reply([results[id_] for id_ in ids], cursor)
 

@@ -20,7 +20,7 @@ from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.errors import TooManyRequests, Unauthorized
 from genai_voice.foundation.http import Credentials
 from genai_voice.foundation.secret import find_key
-from genai_voice.foundation.table import Item
+from genai_voice.foundation.table import find_together
 from genai_voice.tenancy.hashing import hash_secret, hash_token
 from genai_voice.tenancy.model import TOKEN_PREFIX, Caller, Scope
 from genai_voice.tenancy.rows import AppRow, SessionRow, WrongSecretsRow
@@ -84,16 +84,15 @@ def find_by_secret(slug: str | None, secret: str | None, source: str) -> Caller 
     known = _recall(*remembered_as)
     if known:
         return known
-    row, brake = AppRow.of(slug), WrongSecretsRow.of(slug, source)
-    found = Item.find_all([(row.pk, row.sk), (brake.pk, brake.sk)])
-    app, braked = found.get((row.pk, row.sk)), found.get((brake.pk, brake.sk))
+    wrong_secrets = WrongSecretsRow.of(slug, source)
+    app, counted = find_together(AppRow.of(slug), wrong_secrets)
     if app is None:  # nothing is written for names that strangers make up
         return None
-    if braked and (braked.blocked_until or 0) > now_ms():
+    if counted and (counted.blocked_until or 0) > now_ms():
         raise _make_slowed()
     valid_until = find_secret_expiry(app, secret)
     if valid_until is None:
-        _count_wrong(brake)
+        _count_wrong(wrong_secrets)
         return None
     if not app.is_active:
         return None

@@ -31,7 +31,7 @@ from genai_voice.demos import service as demos
 from genai_voice.demos.rows import StateRow
 from genai_voice.foundation.clock import back_off, now_ms, time_ordered_id
 from genai_voice.foundation.errors import Busy, TooManyRequests
-from genai_voice.foundation.table import Change, Item, write_together
+from genai_voice.foundation.table import Change, find_together, write_together
 from genai_voice.tenancy.model import App
 from genai_voice.tools import endpoint
 from genai_voice.tools.claims import Claim
@@ -109,9 +109,8 @@ class _Call:
         claim = self.claim.row if self.claim else None
         muted = self.app.mute_agent_after_handoff
         conversation = ConversationRow.of(slug, request.session_id) if muted else None
-        wanted = [ToolRow.of(slug, request.tool_name), StateRow.of(slug), window, claim, conversation]
-        found = Item.find_all((row.pk, row.sk) for row in wanted if row)
-        return _Found(*(found.get((row.pk, row.sk)) if row else None for row in wanted))
+        tool, state = ToolRow.of(slug, request.tool_name), StateRow.of(slug)
+        return _Found(*find_together(tool, state, window, claim, conversation))
 
     def refuse(self, error: str) -> ToolResult:
         """Nothing is carried out: the claim stays open, so that the call can be sent again when it may."""
