@@ -12,7 +12,7 @@ api = Api()
 @api.get("/api/webhooks/deliveries", scope="secret")
 def find(caller: Caller, query: DeliveryQuery) -> DeliveryPage:
     """The deliveries of the app, newest first; `status` and `event` filter."""
-    return deliveries.find(caller.app.slug, query)
+    return deliveries.list_newest(caller.app.slug, query)
 
 
 @api.post("/api/webhooks/deliveries/replay", scope="secret", raises=(NotFound,))

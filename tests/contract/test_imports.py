@@ -37,10 +37,14 @@ OUTWARD = {
     "gemini.client",
     "qa.grading",  # reads what is graded, asks the judge, keeps what came of it
     "qa.judge",  # asks Gemini, in threads
+    "delivery.attempts",  # reads the clock, has a delivery sent
+    "delivery.listing",  # reads rows
+    "delivery.outbox",  # tells the queue
+    "delivery.replays",
     "tenancy",  # exports the Api that is bound to the resolver
     "tenancy.resolver",
     "conversations.tallies",  # makes changes of rows
-    "webhooks.outbox",  # makes rows, tells the queue
+    "webhooks.outbox",  # makes rows
     "webhooks.signing",
     "tools.claims",  # reads the clock, waits
     "tools.endpoint",  # calls what tenants have registered

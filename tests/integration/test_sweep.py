@@ -37,7 +37,7 @@ def test_what_is_due_is_handed_on_and_what_is_not_yet_waits(app: Client, queue: 
 
 def test_what_has_ended_or_is_gone_is_not_handed_on(app: Client, queue: Queue) -> None:
     ended, gone = announced(app), announced(app)
-    ended.change(ended.ends("delivered", int(NOON * 1000)))
+    ended.change(ended.end_changes("delivered", int(NOON * 1000)))
     gone.delete()
     sweep()
     assert told(queue, app) == []

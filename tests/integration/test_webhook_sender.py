@@ -23,8 +23,8 @@ from genai_voice.tenancy import apps, webhooks
 from genai_voice.tenancy.fields import AppFields
 from genai_voice.tenancy.rows import AppRow
 from genai_voice.webhooks import deliveries, sender
-from genai_voice.webhooks.retries import MAX_ATTEMPTS, WAITS_S
-from genai_voice.webhooks.rows import DeliveryRow
+from genai_voice.webhooks.retries import SCHEDULE
+from genai_voice.webhooks.rows import WebhookRow
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from tests.conftest import STRICT
@@ -73,7 +73,7 @@ def in_turn(*acts: Behaviour) -> Behaviour:
     return act
 
 
-def attempts(row: DeliveryRow) -> list[Any]:
+def attempts(row: WebhookRow) -> list[Any]:
     """Of each attempt the status of its answer, or why there was none."""
     return [each.error if each.status is None else int(each.status) for each in stored(row).attempts or ()]
 
@@ -196,7 +196,7 @@ def test_what_fails_at_first_is_delivered_later_under_the_same_id(
 def test_what_fails_on_our_side_uses_up_no_attempt(server: Server, app: Client) -> None:
     row = announced(app)
     throttled = (400, {"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "x"})
-    for _ in range(MAX_ATTEMPTS + 1):
+    for _ in range(SCHEDULE.max_attempts + 1):
         with answers(*[throttled] * 50), pytest.raises(WorkFailed):
             deliver(row)
     deliver(row)
@@ -218,7 +218,7 @@ def test_it_is_given_up_after_eight_attempts_of_which_the_last_wait_for_the_swee
     server.act = reply(503)
     row = announced(app)
     deliver(row)
-    for wait in WAITS_S:
+    for wait in SCHEDULE.waits_s:
         clock.shift(wait - 1)
         sweep()
         queue.work()
@@ -229,13 +229,13 @@ def test_it_is_given_up_after_eight_attempts_of_which_the_last_wait_for_the_swee
             sweep()
         queue.work()
         assert len(server.requests) == before + 1
-    assert (stored(row).status, attempts(row)) == ("failed", [503] * MAX_ATTEMPTS)
+    assert (stored(row).status, attempts(row)) == ("failed", [503] * SCHEDULE.max_attempts)
     assert log.getvalue() == "", "a nudge that no queue takes"
     assert not {"due", "due_at"} & stored(row).attribute_values.keys()
     clock.shift(24 * HOUR)
     sweep()
     queue.work()
-    assert len(server.requests) == MAX_ATTEMPTS
+    assert len(server.requests) == SCHEDULE.max_attempts
 
 
 def reset(wire: ssl.SSLSocket) -> None:
@@ -545,12 +545,12 @@ def test_a_delivery_on_which_workers_die_is_given_up_in_the_end(
     server: Server, app: Client, clock: Clock
 ) -> None:
     row = announced(app)
-    for _ in range(MAX_ATTEMPTS):
+    for _ in range(SCHEDULE.max_attempts):
         with cut(3, after=False), pytest.raises(Cut):
             deliver(row)
         clock.shift(60)
     deliver(row)
-    assert len(server.requests) == MAX_ATTEMPTS
+    assert len(server.requests) == SCHEDULE.max_attempts
     assert stored(row).status == "failed"
     assert attempts(row) == [
         "It was begun as often as it may be, and at last nobody came to record the outcome."
@@ -599,7 +599,7 @@ def test_of_many_deliveries_of_which_a_tenth_fails_at_first_none_is_lost_and_non
         reply(500 if is_first and len(seen) % 10 == 0 else 200)(wire)
 
     server.act = act
-    rows: list[DeliveryRow] = []
+    rows: list[WebhookRow] = []
     for _ in range(0, MANY, 40):  # moto takes long for a long queue
         rows += many_announced(app, 40)
         sweep()
@@ -611,7 +611,7 @@ def test_of_many_deliveries_of_which_a_tenth_fails_at_first_none_is_lost_and_non
     pending = app.get("/api/webhooks/deliveries", status="pending").json["deliveries"]
     failed = app.get("/api/webhooks/deliveries", status="failed").json["deliveries"]
     assert pending == failed == []
-    assert [row.status for row in DeliveryRow.load_full(rows)] == ["delivered"] * MANY
+    assert [row.status for row in WebhookRow.load_full(rows)] == ["delivered"] * MANY
 
 
 def test_a_server_that_is_away_is_asked_again(server: Server) -> None:

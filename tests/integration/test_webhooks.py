@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 import time_machine
+from genai_voice.delivery.rows import DeliveryAttempt
 from genai_voice.foundation.errors import NotFound
 from genai_voice.tenancy import webhooks
 from genai_voice.tenancy.model import WebhookEvent
 from genai_voice.tenancy.rows import AppRow
 from genai_voice.webhooks import deliveries
-from genai_voice.webhooks.retries import MAX_ATTEMPTS
-from genai_voice.webhooks.rows import Attempt, DeliveryRow
+from genai_voice.webhooks.retries import SCHEDULE
+from genai_voice.webhooks.rows import WebhookRow
 
 from tests.support.https import Names, Server, reply
 from tests.support.operator import lines, run
@@ -32,19 +33,19 @@ def app() -> Client:
     return new_app(handoff_webhook_url="https://127.0.0.1:1/", webhook_events=[*EVENTS])
 
 
-def settled(row: DeliveryRow, status: Any, *attempts: Attempt) -> DeliveryRow:
-    actions = row.ends(status, NOON)
+def settled(row: WebhookRow, status: Any, *attempts: DeliveryAttempt) -> WebhookRow:
+    actions = row.end_changes(status, NOON)
     if attempts:
-        actions.append(DeliveryRow.attempts.set(list(attempts)))
+        actions.append(WebhookRow.attempts.set(list(attempts)))
     assert row.change(actions)
     return row
 
 
-def failed(app: Client, event: WebhookEvent = "handoff.created") -> DeliveryRow:
-    return settled(announced(app, event), "failed", Attempt(at=NOON, duration_ms=5, status=400))
+def failed(app: Client, event: WebhookEvent = "handoff.created") -> WebhookRow:
+    return settled(announced(app, event), "failed", DeliveryAttempt(at=NOON, duration_ms=5, status=400))
 
 
-def replayed(row: DeliveryRow) -> Callable[[int], None]:
+def replayed(row: WebhookRow) -> Callable[[int], None]:
     def act(_: int) -> None:
         deliveries.replay(row.app, row.delivery_id)
 
@@ -87,8 +88,8 @@ def test_a_delivery_is_shown_with_what_is_sent_and_what_came_of_it(app: Client) 
         "attempts": [],
     }
     assert waiting == expected | {"nextAttemptAt": NOON}
-    refused = Attempt(at=NOON, duration_ms=3, error="The host must be public.")
-    settled(row, "failed", Attempt(at=NOON - 1, duration_ms=12, status=500), refused)
+    refused = DeliveryAttempt(at=NOON, duration_ms=3, error="The host must be public.")
+    settled(row, "failed", DeliveryAttempt(at=NOON - 1, duration_ms=12, status=500), refused)
     [ended] = find(app)
     assert ended == expected | {
         "status": "failed",
@@ -100,9 +101,9 @@ def test_a_delivery_is_shown_with_what_is_sent_and_what_came_of_it(app: Client) 
 
 
 @pytest.fixture
-def many(app: Client) -> list[DeliveryRow]:
+def many(app: Client) -> list[WebhookRow]:
     """Of every event and status some, newest first."""
-    made: list[DeliveryRow] = []
+    made: list[WebhookRow] = []
     for place in range(45):
         row = announced(app, EVENTS[place % 3])
         status = STATUSES[place // 3 % 3]
@@ -123,7 +124,7 @@ FILTERS: dict[str, dict[str, str]] = {
 
 @pytest.mark.parametrize("asked", FILTERS.values(), ids=FILTERS)
 def test_a_list_is_exact_whatever_filters_it_and_goes_on_by_cursor(
-    app: Client, many: list[DeliveryRow], asked: dict[str, str]
+    app: Client, many: list[WebhookRow], asked: dict[str, str]
 ) -> None:
     expected = [
         row.delivery_id
@@ -138,7 +139,7 @@ def test_a_list_is_exact_whatever_filters_it_and_goes_on_by_cursor(
         assert paged[-1]
 
 
-def test_a_cursor_serves_its_own_filters_alone(app: Client, many: list[DeliveryRow]) -> None:
+def test_a_cursor_serves_its_own_filters_alone(app: Client, many: list[WebhookRow]) -> None:
     cursor = app.get(LIST, limit="1", status="delivered").json["cursor"]
     assert app.get(LIST, limit="1", status="delivered", cursor=cursor).status == 200
     for other in ({}, {"status": "failed"}, {"status": "delivered", "event": "handoff.created"}):
@@ -160,7 +161,7 @@ def test_a_filter_that_nothing_can_match_is_refused(app: Client, asked: dict[str
 
 
 @pytest.mark.parametrize("number", [0, 3])
-def test_a_list_reads_its_own_app_alone(app: Client, many: list[DeliveryRow], number: int) -> None:
+def test_a_list_reads_its_own_app_alone(app: Client, many: list[WebhookRow], number: int) -> None:
     other = new_app(handoff_webhook_url="https://127.0.0.1:1/")
     made = [announced(other) for _ in range(number)]
     assert len(find(other)) == len(find(other, status="pending")) == len(made)
@@ -204,16 +205,16 @@ def test_what_has_ended_is_sent_once_more_under_its_id(
 
 def test_a_replay_has_all_its_attempts_anew(app: Client) -> None:
     row = announced(app)
-    row.change([DeliveryRow.claims.set(MAX_ATTEMPTS), *row.ends("failed", NOON)])
+    row.change([WebhookRow.claims.set(SCHEDULE.max_attempts), *row.end_changes("failed", NOON)])
     app.post(REPLAY, {"deliveryId": row.delivery_id})
     with time_machine.travel(stored(row).due_at / 1000, tick=False):
-        claimed = stored(row).claimed(int(stored(row).due_at))
+        claimed = stored(row).claim(int(stored(row).due_at))
     assert claimed
     assert claimed.claims == 1
 
 
 def test_attempts_of_many_replays_are_forgotten_but_for_the_latest(app: Client) -> None:
-    tried = [Attempt(at=NOON + place, duration_ms=1, status=500) for place in range(100)]
+    tried = [DeliveryAttempt(at=NOON + place, duration_ms=1, status=500) for place in range(100)]
     row = settled(announced(app), "failed", *tried)
     app.post(REPLAY, {"deliveryId": row.delivery_id})
     assert [each.at for each in stored(row).attempts] == [NOON + place for place in range(68, 100)]

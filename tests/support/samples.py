@@ -3,6 +3,7 @@
 import json
 
 from genai_voice.agents.rows import AgentSessionRow
+from genai_voice.delivery.rows import DeliveryAttempt
 from genai_voice.experiments.rows import ExperimentRow
 from genai_voice.foundation.keys import time_key
 from genai_voice.guardrails.rows import RuleRow, ViolationRow
@@ -10,7 +11,7 @@ from genai_voice.handoffs.rows import HandoffRow
 from genai_voice.personas.rows import PersonaRow
 from genai_voice.qa.rows import ScenarioRow
 from genai_voice.tools import registry
-from genai_voice.webhooks.rows import Attempt, DeliveryRow
+from genai_voice.webhooks.rows import WebhookRow
 
 PERSONAS = ("1767225600000000-0000000000", "1767225600000001-0000000000")
 """One to be changed, one to be deleted."""
@@ -28,13 +29,13 @@ EXPERIMENTS = ("1767225600000000-0000000000", "1767225600000001-0000000000")
 AGENT_SESSION = "pi-1767225600000-abc123"
 
 
-def failed_delivery(app: str, delivery_id: str, event: str = "handoff.created", **ids: str) -> DeliveryRow:
+def failed_delivery(app: str, delivery_id: str, event: str = "handoff.created", **ids: str) -> WebhookRow:
     """A delivery that the receiver would not take."""
-    row, at = DeliveryRow.of(app, delivery_id), int(delivery_id[:13])
+    row, at = WebhookRow.of(app, delivery_id), int(delivery_id[:13])
     body = {"event": event, **ids, "appSlug": app, "timestamp": "2026-01-01T00:00:00.000Z"}
     row.event, row.payload, row.status, row.created_at = event, json.dumps(body), "failed", at
     row.gsi2pk, row.gsi2sk = row.list_key(app, "failed", event), row.sk
-    row.attempts = [Attempt(at=at + 250, duration_ms=84, status=404)]
+    row.attempts = [DeliveryAttempt(at=at + 250, duration_ms=84, status=404)]
     row.insert()
     return row
 

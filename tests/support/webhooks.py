@@ -6,44 +6,45 @@ from functools import cached_property
 from typing import Any
 
 import boto3
+from genai_voice.delivery.outbox import to_message
 from genai_voice.foundation.settings import settings
 from genai_voice.foundation.table import write_together
 from genai_voice.tenancy.model import WebhookEvent
 from genai_voice.tenancy.rows import AppRow
 from genai_voice.webhooks import outbox
-from genai_voice.webhooks.rows import DeliveryRow
+from genai_voice.webhooks.rows import WebhookRow
 
 from tests.support.service import Client, work
 
 SENDER = "webhooks_sender"
 
 
-def announced(app: Client, event: WebhookEvent = "handoff.created", **ids: Any) -> DeliveryRow:
+def announced(app: Client, event: WebhookEvent = "handoff.created", **ids: Any) -> WebhookRow:
     """The delivery of an event that has just happened to the app, which asks for it. Nobody was told yet."""
     return many_announced(app, 1, event, **ids)[0]
 
 
 def many_announced(
     app: Client, number: int, event: WebhookEvent = "handoff.created", **ids: Any
-) -> list[DeliveryRow]:
+) -> list[WebhookRow]:
     """The same of so many such events, at most a hundred."""
     known = AppRow.of(app.slug).find_stored().as_app()
-    rows = [row for _ in range(number) for row in outbox.deliveries(known, event, **ids)]
+    rows = [row for _ in range(number) for row in outbox.make_deliveries(known, event, **ids)]
     assert write_together([], inserts=rows)
     return rows
 
 
-def message(row: DeliveryRow) -> str:
-    return outbox.message(row.app, row.delivery_id)
+def message(row: WebhookRow) -> str:
+    return to_message(row.app, row.delivery_id)
 
 
-def stored(row: DeliveryRow) -> DeliveryRow:
+def stored(row: WebhookRow) -> WebhookRow:
     found = row.find_stored()
     assert found
     return found
 
 
-def deliver(*rows: DeliveryRow) -> list[str]:
+def deliver(*rows: WebhookRow) -> list[str]:
     """Have the sender told of them. Answers the messages that failed."""
     return work(SENDER, [message(row) for row in rows])
 

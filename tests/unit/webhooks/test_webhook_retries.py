@@ -1,15 +1,8 @@
 from email.utils import format_datetime
 
 import pytest
-from genai_voice.webhooks.retries import (
-    GONE,
-    LONGEST_ASKED_S,
-    MAX_ATTEMPTS,
-    WAITS_S,
-    Next,
-    after_answer,
-    after_error,
-)
+from genai_voice.delivery.model import NextStep
+from genai_voice.webhooks.retries import GONE, SCHEDULE, plan_after_answer, plan_after_error
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,32 +11,32 @@ NOON = 1_767_268_800_000  # 2026-01-01T12:00:00Z, Thursday
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 def test_an_answer_of_2xx_means_delivered(status: int) -> None:
-    assert after_answer(MAX_ATTEMPTS, status, "60", NOON) == Next("delivered")
+    assert plan_after_answer(SCHEDULE.max_attempts, status, "60", NOON) == NextStep("delivered")
 
 
 @pytest.mark.parametrize(
     "status", [300, 301, 302, 307, 308, 400, 401, 403, 404, 405, 409, GONE, 413, 422, 451]
 )
 def test_what_asking_again_would_not_change_fails_at_once(status: int) -> None:
-    assert after_answer(1, status, "60", NOON) == Next("failed")
+    assert plan_after_answer(1, status, "60", NOON) == NextStep("failed")
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599, 600])
 def test_what_may_pass_is_tried_again(status: int) -> None:
-    assert after_answer(1, status, None, NOON) == Next("pending", 5)
+    assert plan_after_answer(1, status, None, NOON) == NextStep("pending", 5)
 
 
 def test_there_are_eight_attempts_over_seventeen_hours_and_then_none() -> None:
     minute, hour = 60, 3_600
-    planned = [after_answer(attempt, 500, None, NOON) for attempt in range(1, 9)]
+    planned = [plan_after_answer(attempt, 500, None, NOON) for attempt in range(1, 9)]
     waits = (5, 30, 2 * minute, 10 * minute, 1 * hour, 4 * hour, 12 * hour)
-    assert planned == [*(Next("pending", wait) for wait in waits), Next("failed")]
-    assert [after_error(attempt, for_good=False) for attempt in range(1, 9)] == planned
-    assert after_answer(MAX_ATTEMPTS + 1, 500, None, NOON) == Next("failed")
+    assert planned == [*(NextStep("pending", wait) for wait in waits), NextStep("failed")]
+    assert [plan_after_error(attempt, for_good=False) for attempt in range(1, 9)] == planned
+    assert plan_after_answer(SCHEDULE.max_attempts + 1, 500, None, NOON) == NextStep("failed")
 
 
 def test_a_request_that_policy_keeps_in_fails_at_once() -> None:
-    assert after_error(1, for_good=True) == Next("failed")
+    assert plan_after_error(1, for_good=True) == NextStep("failed")
 
 
 @pytest.mark.parametrize(
@@ -70,17 +63,17 @@ def test_a_request_that_policy_keeps_in_fails_at_once() -> None:
 def test_what_a_receiver_asks_for_is_obeyed_within_an_hour(
     asked: str | None, attempt: int, wait: int
 ) -> None:
-    assert after_answer(attempt, 503, asked, NOON) == Next("pending", wait)
+    assert plan_after_answer(attempt, 503, asked, NOON) == NextStep("pending", wait)
 
 
 @given(
     st.one_of(
         st.text(), st.datetimes().map(format_datetime), st.from_regex(r"\w+, \d+ \w+ \d+ [\d:]+ [-+]\d+")
     ),
-    st.integers(1, MAX_ATTEMPTS - 1),
+    st.integers(1, SCHEDULE.max_attempts - 1),
 )
 def test_whatever_a_receiver_says_the_wait_is_as_planned_or_up_to_an_hour(asked: str, attempt: int) -> None:
-    status, wait_s = after_answer(attempt, 503, asked, NOON)
-    planned = WAITS_S[attempt - 1]
+    status, wait_s = plan_after_answer(attempt, 503, asked, NOON)
+    planned = SCHEDULE.waits_s[attempt - 1]
     assert status == "pending"
-    assert planned <= wait_s <= max(planned, LONGEST_ASKED_S)
+    assert planned <= wait_s <= max(planned, SCHEDULE.longest_asked_s)

@@ -168,7 +168,7 @@ def end_together(app: App, session_id: str, status: str, changes: Sequence[Chang
     """Write what ends a conversation, with the announcement where the app asks for it. Answers False when it
     was refused.
     """
-    announced = outbox.deliveries(
+    announced = outbox.make_deliveries(
         app,
         "conversation.ended",
         sessionId=session_id,
@@ -177,7 +177,7 @@ def end_together(app: App, session_id: str, status: str, changes: Sequence[Chang
     )
     if not write(changes, inserts=announced):
         return False
-    outbox.send(announced)
+    outbox.WEBHOOKS.notify_sender(announced)
     return True
 
 

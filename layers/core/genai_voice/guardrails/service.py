@@ -11,7 +11,7 @@ from genai_voice.guardrails.model import CheckReply, CheckRequest, Rule, Violate
 from genai_voice.guardrails.rows import StatsRow, ViolationRow
 from genai_voice.tenancy.model import App
 from genai_voice.webhooks import outbox
-from genai_voice.webhooks.rows import DeliveryRow
+from genai_voice.webhooks.rows import WebhookRow
 
 MAX_STORED = 90
 """Violations of one check that are stored: a transaction takes 100 items."""
@@ -49,7 +49,7 @@ def _record(app: App, request: CheckRequest, violated: Sequence[Rule], content: 
     for attempt in range(_ATTEMPTS):
         written = write_together(_counted(app, violated), inserts=[*violations, *announced])
         if written or violations[0].find_stored() is not None:  # it was written, and its answer lost
-            outbox.send(announced)
+            outbox.WEBHOOKS.notify_sender(announced)
             return
         back_off(attempt)
     raise Busy("Too many checks at once: try again")
@@ -57,14 +57,14 @@ def _record(app: App, request: CheckRequest, violated: Sequence[Rule], content: 
 
 def _announced(
     app: App, request: CheckRequest, violated: Sequence[Rule], stored: Sequence[ViolationRow]
-) -> list[DeliveryRow]:
+) -> list[WebhookRow]:
     """Once for a check that blocks: which rules did, and where what was found is kept."""
     blocking = [rule.id for rule in violated if rule.blocks]
     if not blocking:
         return []
     kept = [row.violation_id for row in stored if row.rule_id in blocking]
     ids = {"ruleIds": blocking, "violationIds": kept}
-    return outbox.deliveries(
+    return outbox.make_deliveries(
         app, "guardrail.blocked", sessionId=request.session_id, direction=request.direction, **ids
     )
 

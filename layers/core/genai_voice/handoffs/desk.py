@@ -29,7 +29,7 @@ from genai_voice.handoffs.rows import AssignmentRow, HandoffRow
 from genai_voice.tenancy.model import App, WebhookEvent
 from genai_voice.tenancy.rows import AppRow
 from genai_voice.webhooks import outbox
-from genai_voice.webhooks.rows import DeliveryRow
+from genai_voice.webhooks.rows import WebhookRow
 
 PAGE = 50
 LOOKED_AT = 500
@@ -58,7 +58,7 @@ def request(app: App, request: HandoffRequest) -> Created:
     inserts: list[Item] = [row, *(parts if len(parts) == 1 else ()), *announced]
     for attempt in range(_ATTEMPTS):
         if _taken(app, request, inserts, looking=attempt > 0):
-            outbox.send(announced)
+            outbox.WEBHOOKS.notify_sender(announced)
             return {"id": row.handoff_id}
         back_off(attempt)
     conversations.expire_parts(row.pk, row.transcript_revision)
@@ -168,8 +168,8 @@ def _begun(
     return False
 
 
-def _announced(app: App, event: WebhookEvent, row: HandoffRow, **more: str) -> list[DeliveryRow]:
-    return outbox.deliveries(
+def _announced(app: App, event: WebhookEvent, row: HandoffRow, **more: str) -> list[WebhookRow]:
+    return outbox.make_deliveries(
         app,
         event,
         handoffId=row.handoff_id,
@@ -206,7 +206,7 @@ def _updated(app: App, stored: HandoffRow, request: HandoffUpdate) -> bool:
     else:
         written = write(changes, puts=claims if request.status == "claimed" else (), inserts=announced)
     if written:
-        outbox.send(announced)
+        outbox.WEBHOOKS.notify_sender(announced)
     return written
 
 
@@ -230,7 +230,7 @@ def _expire(stored: HandoffRow) -> None:
     announced = _announced(owner.as_app(), "handoff.expired", stored) if owner else []
     actions = [*_status(stored, "expired"), *HandoffRow.clear_due_changes()]
     if write([Change(stored, actions, stored.unchanged())], inserts=announced):
-        outbox.send(announced)
+        outbox.WEBHOOKS.notify_sender(announced)
 
 
 def _judgements(request: HandoffUpdate) -> list[Action]:

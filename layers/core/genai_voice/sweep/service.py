@@ -9,7 +9,7 @@ from genai_voice.foundation.table import Item
 from genai_voice.handoffs import desk
 from genai_voice.handoffs.rows import HandoffRow
 from genai_voice.webhooks import outbox
-from genai_voice.webhooks.rows import DeliveryRow
+from genai_voice.webhooks.rows import WebhookRow
 
 
 class Kind(NamedTuple):
@@ -23,7 +23,7 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "delivery": Kind(DeliveryRow, outbox.send, 50),
+    "delivery": Kind(WebhookRow, outbox.WEBHOOKS.notify_sender, 50),
     "handoff": Kind(HandoffRow, desk.expire, 1),
 }
 

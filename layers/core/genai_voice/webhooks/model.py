@@ -1,29 +1,18 @@
 """Deliveries of webhooks: what is asked and what is shown."""
 
-from typing import Any, Literal, NotRequired
+from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
+from genai_voice.delivery.model import AttemptView, DeliveryStatus
 from genai_voice.foundation.model import EnumOrDefault, Listing, Name, PageSize, Request
 from genai_voice.tenancy.model import WebhookEvent
-
-DeliveryStatus = Literal["pending", "delivered", "failed"]
 
 
 class DeliveryQuery(Listing):
     status: EnumOrDefault[DeliveryStatus | None] = None
     event: EnumOrDefault[WebhookEvent | None] = None
     limit: PageSize = 100
-
-
-class AttemptView(TypedDict):
-    at: float
-    """Epoch ms."""
-    durationMs: float
-    status: NotRequired[int]
-    """Of the answer, where there was one."""
-    error: NotRequired[str]
-    """Why there was none."""
 
 
 class DeliveryView(TypedDict):

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 
-def signed_headers(secrets: Iterable[str], delivery_id: str, at_ms: float, body: str) -> dict[str, str]:
-    """The headers of one request: id, time in epoch seconds, and a signature by each of the secrets
-    (`whsec_...`), with a space between; none where there is no secret.
+def sign_headers(secrets: Iterable[str], delivery_id: str, at_ms: float, body: str) -> dict[str, str]:
+    """Sign one request. Answers its headers: id, time in epoch seconds, and a signature by each of the
+    secrets (`whsec_...`), with a space between; none where there is no secret.
     """
     from standardwebhooks import Webhook
 
