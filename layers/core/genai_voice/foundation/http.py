@@ -1,20 +1,22 @@
 """From an API Gateway event (payload 2.0) to a reply: routes, credentials, validation, limits, CORS, errors,
 one log line.
 
-An endpoint is declared by its signature. Its parameters are found by name:
+An endpoint is declared by its signature. Its parameters are found by name, and one that is not among these is
+refused when the module is loaded, as is a parameter or a reply without a type:
 
     caller      who is calling, resolved from the credentials; an endpoint without it needs none
     body        a `Request` model read from the JSON body
     query       a `Request` model read from the query string
     trace_id    the X-Trace-Id header or None
-    credentials as they came, unchecked, for the endpoint that trades them
+    credentials what the request carries, unchecked, for the endpoint that trades it
 """
 
 import traceback
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from inspect import signature
 from time import perf_counter
 from typing import Any, Protocol, TypeVar, Unpack, get_type_hints
 
@@ -49,6 +51,7 @@ _TOO_NARROW = {
     "manage": "This app limits its session tokens to runtime calls: use the app secret",
     "secret": "Session tokens are not accepted here: use the app secret",
 }
+_PARAMETERS = {"caller", "body", "query", "trace_id", "credentials"}
 _LONGEST_TRACE_ID = 1000  # characters
 
 
@@ -155,6 +158,7 @@ class Api:
     def _declare(self, method: str, path: str, options: Options) -> Callable[[F], F]:
         def declare(call: F) -> F:
             wants = get_type_hints(call)
+            _check_declaration(f"{method} {path}: {call.__name__}", list(signature(call).parameters), wants)
             reply = wants.pop("return")
             self.endpoints[method, path] = Endpoint(
                 method=method, path=path, call=call, wants=wants, reply=reply, **options
@@ -211,6 +215,18 @@ class Api:
         if endpoint.scope not in caller.scopes:
             raise Unauthorized(_TOO_NARROW[endpoint.scope])
         return {"caller": caller}
+
+
+def _check_declaration(name: str, parameters: Sequence[str], types: Mapping[str, Any]) -> None:
+    """Check that an endpoint can be served. Raises TypeError with a sentence for whoever declares it."""
+    for parameter in parameters:
+        if parameter not in _PARAMETERS:
+            may_have = ", ".join(sorted(_PARAMETERS))
+            raise TypeError(f"{name} has the parameter {parameter}, and an endpoint may have {may_have}.")
+        if parameter not in types:
+            raise TypeError(f"{name} does not say the type of {parameter}.")
+    if "return" not in types:
+        raise TypeError(f"{name} does not say the type of its reply.")
 
 
 def _validate(endpoint: Endpoint, request: "_HttpRequest") -> dict[str, Any]:
