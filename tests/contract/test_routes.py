@@ -1,6 +1,4 @@
-"""The routes of the template, of the code and of the README are the same; every payload in events/ is
-served.
-"""
+"""The routes of the template and of the code are the same; every payload in events/ is served."""
 
 import json
 import os

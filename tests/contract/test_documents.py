@@ -1,9 +1,10 @@
-"""What the README says exists: endpoints, variables, commands of make and of operators, limits."""
+"""What the documents say is there: endpoints, variables, commands of make and of operators, limits, pages."""
 
 import re
 import shlex
 
 import click
+import genai_voice
 import pytest
 from genai_voice.agents.model import MAX_METADATA_BYTES
 from genai_voice.conversations.model import MAX_CONTENT_BYTES, MAX_FAILURE_MODES, MAX_MESSAGES
@@ -20,33 +21,62 @@ from genai_voice.tools.model import MAX_PARAMETERS_BYTES
 from genai_voice.traces.model import MAX_ROWS
 
 from local.cli import cli
+from tests.support.documents import PAGES, list_anchors, list_commands, list_links, read_page
 from tests.support.operator import commands
 from tests.support.service import ROOT, endpoints
 
-README = (ROOT / "README.md").read_text()
-TARGETS = re.findall(r"^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text(), re.M)
-OPERATIONS = re.findall(r"^\.venv/bin/genai-voice .*$", README, re.M)
+README, LIMITS = read_page("README.md"), read_page("docs/limits.md")
+OPERATOR = ".venv/bin/genai-voice"
+TARGETS = re.findall(r"^([a-z0-9-]+):.*## ", read_page("Makefile"), re.M)
+NAMED_TARGETS = {
+    target for page in PAGES for target in re.findall(r"(?:^|`)make ([a-z0-9-]+)\b", read_page(page), re.M)
+}
+LINKS = [(page, link) for page in PAGES for link in list_links(read_page(page)) if "://" not in link]
+
+
+def test_the_readme_is_read_in_five_minutes() -> None:
+    assert len(README.splitlines()) <= 130
+
+
+@pytest.mark.parametrize(("page", "link"), LINKS)
+def test_every_link_leads_somewhere(page: str, link: str) -> None:
+    name, _, anchor = link.partition("#")
+    target = (ROOT / page).parent / name if name else ROOT / page
+    assert target.exists()
+    assert not anchor or anchor in list_anchors(target.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "README.md"])
+def test_the_readme_leads_to_every_page(page: str) -> None:
+    assert page in list_links(README)
+
+
+def test_the_changelog_tells_of_this_version() -> None:
+    told = re.findall(r"^## \[([\d.]+)\] - \d{4}-\d\d-\d\d$", read_page("CHANGELOG.md"), re.M)
+    assert told[0] == genai_voice.__version__
 
 
 def test_the_endpoints_are_those_that_are_declared() -> None:
-    listed = re.findall(r"^\| `(GET|POST|PATCH|DELETE) (/api/[^`]+)` \|", README, re.M)
+    listed = re.findall(r"^\| `(GET|POST|PATCH|DELETE) (/api/[^`]+)` \|", read_page("docs/api.md"), re.M)
     assert sorted(listed) == sorted((endpoint.method, endpoint.path) for endpoint in endpoints())
 
 
 def test_every_variable_of_the_functions_is_explained() -> None:
-    explained = set(re.findall(r"^\| `([A-Z_]+)` \|", README, re.M))
+    explained = set(re.findall(r"^\| `([A-Z_]+)` \|", read_page("docs/configuration.md"), re.M))
     assert {str(field.alias) for field in Settings.model_fields.values()} <= explained
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\bmake ([a-z0-9-]+)\b", README)) - {"alone"}))
+@pytest.mark.parametrize("target", sorted(NAMED_TARGETS))
 def test_every_make_command_exists(target: str) -> None:
     assert target in TARGETS
 
 
-@pytest.mark.parametrize("line", OPERATIONS)
+@pytest.mark.parametrize(
+    "line", [line for page in PAGES for line in list_commands(read_page(page), OPERATOR)]
+)
 def test_every_operator_command_is_understood(line: str) -> None:
     """Parsed as click parses it, without being carried out."""
-    arguments = shlex.split(line)[1:]
+    arguments = shlex.split(line, comments=True)[1:]
     command: click.Command = cli
     while isinstance(command, click.Group):
         command = command.commands[arguments.pop(0)]
@@ -54,7 +84,7 @@ def test_every_operator_command_is_understood(line: str) -> None:
 
 
 def test_every_operator_command_is_listed() -> None:
-    listed = {line.partition(" ")[2] for line in OPERATIONS}
+    listed = {line.partition(" ")[2] for line in list_commands(read_page("docs/operators.md"), OPERATOR)}
     for command in commands():
         assert any(f"{line} ".startswith(f"{command} ") for line in listed), command
 
@@ -68,7 +98,7 @@ def test_every_operator_command_is_listed() -> None:
     ],
 )
 def test_every_limit_is_stated(limit: int) -> None:
-    assert re.search(rf"\| {limit:,}( bytes| characters)? \|", README)
+    assert re.search(rf"\| {limit:,}( bytes| characters)? \|", LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -84,4 +114,4 @@ def test_every_limit_is_stated(limit: int) -> None:
     ],
 )
 def test_every_limit_of_guardrails_is_stated(what: str, limit: int) -> None:
-    assert re.search(rf"\| {what} \|.*\b{limit:,}\b.* \|", README)
+    assert re.search(rf"\| {what} \|.*\b{limit:,}\b.* \|", LIMITS)
