@@ -8,7 +8,7 @@ PAGES = [
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"),
     *sorted(f"docs/{file.name}" for file in (ROOT / "docs").glob("*.md")),
 ]
-_FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
+_FENCE = re.compile(r"^ *```.*?^ *```$", re.M | re.S)
 
 
 def read_page(name: str) -> str:
@@ -17,7 +17,7 @@ def read_page(name: str) -> str:
 
 def list_code_blocks(page: str) -> list[str]:
     """What stands between fences, without them."""
-    return [block.partition("\n")[2].removesuffix("```") for block in _FENCE.findall(page)]
+    return [block.partition("\n")[2].rpartition("\n")[0] + "\n" for block in _FENCE.findall(page)]
 
 
 def list_links(page: str) -> list[str]:

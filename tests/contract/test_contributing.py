@@ -1,0 +1,42 @@
+"""The guide of CONTRIBUTING.md to an endpoint in five minutes runs as it stands there."""
+
+import subprocess
+import sys
+import textwrap
+
+from tests.support.documents import list_code_blocks, read_page
+from tests.support.service import ROOT
+
+GUIDE = read_page("CONTRIBUTING.md").partition("\n## ")[2].partition("\n## ")[0]
+BEFORE = """
+from types import SimpleNamespace
+from typing import Annotated, Self
+
+from genai_voice.foundation.keys import key
+from genai_voice.foundation.model import Name, Ok, Request, limit_bytes
+from genai_voice.foundation.table import Item, UnicodeAttribute
+from genai_voice.tenancy import Api, Caller
+"""
+AFTER = """
+service = SimpleNamespace(save=save)
+written = []
+NoteRow.change = lambda row, actions: written.append((row.pk, row.sk, actions))
+save_note(SimpleNamespace(app=SimpleNamespace(slug="a")), NoteRequest(sessionId="s", text="hello"))
+assert [each[:2] for each in written] == [("APP#a#SESSION#s#", "NOTE")], written
+assert [endpoint.path for endpoint in api.endpoints.values()] == ["/api/notes"]
+"""
+
+
+def test_the_guide_makes_an_endpoint() -> None:
+    """In a process of its own, because a kind of row and its name stay registered."""
+    blocks = [textwrap.dedent(block) for block in list_code_blocks(GUIDE)]
+    assert len(blocks) == 4
+    run = subprocess.run(  # noqa: S603 - what is under test
+        [sys.executable, "-c", "\n".join([BEFORE, *blocks, AFTER])],
+        cwd=ROOT,
+        env={"PYTHONPATH": "layers/core", "TABLE_NAME": "none", "AWS_REGION": "us-east-1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert run.returncode == 0, run.stderr
