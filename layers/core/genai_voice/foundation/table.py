@@ -282,8 +282,8 @@ class Item(Model):
         if Item._connection is None:
             with _opening:
                 if Item._connection is None:
-                    _open()
-        return cast(TableConnection, Item._connection)
+                    Item._connection = _open_connection()
+        return Item._connection
 
 
 @overload
@@ -306,18 +306,27 @@ def _trace_key(app: str, trace_id: str) -> str:
     return key("APP", app, "TRACE", trace_id)
 
 
-def _open() -> None:
+class _Opening(Item):
+    """The class that pynamodb opens the connection on: it keeps it there before the client is made."""
+
+
+def _open_connection() -> TableConnection:
+    """Open a connection with the settings of now, its client made and its hooks registered: whoever takes it
+    from `Item` takes all of it.
+    """
     meta = cast(Any, Item.Meta)
     meta.table_name, meta.region, meta.host = (
         settings().table_name,
         settings().region,
         settings().dynamodb_endpoint,
     )
-    connection = cast(Any, Model._get_connection).__func__(Item)
+    _Opening._connection = None
+    connection = cast(Any, Model._get_connection).__func__(_Opening)
     events = connection.connection.client.meta.events
     events.register_first("needs-retry.dynamodb", _retry_after_conflict)
     events.register("after-call.dynamodb", _record_capacity)
     events.register("after-call.dynamodb", _tell_busy)
+    return cast(TableConnection, connection)
 
 
 def close() -> None:
