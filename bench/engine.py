@@ -25,11 +25,7 @@ def fresh_table() -> Iterator[None]:
         for variable in ("ALLOWED_ORIGINS", "DEPLOYMENT_SECRET_ARN"):
             os.environ.pop(variable, None)
         for table in template().tables:
-            definition = dict(table.definition)
-            definition.pop(
-                "StreamSpecification", None
-            )  # nobody reads it, and the engine slows with its length
-            client().create_table(**definition)
+            client().create_table(**table.definition)
         with logging_to_nowhere(), serving_gemini() as gemini, asked_instead(gemini):
             yield
 

@@ -50,7 +50,9 @@ def prepare(client: Client, tables: Sequence[Table]) -> bool:
     try:
         for table in tables:
             try:
-                _compare(client.describe_table(TableName=table.name)["Table"], table)
+                existing = client.describe_table(TableName=table.name)["Table"]
+                _compare(existing, table)
+                _end_stream(client, existing)
             except client.exceptions.ResourceNotFoundException:
                 _create(client, table)
                 created = True
@@ -74,6 +76,14 @@ def _compare(existing: Any, table: Table) -> None:
             f"The table {table.name} was made from another template.yaml: "
             "delete the data folder to start anew, or set another DATA_DIR."
         )
+
+
+def _end_stream(client: Client, existing: Any) -> None:
+    """End the stream that tables of version 0.1 have: nobody reads it, and dynoxide looks through all of it
+    at every write.
+    """
+    if existing.get("StreamSpecification", {}).get("StreamEnabled"):
+        client.update_table(TableName=existing["TableName"], StreamSpecification={"StreamEnabled": False})
 
 
 def _shape(definition: Any) -> dict[str, Any]:

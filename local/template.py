@@ -360,9 +360,6 @@ class _Reader:
             if not isinstance(properties.get(needed), list):
                 raise self._error(id_, f"must have a list of {needed}")
         definition = {name: properties[name] for name in _TABLE_PROPERTIES if name in properties}
-        if "StreamSpecification" in properties:
-            stream = self._mapping(properties["StreamSpecification"], f"{id_}.StreamSpecification")
-            definition["StreamSpecification"] = {"StreamEnabled": True, **stream}
         if "ProvisionedThroughput" not in definition:
             definition.setdefault("BillingMode", "PAY_PER_REQUEST")
         ttl = self._optional(properties, "TimeToLiveSpecification", id_)

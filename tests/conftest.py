@@ -71,10 +71,7 @@ def _create_table() -> None:
 
     client = boto3.client("dynamodb", endpoint_url=os.environ.get("DYNAMODB_ENDPOINT"))
     for table in template().tables:
-        definition = dict(table.definition)
-        # Nobody reads the stream here, and both engines slow down as it grows.
-        del definition["StreamSpecification"]
-        client.create_table(**definition)
+        client.create_table(**table.definition)
 
 
 @pytest.fixture

@@ -27,7 +27,6 @@ Resources:
     Properties:
       AttributeDefinitions: [{AttributeName: pk, AttributeType: S}]
       KeySchema: [{AttributeName: pk, KeyType: HASH}]
-      StreamSpecification: {StreamViewType: NEW_IMAGE}
       TimeToLiveSpecification: {AttributeName: gone_at, Enabled: true}
   Tasks:
     Type: AWS::SQS::Queue
@@ -128,7 +127,6 @@ def test_a_table_is_ready_for_create_table(tmp_path: Path) -> None:
         "TableName": "genai-voice",
         "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
         "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
-        "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
         "BillingMode": "PAY_PER_REQUEST",
     }
     assert table.ttl == "gone_at"
@@ -265,7 +263,7 @@ def test_a_parameter_takes_the_variable_of_its_name(tmp_path: Path) -> None:
             ("Globals:\n  Function:", "Globals:\n  Function: 1\n  X:"), "must be a mapping", id="bad globals"
         ),
         pytest.param(
-            ("      Handler: main.run", "     Handler: main.run"), "line 54 is no valid YAML", id="indent"
+            ("      Handler: main.run", "     Handler: main.run"), "line 53 is no valid YAML", id="indent"
         ),
     ],
 )
