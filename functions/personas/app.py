@@ -4,17 +4,17 @@ from genai_voice.foundation.errors import NotFound
 from genai_voice.foundation.model import Created, Listing, Ok, Scoped
 from genai_voice.personas import library, service, versions
 from genai_voice.personas.model import (
-    Assignment,
-    Library,
     NewPersona,
     PersonaChange,
-    PersonaNamed,
+    PersonaLibrary,
+    PersonaLink,
+    PersonaReference,
+    PersonaRollback,
+    PersonaRolledBack,
     PersonaUpdate,
+    PersonaVersionPage,
+    PersonaVersionQuery,
     PersonaView,
-    Rollback,
-    RolledBack,
-    VersionPage,
-    VersionQuery,
 )
 from genai_voice.tenancy import Api, Caller
 
@@ -34,7 +34,7 @@ def update(caller: Caller, body: PersonaUpdate) -> Ok:
 
 
 @api.get("/api/personas")
-def find(caller: Caller, query: Listing) -> Library:
+def find(caller: Caller, query: Listing) -> PersonaLibrary:
     """The library's active personas, oldest first."""
     return library.find(caller.app.slug, query)
 
@@ -52,25 +52,25 @@ def change(caller: Caller, body: PersonaChange) -> Ok:
 
 
 @api.delete("/api/personas", caller_first=True, scope="manage", raises=(NotFound,))
-def delete(caller: Caller, body: PersonaNamed) -> Ok:
+def delete(caller: Caller, body: PersonaReference) -> Ok:
     """Delete a persona. An app that links it falls back on its own fields."""
     return library.delete(caller.app.slug, body)
 
 
 @api.patch("/api/personas/assign", caller_first=True, scope="manage", raises=(NotFound,))
-def assign(caller: Caller, body: Assignment) -> Ok:
+def assign(caller: Caller, body: PersonaLink) -> Ok:
     """Link a persona of the library to the app, or none."""
     return library.assign(caller.app.slug, body)
 
 
 @api.get("/api/personas/versions", raises=(NotFound,))
-def find_versions(caller: Caller, query: VersionQuery) -> VersionPage:
+def find_versions(caller: Caller, query: PersonaVersionQuery) -> PersonaVersionPage:
     """The versions of a persona, or of the app's own fields, newest first."""
     return versions.find(caller.app.slug, query)
 
 
 @api.post("/api/personas/rollback", caller_first=True, scope="manage", raises=(NotFound,))
-def rollback(caller: Caller, body: Rollback) -> RolledBack:
+def rollback(caller: Caller, body: PersonaRollback) -> PersonaRolledBack:
     """Make a new version that says what an earlier one did."""
     return versions.rollback(caller.app.slug, body)
 

@@ -3,17 +3,9 @@
 from genai_voice.foundation.errors import NotFound, UpstreamFailed
 from genai_voice.foundation.model import Created
 from genai_voice.qa import runs, scenarios, suites
-from genai_voice.qa.model import (
-    QaRunPage,
-    QaRunRequest,
-    RunQuery,
-    RunReply,
-    ScenarioPage,
-    ScenarioQuery,
-    ScenarioSave,
-    SuiteReply,
-    SuiteRequest,
-)
+from genai_voice.qa.model.runs import QaRunPage, QaRunQuery, QaRunReply, QaRunRequest
+from genai_voice.qa.model.scenarios import ScenarioPage, ScenarioQuery, ScenarioSave
+from genai_voice.qa.model.suites import SuiteReply, SuiteRequest
 from genai_voice.tenancy import Api, Caller
 
 api = Api()
@@ -32,13 +24,13 @@ def save_scenario(caller: Caller, body: ScenarioSave) -> Created:
 
 
 @api.get("/api/qa/runs")
-def find_runs(caller: Caller, query: RunQuery) -> QaRunPage:
+def find_runs(caller: Caller, query: QaRunQuery) -> QaRunPage:
     """Newest first; `scenarioId` and `since` filter."""
     return runs.find(caller.app.slug, query)
 
 
 @api.post("/api/qa/runs", scope="manage", raises=(NotFound, UpstreamFailed))
-def run(caller: Caller, body: QaRunRequest) -> RunReply:
+def run(caller: Caller, body: QaRunRequest) -> QaRunReply:
     """Grade an answer to a scenario, or the one that the agent has given in a stored conversation.
 
     Where a judge decides and gives no usable answer, nothing is stored.

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from genai_voice.foundation.http import Endpoint
-from genai_voice.qa.model import TURNS
+from genai_voice.qa.model.scenarios import TURNS
 
 from tests.support.minimal import body_of, broken_bodies, required_of, resolved, schema_of
 from tests.support.service import Client, Reply, call, endpoints, new_app, recorded_calls

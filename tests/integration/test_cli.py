@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from genai_voice.demos.scenarios import SLUGS, initial_state
 from genai_voice.foundation.table import Item
 from genai_voice.personas import library
-from genai_voice.personas.model import NewPersona, PersonaChange, PersonaNamed
+from genai_voice.personas.model import NewPersona, PersonaChange, PersonaReference
 from genai_voice.tenancy.fields import AppFields, NewApp
 from genai_voice.tenancy.rows import PersonaFields
 
@@ -93,7 +93,7 @@ def in_library(slug: str, *, active: bool = True) -> str:
     pirate = NewPersona.model_validate({"name": "Pirate", "systemPrompt": "Be a pirate."})
     persona_id = library.create(slug, pirate)["id"]
     if not active:
-        library.delete(slug, PersonaNamed.model_validate({"personaId": persona_id}))
+        library.delete(slug, PersonaReference.model_validate({"personaId": persona_id}))
     return persona_id
 
 

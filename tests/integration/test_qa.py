@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import time_machine
 from genai_voice.qa import suites
-from genai_voice.qa.model import MAX_RESPONSE_BYTES
+from genai_voice.qa.model.runs import MAX_RESPONSE_BYTES
 from genai_voice.qa.rows import RecentRow, ScenarioRow
 from genai_voice.tools import registry
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from genai_voice.foundation.settings import settings
 from genai_voice.qa import judge
-from genai_voice.qa.judgement import UNANSWERED, Question
+from genai_voice.qa.judgement import UNANSWERED, JudgeQuestion
 
 from tests.integration.test_qa import TURNS, ran, run, runs_of, scenario, scenarios_of, suite
 from tests.support.gemini import WORDS, Gemini, blocked, failure, hang, raw, said, text
@@ -258,7 +258,7 @@ def test_a_judge_that_is_busy_for_a_moment_is_asked_again(gemini: Gemini) -> Non
 def test_a_judge_that_hangs_is_given_up_within_its_time(gemini: Gemini) -> None:
     gemini.always(hang())
     began = time.monotonic()
-    question = Question([{"role": "user", "content": "x"}], [{"name": "x", "description": "x"}], ANSWER)
+    question = JudgeQuestion([{"role": "user", "content": "x"}], [{"name": "x", "description": "x"}], ANSWER)
     answers = judge.judge([question] * 3, 2, 1.2)
     assert [type(each).__name__ for each in answers] == ["UpstreamFailed"] * 3
     assert time.monotonic() - began < 3

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from genai_voice.qa.checks import Plan, by_default, by_judge, compare, outcome, plan
-from genai_voice.qa.flakiness import KEPT, Result, is_flaky, pass_rate, with_newest
+from genai_voice.qa.checks import GradingPlan, by_default, by_judge, compare, outcome, plan
+from genai_voice.qa.flakiness import KEPT, RecentResult, is_flaky, pass_rate, with_newest
 
 ANSWER = {
     "responseText": "Your Appointment APT-1 is CANCELLED.",
@@ -74,18 +74,20 @@ def test_a_check_names_what_it_looked_for() -> None:
 
 
 PLANS = {
-    ("string_match", False, False): Plan(compares=True, judged=False, asks=False),
-    ("string_match", False, True): Plan(compares=True, judged=False, asks=False),
-    ("string_match", True, True): Plan(compares=True, judged=True, asks=False),
-    ("llm_judge", False, True): Plan(compares=False, judged=True, asks=True),
-    ("llm_judge", False, False): Plan(compares=False, judged=True, asks=False),
-    ("hybrid", False, True): Plan(compares=True, judged=True, asks=True),
-    ("hybrid", True, False): Plan(compares=True, judged=True, asks=False),
+    ("string_match", False, False): GradingPlan(compares=True, judged=False, asks=False),
+    ("string_match", False, True): GradingPlan(compares=True, judged=False, asks=False),
+    ("string_match", True, True): GradingPlan(compares=True, judged=True, asks=False),
+    ("llm_judge", False, True): GradingPlan(compares=False, judged=True, asks=True),
+    ("llm_judge", False, False): GradingPlan(compares=False, judged=True, asks=False),
+    ("hybrid", False, True): GradingPlan(compares=True, judged=True, asks=True),
+    ("hybrid", True, False): GradingPlan(compares=True, judged=True, asks=False),
 }
 
 
 @pytest.mark.parametrize(("asked", "expected"), PLANS.items(), ids=str)
-def test_the_model_is_asked_only_where_a_judge_evaluates_by_criteria(asked: Any, expected: Plan) -> None:
+def test_the_model_is_asked_only_where_a_judge_evaluates_by_criteria(
+    asked: Any, expected: GradingPlan
+) -> None:
     assert plan(*asked) == expected
 
 
@@ -104,10 +106,10 @@ def test_a_run_passes_where_all_checks_do() -> None:
 # -- the last results --------------------------------------------------------------------------------------
 
 
-def results(text: str) -> list[Result]:
+def results(text: str) -> list[RecentResult]:
     """`a+ b- a-`: what was graded, and whether it passed; newest first."""
     return [
-        Result(str(at), "passed" if each[1] == "+" else "failed", each[0])
+        RecentResult(str(at), "passed" if each[1] == "+" else "failed", each[0])
         for at, each in enumerate(text.split())
     ]
 
@@ -129,7 +131,7 @@ def test_the_same_answer_that_passes_and_fails_is_flaky(text: str, flaky: bool, 
 
 
 def test_the_last_twenty_results_are_kept() -> None:
-    kept: list[Result] = []
+    kept: list[RecentResult] = []
     for each in range(KEPT + 5):
-        kept = with_newest(kept, Result(str(each), "passed", "x"))
+        kept = with_newest(kept, RecentResult(str(each), "passed", "x"))
     assert [each.run_id for each in kept] == [str(each) for each in range(KEPT + 4, 4, -1)]

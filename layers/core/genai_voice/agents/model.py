@@ -34,7 +34,7 @@ def _known_runtime(value: object) -> object:
     return value
 
 
-class NewSession(Request):
+class NewAgentSession(Request):
     missing: ClassVar[str] = _INVALID_RUNTIME
 
     runtime: Annotated[Literal["pi"], BeforeValidator(_known_runtime)]
@@ -45,19 +45,19 @@ class NewSession(Request):
     cwd: Label | None = None
 
 
-class SessionCreated(TypedDict):
+class AgentSessionCreated(TypedDict):
     sessionId: str
     runtime: str
     status: str
 
 
-class SessionQuery(Scoped):
+class AgentSessionQuery(Scoped):
     missing: ClassVar[str] = "sessionId query parameter is required"
 
     session_id: Name
 
 
-class SessionView(TypedDict):
+class AgentSessionView(TypedDict):
     _id: str
     _creationTime: float
     appSlug: str
@@ -91,7 +91,7 @@ class PromptQueued(TypedDict):
     message: str
 
 
-class Run(Request):
+class AgentRun(Request):
     """One run of an agent, reported when it has ended."""
 
     run_id: Name
@@ -117,30 +117,30 @@ class Run(Request):
 
 
 def _complete(run: object) -> object:
-    required = [str(each.alias) for each in Run.model_fields.values() if each.is_required()]
+    required = [str(each.alias) for each in AgentRun.model_fields.values() if each.is_required()]
     if isinstance(run, dict) and any(run.get(name) in (None, "") for name in required):
         raise refuse(_INCOMPLETE_RUN)
     return run
 
 
-class RunRequest(Request):
+class AgentRunRequest(Request):
     missing: ClassVar[str] = _INCOMPLETE_RUN
 
     session_id: Name
-    run: Annotated[Run, BeforeValidator(_complete)]
+    run: Annotated[AgentRun, BeforeValidator(_complete)]
 
 
-class RunRecorded(TypedDict):
+class AgentRunRecorded(TypedDict):
     ok: bool
     sessionId: str
     runId: str
 
 
-class RunQuery(SessionQuery, Listing):
+class AgentRunQuery(AgentSessionQuery, Listing):
     limit: PageSize = 50
 
 
-class RunView(TypedDict):
+class AgentRunView(TypedDict):
     _id: str
     _creationTime: float
     appSlug: str
@@ -166,18 +166,18 @@ class RunView(TypedDict):
     """JSON text."""
 
 
-class RunPage(TypedDict):
+class AgentRunPage(TypedDict):
     sessionId: str
-    runs: list[RunView]
+    runs: list[AgentRunView]
     cursor: NotRequired[str]
 
 
-class Runtime(TypedDict):
+class AgentRuntime(TypedDict):
     id: str
     name: str
     description: str
     providers: list[str]
 
 
-class Runtimes(TypedDict):
-    runtimes: list[Runtime]
+class AgentRuntimes(TypedDict):
+    runtimes: list[AgentRuntime]

@@ -9,18 +9,18 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import to_json
 
 from genai_voice.agents.model import (
-    NewSession,
+    AgentRunPage,
+    AgentRunQuery,
+    AgentRunRecorded,
+    AgentRunRequest,
+    AgentRuntimes,
+    AgentRunView,
+    AgentSessionCreated,
+    AgentSessionQuery,
+    AgentSessionView,
+    NewAgentSession,
     PromptQueued,
     PromptRequest,
-    RunPage,
-    RunQuery,
-    RunRecorded,
-    RunRequest,
-    Runtimes,
-    RunView,
-    SessionCreated,
-    SessionQuery,
-    SessionView,
 )
 from genai_voice.agents.rows import AgentRunRow, AgentSessionRow
 from genai_voice.foundation.clock import back_off, now_ms
@@ -29,7 +29,7 @@ from genai_voice.foundation.keys import digest
 from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
 from genai_voice.foundation.table import Change, Item, find_together, write_together
 
-RUNTIMES: Final[Runtimes] = {
+RUNTIMES: Final[AgentRuntimes] = {
     "runtimes": [
         {
             "id": "pi",
@@ -43,7 +43,7 @@ _ATTEMPTS = 12
 _BASE36 = string.digits + string.ascii_lowercase
 
 
-def create(app: str, request: NewSession) -> SessionCreated:
+def create(app: str, request: NewAgentSession) -> AgentSessionCreated:
     """Open a session with a new id. Raises Busy when a dozen ids running are taken."""
     for _ in range(_ATTEMPTS):
         now = now_ms()
@@ -55,13 +55,13 @@ def create(app: str, request: NewSession) -> SessionCreated:
     raise Busy("Too many agent sessions at once: try again")
 
 
-def read(app: str, query: SessionQuery) -> SessionView:
+def read(app: str, query: AgentSessionQuery) -> AgentSessionView:
     """Raises NotFound."""
     row = AgentSessionRow.of(app, query.session_id).find_stored() if query.is_for(app) else None
     if row is None:
         raise NotFound("Agent session not found")
     return cast(
-        SessionView,
+        AgentSessionView,
         {
             "_id": digest(app, "agent_session", row.session_id),
             "createdAt": row.created_at,
@@ -86,12 +86,12 @@ def prompt(app: str, request: PromptRequest) -> PromptQueued:
     }
 
 
-def record(app: str, request: RunRequest) -> RunRecorded:
+def record(app: str, request: AgentRunRequest) -> AgentRunRecorded:
     """Store the run and count it in its session, together. A run id that is stored already stays as it is and
     counts once. Raises NotFound, Busy when other runs win a dozen times running.
     """
     session, run = AgentSessionRow.of(app, request.session_id), _row(app, request)
-    recorded: RunRecorded = {"ok": True, "sessionId": request.session_id, "runId": run.run_id}
+    recorded: AgentRunRecorded = {"ok": True, "sessionId": request.session_id, "runId": run.run_id}
     stored: AgentSessionRow | None = None
     for attempt in range(_ATTEMPTS):
         if write_together([_counted(session, run, stored)], inserts=[run]):
@@ -105,9 +105,9 @@ def record(app: str, request: RunRequest) -> RunRecorded:
     raise Busy("Too many runs of this agent session at once: try again")
 
 
-def find_runs(app: str, query: RunQuery) -> RunPage:
+def find_runs(app: str, query: AgentRunQuery) -> AgentRunPage:
     """Latest start first, as many as were asked for and fit 5 MB; `cursor` where more are left."""
-    page: RunPage = {"sessionId": query.session_id, "runs": []}
+    page: AgentRunPage = {"sessionId": query.session_id, "runs": []}
     if not query.is_for(app):
         return page
     scope = (app, "agent runs", query.session_id)
@@ -123,7 +123,7 @@ def find_runs(app: str, query: RunQuery) -> RunPage:
     return page
 
 
-def _row(app: str, request: RunRequest) -> AgentRunRow:
+def _row(app: str, request: AgentRunRequest) -> AgentRunRow:
     run, now = request.run, now_ms()
     given = {"started_at": now, "ended_at": now, **run.model_dump(exclude_none=True, exclude={"metadata"})}
     row = AgentRunRow.of(app, request.session_id, **given)
@@ -152,8 +152,10 @@ def _counted(session: AgentSessionRow, run: AgentRunRow, stored: AgentSessionRow
     return Change(session, [count, *about], row.pk.exists() & latest)
 
 
-def _run_view(app: str, row: AgentRunRow) -> RunView:
-    return cast(RunView, {"_id": digest(app, "agent_run", row.session_id, row.run_id), **_shown(app, row)})
+def _run_view(app: str, row: AgentRunRow) -> AgentRunView:
+    return cast(
+        AgentRunView, {"_id": digest(app, "agent_run", row.session_id, row.run_id), **_shown(app, row)}
+    )
 
 
 def _shown(app: str, row: AgentSessionRow | AgentRunRow) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import Any
 
-from genai_voice.demos.model import Outcome, Parameters, State
+from genai_voice.demos.model import DemoOutcome, Parameters, State
 from genai_voice.demos.reading import field, rows, text
 from genai_voice.demos.slots import Slot, candidates, parse_date
 
@@ -17,7 +17,7 @@ _LATE = timedelta(hours=24)
 _LATE_FEE = "$50.00"
 
 
-def check_availability(parameters: Parameters, state: State | None, now: datetime) -> Outcome:
+def check_availability(parameters: Parameters, state: State | None, now: datetime) -> DemoOutcome:
     """Three or four free slots from `startDate` on (default: today, UTC), of `provider` if one is named.
 
     `{slots[] {date, time, provider, available}, officeHours, note}`; `{error}` where `startDate` is none.
@@ -25,9 +25,9 @@ def check_availability(parameters: Parameters, state: State | None, now: datetim
     written = parameters.get("startDate")
     start = now.date() if written in (None, "") else parse_date(text(parameters, "startDate"))
     if not start:
-        return Outcome({"error": "That start date cannot be read. Please give it as YYYY-MM-DD."})
+        return DemoOutcome({"error": "That start date cannot be read. Please give it as YYYY-MM-DD."})
     booked = {_slot(row).key() for row in _standing(state)}
-    return Outcome(
+    return DemoOutcome(
         {
             "slots": [
                 {"date": slot.date, "time": slot.time, "provider": slot.provider, "available": True}
@@ -39,7 +39,7 @@ def check_availability(parameters: Parameters, state: State | None, now: datetim
     )
 
 
-def reschedule_appointment(parameters: Parameters, state: State | None) -> Outcome:
+def reschedule_appointment(parameters: Parameters, state: State | None) -> DemoOutcome:
     """Moves an appointment, a cancelled one too, unless the slot is taken; date and time stay as written.
 
     `{appointmentId, previousDate, previousTime, newDate, newTime, provider, status: "rescheduled",
@@ -48,10 +48,10 @@ def reschedule_appointment(parameters: Parameters, state: State | None) -> Outco
     """
     appointment_id, day, time = (text(parameters, key) for key in ("appointmentId", "newDate", "newTime"))
     if not day.strip() or not time.strip():
-        return Outcome({"error": "Please give both the new date and the new time."})
+        return DemoOutcome({"error": "Please give both the new date and the new time."})
     asked = {"appointmentId": appointment_id, "newDate": day, "newTime": time, "status": "rescheduled"}
     if state is None:
-        return Outcome(
+        return DemoOutcome(
             {**asked, "confirmationMessage": f"The appointment now takes place on {day} at {time}."}
         )
     changed = deepcopy(state)
@@ -60,7 +60,7 @@ def reschedule_appointment(parameters: Parameters, state: State | None) -> Outco
         return _unknown(appointment_id)
     slot = Slot(day, time, field(row, "provider"))
     if any(other is not row and _slot(other).key() == slot.key() for other in _standing(changed)):
-        return Outcome({"error": f"{day} at {time} is already booked. Please choose another time."})
+        return DemoOutcome({"error": f"{day} at {time} is already booked. Please choose another time."})
     previous = {
         "previousDate": row.get("date"),
         "previousTime": row.get("time"),
@@ -68,10 +68,10 @@ def reschedule_appointment(parameters: Parameters, state: State | None) -> Outco
     }
     row.update(date=day, time=time, status="rescheduled")
     message = f"The appointment {appointment_id} with {slot.provider} now takes place on {day} at {time}."
-    return Outcome({**asked, **previous, "confirmationMessage": message}, changed)
+    return DemoOutcome({**asked, **previous, "confirmationMessage": message}, changed)
 
 
-def cancel_appointment(parameters: Parameters, state: State | None, now: datetime) -> Outcome:
+def cancel_appointment(parameters: Parameters, state: State | None, now: datetime) -> DemoOutcome:
     """Cancels an appointment, for a fee if under 24 hours ahead; a `shortNotice` that is given decides that.
 
     `{appointmentId, status: "cancelled", cancellationFee: text or null, feeNote, reason,
@@ -91,7 +91,7 @@ def cancel_appointment(parameters: Parameters, state: State | None, now: datetim
     late = _is_late(parameters, row, now)
     cancelled["cancellationFee"] = _LATE_FEE if late else None
     if row is None:
-        return Outcome(cancelled)
+        return DemoOutcome(cancelled)
     row["status"] = "cancelled"
     cancelled["reason"] = text(parameters, "reason") or "patient_request"
     cancelled["feeNote"] = (
@@ -99,10 +99,10 @@ def cancel_appointment(parameters: Parameters, state: State | None, now: datetim
         if late
         else "No fee is due for this cancellation."
     )
-    return Outcome(cancelled, changed)
+    return DemoOutcome(cancelled, changed)
 
 
-def lookup_appointment(parameters: Parameters, state: State | None) -> Outcome:
+def lookup_appointment(parameters: Parameters, state: State | None) -> DemoOutcome:
     """The appointments not cancelled whose patient's name contains `patientName`, letter case aside.
 
     `{found: true, appointments[]}` or `{found: false, message}`.
@@ -111,11 +111,11 @@ def lookup_appointment(parameters: Parameters, state: State | None) -> Outcome:
     wanted = name.casefold()
     matching = [row for row in _standing(state) if wanted and wanted in field(row, "patient").casefold()]
     if matching:
-        return Outcome({"found": True, "appointments": deepcopy(matching)})
+        return DemoOutcome({"found": True, "appointments": deepcopy(matching)})
     message = (
         f'No upcoming appointment was found for "{name}".' if name else "Please give the patient's name."
     )
-    return Outcome({"found": False, "message": message})
+    return DemoOutcome({"found": False, "message": message})
 
 
 def _standing(state: State | None) -> list[dict[str, Any]]:
@@ -130,8 +130,8 @@ def _slot(row: dict[str, Any]) -> Slot:
     return Slot(field(row, "date"), field(row, "time"), field(row, "provider"))
 
 
-def _unknown(appointment_id: str) -> Outcome:
-    return Outcome({"error": f'There is no appointment with the id "{appointment_id}".'})
+def _unknown(appointment_id: str) -> DemoOutcome:
+    return DemoOutcome({"error": f'There is no appointment with the id "{appointment_id}".'})
 
 
 def _free(looked_at: Iterable[Slot], booked: set[tuple[str, str, str]]) -> list[Slot]:

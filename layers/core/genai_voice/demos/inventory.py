@@ -3,14 +3,14 @@
 import re
 from typing import Any
 
-from genai_voice.demos.model import Outcome, Parameters, State
+from genai_voice.demos.model import DemoOutcome, Parameters, State
 from genai_voice.demos.reading import field, rows, text
 
 _VARIANT = re.compile(r"-[A-Z]+-[A-Z]+$", re.IGNORECASE | re.ASCII)
 _CANDLES = "CB-CANDLE"
 
 
-def check_inventory(parameters: Parameters, state: State | None, shop: State) -> Outcome:
+def check_inventory(parameters: Parameters, state: State | None, shop: State) -> DemoOutcome:
     """What comes of the product that `productName` is a part of, by name or SKU, in `size` and `color`.
 
     `{found: true, productName, sku, variants[] {size, color, inStock, quantity}, totalInStock,
@@ -24,13 +24,13 @@ def check_inventory(parameters: Parameters, state: State | None, shop: State) ->
     ]
     if not matching:
         message = f'We have no product called "{name}".' if name else "Please say which product to look for."
-        return Outcome({"found": False, "message": message})
+        return DemoOutcome({"found": False, "message": message})
     product, sku = field(matching[0], "name"), _VARIANT.sub("", field(matching[0], "sku"))
     if state is None:
         product, sku, matching = _whole_product(matching[0], rows(shop, "inventory"))
     size, color = (text(parameters, key).strip().lower() for key in ("size", "color"))
     variants = [_variant(item) for item in matching if _is_variant(item, size, color)]
-    return Outcome(
+    return DemoOutcome(
         {
             "found": True,
             "productName": product,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from genai_voice.demos.model import Outcome, Parameters
+from genai_voice.demos.model import DemoOutcome, Parameters
 from genai_voice.demos.reading import text
 
 Figures = Mapping[str, Any]
@@ -17,19 +17,19 @@ _NUMBER = re.compile(r"(\d+(?:\.\d+)?)([BM]?)", re.ASCII)
 _SCALES = {"": Decimal(1), "M": Decimal(10**6), "B": Decimal(10**9)}
 
 
-def lookup_metric(parameters: Parameters, figures: Figures) -> Outcome:
+def lookup_metric(parameters: Parameters, figures: Figures) -> DemoOutcome:
     """`{metric, period, value, unit, source}`, names normalised; `{error}` lists what there is."""
     metric, period = _metric(text(parameters, "metric")), _period(text(parameters, "period"))
     value = _value(figures, metric, period)
     if value is None:
-        return Outcome({"error": _missing(figures, metric, period)})
+        return DemoOutcome({"error": _missing(figures, metric, period)})
     unit = figures["metrics"][metric]["unit"]
-    return Outcome(
+    return DemoOutcome(
         {"metric": metric, "period": period, "value": value, "unit": unit, "source": figures["source"]}
     )
 
 
-def compare_quarters(parameters: Parameters, figures: Figures) -> Outcome:
+def compare_quarters(parameters: Parameters, figures: Figures) -> DemoOutcome:
     """By how much a figure of period 1 differs from that of period 2.
 
     `{metric, period1 {period, value}, period2 {period, value}, delta, percentChange, source}`, null for a
@@ -41,9 +41,9 @@ def compare_quarters(parameters: Parameters, figures: Figures) -> Outcome:
     if values[0] is None or values[1] is None:
         missing = periods[0] if values[0] is None else periods[1]
         error = _missing(figures, metric, missing)
-        return Outcome({"error": error, "availablePeriods": _periods_of(figures, metric)})
+        return DemoOutcome({"error": error, "availablePeriods": _periods_of(figures, metric)})
     first, second = _number(values[0]), _number(values[1])
-    return Outcome(
+    return DemoOutcome(
         {
             "metric": metric,
             "period1": {"period": periods[0], "value": values[0]},

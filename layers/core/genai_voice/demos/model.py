@@ -14,7 +14,7 @@ Parameters = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DemoOutcome:
     """`data` for the caller, `error` or `found: false` included; `state` to store, None if unchanged;
     `handoff`, where a person is to take over: `{reason, priority}`.
     """
@@ -24,7 +24,7 @@ class Outcome:
     handoff: dict[str, str] | None = None
 
 
-Handler = Callable[[Parameters, State | None, datetime], Outcome]
+Handler = Callable[[Parameters, State | None, datetime], DemoOutcome]
 """(parameters, state or None where the app has none, now in UTC) -> outcome. Pure; no JSON makes it raise."""
 
 

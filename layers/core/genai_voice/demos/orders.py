@@ -4,7 +4,7 @@ from copy import deepcopy
 from datetime import datetime
 from typing import Any
 
-from genai_voice.demos.model import Outcome, Parameters, State
+from genai_voice.demos.model import DemoOutcome, Parameters, State
 from genai_voice.demos.reading import field, rows, text
 from genai_voice.demos.references import reference
 
@@ -18,7 +18,7 @@ _INSTRUCTIONS = (
 )
 
 
-def lookup_order(parameters: Parameters, state: State | None, shop: State) -> Outcome:
+def lookup_order(parameters: Parameters, state: State | None, shop: State) -> DemoOutcome:
     """The first order with exactly this `orderNumber` or `email`, whole; `{error}` for none.
 
     An app without state answers with a short form of the first order of `shop`, the demo's own state.
@@ -26,12 +26,14 @@ def lookup_order(parameters: Parameters, state: State | None, shop: State) -> Ou
     number = text(parameters, "orderNumber")
     if state is None:
         order = rows(shop, "orders")[0]
-        return Outcome({"orderNumber": number or order["orderNumber"], **{key: order[key] for key in _SHORT}})
+        return DemoOutcome(
+            {"orderNumber": number or order["orderNumber"], **{key: order[key] for key in _SHORT}}
+        )
     found = _find(state, number, text(parameters, "email"))
-    return Outcome(deepcopy(found)) if found else _unknown()
+    return DemoOutcome(deepcopy(found)) if found else _unknown()
 
 
-def initiate_return(parameters: Parameters, state: State | None, shop: State, now: datetime) -> Outcome:
+def initiate_return(parameters: Parameters, state: State | None, shop: State, now: datetime) -> DemoOutcome:
     """Authorises a return of one item and marks its order `return_initiated`; `{error}` for an unknown order.
 
     `{returnId, orderNumber, itemSku, reason, status: "authorized", refundAmount, refundMethod, returnLabel
@@ -63,7 +65,7 @@ def initiate_return(parameters: Parameters, state: State | None, shop: State, no
     }
     if changed is not None:
         order.update(status="return_initiated", returnId=return_id, returnReason=reason, returnItemSku=sku)
-    return Outcome(data, changed)
+    return DemoOutcome(data, changed)
 
 
 def _find(state: State, number: str, email: str = "") -> dict[str, Any] | None:
@@ -80,7 +82,7 @@ def _price(order: dict[str, Any], sku: str) -> str:
     return field(bought, "price") or _ANY_PRICE
 
 
-def _unknown() -> Outcome:
-    return Outcome(
+def _unknown() -> DemoOutcome:
+    return DemoOutcome(
         {"error": "No such order. Please check it: the demo orders are CB-20251234 and CB-20251189."}
     )

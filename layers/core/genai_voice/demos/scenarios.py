@@ -13,7 +13,7 @@ _FOLDER = Path(__file__).parent / "scenarios"
 
 
 @dataclass(frozen=True, slots=True)
-class Scenario:
+class DemoScenario:
     """All that seeding one app takes; the keys inside are the wire's."""
 
     slug: str
@@ -28,11 +28,11 @@ class Scenario:
     """`{title, category, sourceType, content}`."""
 
 
-def load(slug: str) -> Scenario:
+def load(slug: str) -> DemoScenario:
     """The scenario of one of SLUGS, a copy of its own for every call. Raises KeyError for any other slug."""
     if slug not in SLUGS:
         raise KeyError(slug)
-    return Scenario(
+    return DemoScenario(
         slug=slug,
         app=_json(slug, "app.json"),
         system_prompt=_text(slug, "prompt.md").strip(),

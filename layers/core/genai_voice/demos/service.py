@@ -6,7 +6,7 @@ from zlib import compress
 from pydantic_core import to_json
 
 from genai_voice.demos.handlers import HANDLERS
-from genai_voice.demos.model import Outcome, Parameters, ScenarioReset, ScenarioStateView, State
+from genai_voice.demos.model import DemoOutcome, Parameters, ScenarioReset, ScenarioStateView, State
 from genai_voice.demos.rows import StateRow
 from genai_voice.demos.scenarios import initial_state
 from genai_voice.foundation.clock import now_ms
@@ -44,7 +44,7 @@ def has_tool(name: str) -> bool:
 
 def run(
     name: str | None, parameters: Parameters, app: str, stored: StateRow | None
-) -> tuple[Outcome | None, Change | None]:
+) -> tuple[DemoOutcome | None, Change | None]:
     """What comes of the demo tool on the stored state, and the write that its effect waits for, if it has
     one.
 

@@ -2,21 +2,21 @@
 
 from datetime import datetime
 
-from genai_voice.demos.model import Outcome, Parameters
+from genai_voice.demos.model import DemoOutcome, Parameters
 from genai_voice.demos.reading import text
 from genai_voice.demos.references import reference
 
 _WAIT = "2-3 minutes"
 
 
-def transfer_to_human(parameters: Parameters, now: datetime) -> Outcome:
+def transfer_to_human(parameters: Parameters, now: datetime) -> DemoOutcome:
     """Queues the caller, in words alone: no handoff is created.
 
     `{handoffId, status: "queued", reason, summary, estimatedWaitTime, queuePosition, message}`; the agent is
     told to announce the handoff.
     """
     reason = text(parameters, "reason")
-    return Outcome(
+    return DemoOutcome(
         {
             "handoffId": reference("HO", now),
             "status": "queued",

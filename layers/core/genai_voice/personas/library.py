@@ -18,13 +18,13 @@ from genai_voice.foundation.model import Created, Listing, Ok
 from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
 from genai_voice.foundation.table import Change, find_together, write_together
 from genai_voice.personas.model import (
-    Assignment,
-    Library,
     LibraryPersona,
     NewPersona,
     PersonaChange,
-    PersonaNamed,
-    Texts,
+    PersonaLibrary,
+    PersonaLink,
+    PersonaReference,
+    PersonaTexts,
 )
 from genai_voice.personas.rows import PersonaRow
 from genai_voice.tenancy.resolver import forget_callers
@@ -33,7 +33,7 @@ from genai_voice.tenancy.rows import AppRow
 _ATTEMPTS = 30
 
 
-def find(app: str, query: Listing) -> Library:
+def find(app: str, query: Listing) -> PersonaLibrary:
     """The active personas, oldest first; `cursor` where more are left than a reply can hold."""
     if not query.is_for(app):
         return {"personas": []}
@@ -80,7 +80,7 @@ def change_persona(slug: str, persona_id: str, given: Mapping[str, Any]) -> int:
     raise _busy()
 
 
-def delete(app: str, named: PersonaNamed) -> Ok:
+def delete(app: str, named: PersonaReference) -> Ok:
     """Take a persona out of the library and off the app, which falls back on its own fields. Its versions
     stay. Once deleted it may be deleted again. Raises NotFound, Busy.
     """
@@ -96,7 +96,7 @@ def delete(app: str, named: PersonaNamed) -> Ok:
     raise _busy()
 
 
-def assign(app: str, assignment: Assignment) -> Ok:
+def assign(app: str, assignment: PersonaLink) -> Ok:
     """Link a persona to the app, or none. Raises NotFound for every app but the caller's, and for a persona
     that its library does not have; Busy.
     """
@@ -126,9 +126,9 @@ def link(slug: str, persona_id: str | None) -> None:
     raise _busy()
 
 
-def texts(content: Mapping[str, str]) -> Texts:
+def texts(content: Mapping[str, str]) -> PersonaTexts:
     """Persona fields with the names of the wire."""
-    return cast(Texts, {to_camel(name): value for name, value in content.items()})
+    return cast(PersonaTexts, {to_camel(name): value for name, value in content.items()})
 
 
 def _read(slug: str, persona_id: str) -> tuple[AppRow, PersonaRow | None]:

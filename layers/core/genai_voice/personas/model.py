@@ -24,7 +24,7 @@ class PersonaView(TypedDict):
     uiStrings: dict[str, Any] | None
 
 
-class Manner(Request):
+class PersonaStyle(Request):
     """How an agent calls itself and speaks. What is absent is left alone; an empty text is a value."""
 
     persona_name: LongText | None = None
@@ -34,7 +34,7 @@ class Manner(Request):
     blocked_terms: LongText | None = None
 
 
-class PersonaUpdate(Manner):
+class PersonaUpdate(PersonaStyle):
     """Of the app's own fields."""
 
     ui_strings: JsonObjectText | None = None
@@ -43,7 +43,7 @@ class PersonaUpdate(Manner):
 # -- library -----------------------------------------------------------------------------------------------
 
 
-class NewPersona(Manner):
+class NewPersona(PersonaStyle):
     missing: ClassVar[str] = "name and systemPrompt are required"
 
     name: Name
@@ -51,13 +51,13 @@ class NewPersona(Manner):
     voice: LongText | None = None
 
 
-class PersonaNamed(Request):
+class PersonaReference(Request):
     missing: ClassVar[str] = "personaId is required"
 
     persona_id: Name
 
 
-class PersonaChange(PersonaNamed, Manner):
+class PersonaChange(PersonaReference, PersonaStyle):
     """The two that a persona must have cannot be made empty."""
 
     name: Name | None = None
@@ -65,7 +65,7 @@ class PersonaChange(PersonaNamed, Manner):
     voice: LongText | None = None
 
 
-class Assignment(Request):
+class PersonaLink(Request):
     missing: ClassVar[str] = "targetAppSlug is required"
 
     target_app_slug: Name
@@ -73,7 +73,7 @@ class Assignment(Request):
     """Absent and "" clear the link."""
 
 
-class Texts(TypedDict):
+class PersonaTexts(TypedDict):
     """The persona fields that have a value."""
 
     name: NotRequired[str]
@@ -88,7 +88,7 @@ class Texts(TypedDict):
     """JSON text."""
 
 
-class LibraryPersona(Texts):
+class LibraryPersona(PersonaTexts):
     _id: str
     _creationTime: float
     appSlug: str
@@ -98,7 +98,7 @@ class LibraryPersona(Texts):
     version: int
 
 
-class Library(TypedDict):
+class PersonaLibrary(TypedDict):
     personas: list[LibraryPersona]
     cursor: NotRequired[str]
 
@@ -106,12 +106,12 @@ class Library(TypedDict):
 # -- versions ----------------------------------------------------------------------------------------------
 
 
-class VersionQuery(Listing):
+class PersonaVersionQuery(Listing):
     persona_id: Label | None = None
     """Absent, "" and `own`: the app's own persona fields."""
 
 
-class VersionView(Texts):
+class PersonaVersionView(PersonaTexts):
     _id: str
     """As `personaVersion`."""
     _creationTime: float
@@ -124,12 +124,12 @@ class VersionView(Texts):
     """Whether it is the newest version of its persona."""
 
 
-class VersionPage(TypedDict):
-    versions: list[VersionView]
+class PersonaVersionPage(TypedDict):
+    versions: list[PersonaVersionView]
     cursor: NotRequired[str]
 
 
-class Rollback(Request):
+class PersonaRollback(Request):
     missing: ClassVar[str] = "version is required"
 
     version: Annotated[int, Field(ge=1, lt=10**8)]
@@ -137,7 +137,7 @@ class Rollback(Request):
     """Absent, "" and `own`: the app's own persona fields."""
 
 
-class RolledBack(TypedDict):
+class PersonaRolledBack(TypedDict):
     ok: bool
     version: int
     """The present one, which says what the named one did."""

@@ -5,7 +5,14 @@ from functools import partial
 from genai_voice.foundation.errors import NotFound
 from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
 from genai_voice.personas import library
-from genai_voice.personas.model import OWN, Rollback, RolledBack, VersionPage, VersionQuery, VersionView
+from genai_voice.personas.model import (
+    OWN,
+    PersonaRollback,
+    PersonaRolledBack,
+    PersonaVersionPage,
+    PersonaVersionQuery,
+    PersonaVersionView,
+)
 from genai_voice.personas.rows import PersonaRow
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.rows import PersonaFields, PersonaVersionRow, format_persona_version
@@ -13,7 +20,7 @@ from genai_voice.tenancy.rows import PersonaFields, PersonaVersionRow, format_pe
 PAGE = 100
 
 
-def find(app: str, query: VersionQuery) -> VersionPage:
+def find(app: str, query: PersonaVersionQuery) -> PersonaVersionPage:
     """Newest first, the present one included, 100 a page. Those of a deleted persona are shown: conversations
     refer to them. Raises NotFound.
     """
@@ -25,13 +32,13 @@ def find(app: str, query: VersionQuery) -> VersionPage:
     newest = [] if query.cursor else [present.as_version()]
     kept = PersonaVersionRow.list_before(present.pk, present.known_as, number, PAGE + 1)
     views, last = fill((row for rows in (newest, kept) for row in rows), partial(_view, app, present), PAGE)
-    page: VersionPage = {"versions": views}
+    page: PersonaVersionPage = {"versions": views}
     if last is not None:
         page["cursor"] = sign_cursor([int(last.number)], *scope)
     return page
 
 
-def rollback(app: str, request: Rollback) -> RolledBack:
+def rollback(app: str, request: PersonaRollback) -> PersonaRolledBack:
     """Make a new version that says what this one did; none where the present one says so already.
 
     Raises NotFound for a version that never was and for a persona that is deleted or not there, Busy.
@@ -60,7 +67,7 @@ def _presented(app: str, persona_id: str | None) -> PersonaFields:
     return persona
 
 
-def _view(app: str, present: PersonaFields, row: PersonaVersionRow) -> VersionView:
+def _view(app: str, present: PersonaFields, row: PersonaVersionRow) -> PersonaVersionView:
     name, since = format_persona_version(present.known_as, int(row.number)), row.created_at or 0
     return {
         "_id": name,

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from genai_voice.qa.model import Answer, CheckResult, EvaluatorType, Expectations, JudgeScore, Status
+from genai_voice.qa.model.runs import AgentAnswer, CheckResult, JudgeScore, RunStatus
+from genai_voice.qa.model.scenarios import EvaluatorType, Expectations
 
 
-class Plan(NamedTuple):
+class GradingPlan(NamedTuple):
     """How a run is evaluated."""
 
     compares: bool
@@ -17,13 +18,13 @@ class Plan(NamedTuple):
     """Whether the model is asked."""
 
 
-def plan(evaluator: EvaluatorType, use_llm_judge: bool, has_criteria: bool) -> Plan:
+def plan(evaluator: EvaluatorType, use_llm_judge: bool, has_criteria: bool) -> GradingPlan:
     """`useLlmJudge` on a scenario of strings asks no model: it only puts the run on the judge path."""
     by_model = evaluator != "string_match"
-    return Plan(evaluator != "llm_judge", by_model or use_llm_judge, by_model and has_criteria)
+    return GradingPlan(evaluator != "llm_judge", by_model or use_llm_judge, by_model and has_criteria)
 
 
-def compare(expectations: Expectations, answer: Answer) -> list[CheckResult]:
+def compare(expectations: Expectations, answer: AgentAnswer) -> list[CheckResult]:
     """One check per phrase and tool, one of the handoff where something is expected of it. Letters are
     compared in lower case.
     """
@@ -46,17 +47,17 @@ def by_judge(scores: Iterable[JudgeScore]) -> list[CheckResult]:
     return [_check(f"llm_judge:{each['criterion']}", each["passed"], each["reasoning"]) for each in scores]
 
 
-class Outcome(NamedTuple):
-    status: Status
+class Grade(NamedTuple):
+    status: RunStatus
     score: float
     total: int
     passed: int
 
 
-def outcome(results: Sequence[CheckResult]) -> Outcome:
+def outcome(results: Sequence[CheckResult]) -> Grade:
     """`passed` where all are; the score is the share of those that are, 1 where there are none."""
     total, passed = len(results), sum(each["passed"] for each in results)
-    return Outcome("passed" if passed == total else "failed", passed / total if total else 1, total, passed)
+    return Grade("passed" if passed == total else "failed", passed / total if total else 1, total, passed)
 
 
 def _check(check: str, passed: bool, detail: str) -> CheckResult:

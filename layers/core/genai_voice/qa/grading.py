@@ -11,17 +11,17 @@ from genai_voice.foundation.errors import BadRequest, Busy, UpstreamFailed
 from genai_voice.foundation.keys import digest
 from genai_voice.foundation.table import Change, write_together
 from genai_voice.handoffs import desk
-from genai_voice.qa.checks import Outcome, by_default, by_judge, compare, outcome, plan
-from genai_voice.qa.flakiness import Result, with_newest
+from genai_voice.qa.checks import Grade, by_default, by_judge, compare, outcome, plan
+from genai_voice.qa.flakiness import RecentResult, with_newest
 from genai_voice.qa.judge import judge
-from genai_voice.qa.judgement import Judgement, Question
-from genai_voice.qa.model import (
+from genai_voice.qa.judgement import Judgement, JudgeQuestion
+from genai_voice.qa.model.runs import (
     MAX_RESPONSE_BYTES,
     MAX_TOOLS,
-    Answer,
+    AgentAnswer,
     CheckResult,
     ExecutionMode,
-    RunInput,
+    QaRunInput,
 )
 from genai_voice.qa.rows import RecentRow, RunRow, ScenarioRow
 from genai_voice.tools import executions
@@ -29,18 +29,18 @@ from genai_voice.tools import executions
 _ATTEMPTS = 12
 
 
-class Attempt(NamedTuple):
+class AnswerToGrade(NamedTuple):
     """One answer to one scenario."""
 
     scenario: ScenarioRow
     recent: RecentRow | None
     """The last results of the scenario, as they were read together with it."""
-    answer: Answer
+    answer: AgentAnswer
     session_id: str | None = None
     from_conversation: bool = False
 
 
-class Graded(NamedTuple):
+class GradedAnswer(NamedTuple):
     checks: list[CheckResult]
     """All but those of the judge."""
     judgement: Judgement | None
@@ -53,11 +53,11 @@ class Graded(NamedTuple):
         return [*self.checks, *by_judge(self.judgement.scores if self.judgement else ())]
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> Grade:
         return outcome(self.results)
 
 
-def held(app: str, session: str) -> Answer:
+def held(app: str, session: str) -> AgentAnswer:
     """What is graded of a stored conversation: what its agent said last, the tools that were executed in it,
     whether it was handed over to a person.
 
@@ -72,8 +72,8 @@ def held(app: str, session: str) -> Answer:
 
 
 def grade(
-    attempts: Sequence[Attempt], *, use_llm_judge: bool, judge_runs: int, within_s: float
-) -> list[Graded | UpstreamFailed]:
+    attempts: Sequence[AnswerToGrade], *, use_llm_judge: bool, judge_runs: int, within_s: float
+) -> list[GradedAnswer | UpstreamFailed]:
     """What came of each, or why the judge has none to say of it. All that need it are judged at once, within
     this time.
     """
@@ -83,7 +83,7 @@ def grade(
     ]
     questions = [_question(each) for each, how in zip(attempts, plans, strict=True) if how.asks]
     judged = iter(judge(questions, judge_runs, within_s) if questions else ())
-    graded: list[Graded | UpstreamFailed] = []
+    graded: list[GradedAnswer | UpstreamFailed] = []
     for attempt, how in zip(attempts, plans, strict=True):
         judgement = next(judged) if how.asks else Judgement([], None) if how.judged else None
         if isinstance(judgement, UpstreamFailed):
@@ -92,16 +92,16 @@ def grade(
         checks = compare(from_json(attempt.scenario.expectations), attempt.answer) if how.compares else []
         if not checks and not how.judged:
             checks = [by_default()]
-        graded.append(Graded(checks, judgement, judge_runs if how.asks else None))
+        graded.append(GradedAnswer(checks, judgement, judge_runs if how.asks else None))
     return graded
 
 
-def keep(app: str, attempt: Attempt, graded: Graded, mode: ExecutionMode) -> str:
+def keep(app: str, attempt: AnswerToGrade, graded: GradedAnswer, mode: ExecutionMode) -> str:
     """Store the run, in one transaction with the last results of its scenario. Answers its id. Raises Busy
     when other runs of the scenario win a dozen times running.
     """
     row, recent = _row(app, attempt, graded, mode), attempt.recent
-    result = Result(row.run_id, graded.outcome.status, _graded(attempt))
+    result = RecentResult(row.run_id, graded.outcome.status, _graded(attempt))
     empty = RecentRow.of(app, attempt.scenario.scenario_id)
     for retry in range(_ATTEMPTS):
         last = recent.results if recent else []
@@ -116,19 +116,21 @@ def keep(app: str, attempt: Attempt, graded: Graded, mode: ExecutionMode) -> str
     raise Busy("Too many runs of this scenario at once: try again")
 
 
-def _question(attempt: Attempt) -> Question:
+def _question(attempt: AnswerToGrade) -> JudgeQuestion:
     scenario = attempt.scenario
-    return Question(from_json(scenario.turns), from_json(scenario.criteria), attempt.answer["responseText"])
+    return JudgeQuestion(
+        from_json(scenario.turns), from_json(scenario.criteria), attempt.answer["responseText"]
+    )
 
 
-def _graded(attempt: Attempt) -> str:
+def _graded(attempt: AnswerToGrade) -> str:
     answer = attempt.answer
     tools = sorted({each.lower() for each in answer.get("calledTools", ())})
     handed_over = "handed over" if answer.get("handoffTriggered") else ""
     return digest(attempt.scenario.decisive, answer["responseText"], handed_over, *tools)
 
 
-def _row(app: str, attempt: Attempt, graded: Graded, mode: ExecutionMode) -> RunRow:
+def _row(app: str, attempt: AnswerToGrade, graded: GradedAnswer, mode: ExecutionMode) -> RunRow:
     now = now_ms()
     row = RunRow.of(app, time_ordered_id(now))
     row.belongs_to(app, attempt.scenario)
@@ -141,9 +143,9 @@ def _row(app: str, attempt: Attempt, graded: Graded, mode: ExecutionMode) -> Run
     return row
 
 
-def _input(attempt: Attempt) -> RunInput:
+def _input(attempt: AnswerToGrade) -> QaRunInput:
     answer = attempt.answer
-    given: RunInput = {
+    given: QaRunInput = {
         "responseText": answer["responseText"],
         "calledTools": answer.get("calledTools", []),
         "handoffTriggered": bool(answer.get("handoffTriggered")),

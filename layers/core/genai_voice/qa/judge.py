@@ -8,8 +8,17 @@ from typing import Any
 
 from genai_voice.foundation.errors import UpstreamFailed
 from genai_voice.gemini import client
-from genai_voice.qa.judgement import Judgement, Question, Unusable, majority, prompt, schema, scores, unfenced
-from genai_voice.qa.model import JudgeScore
+from genai_voice.qa.judgement import (
+    Judgement,
+    JudgeQuestion,
+    UnusableAnswer,
+    majority,
+    prompt,
+    schema,
+    scores,
+    unfenced,
+)
+from genai_voice.qa.model.runs import JudgeScore
 
 MODEL = "gemini-2.0-flash"
 AT_ONCE = 16
@@ -21,7 +30,9 @@ _ATTEMPTS = 2
 _LEAST_S = 1  # a call that begins later is not worth its price
 
 
-def judge(questions: Sequence[Question], times: int, within_s: float) -> list[Judgement | UpstreamFailed]:
+def judge(
+    questions: Sequence[JudgeQuestion], times: int, within_s: float
+) -> list[Judgement | UpstreamFailed]:
     """The judgement of each, or why there is none. Each is asked `times` times, and all answers count: where
     one fails there is none.
 
@@ -49,7 +60,7 @@ def _judged(answers: Iterable[Future[list[JudgeScore]]]) -> Judgement | Upstream
         return failed
 
 
-def _answer(question: Question, key: str, deadline: float) -> list[JudgeScore]:
+def _answer(question: JudgeQuestion, key: str, deadline: float) -> list[JudgeScore]:
     refused: str | None = None
     for _ in range(2):
         left = deadline - time.monotonic()
@@ -57,12 +68,12 @@ def _answer(question: Question, key: str, deadline: float) -> list[JudgeScore]:
             raise UpstreamFailed("The judge did not answer in time")
         try:
             return scores(_asked(question, key, min(CALL_S, left), refused), question.criteria)
-        except Unusable as unusable:
+        except UnusableAnswer as unusable:
             refused = str(unusable)
     raise UpstreamFailed("The judge gave no usable answer")
 
 
-def _asked(question: Question, key: str, timeout_s: float, refused: str | None) -> Any:
+def _asked(question: JudgeQuestion, key: str, timeout_s: float, refused: str | None) -> Any:
     """What the model says. Raises Unusable where that is no JSON."""
     told = prompt(question, lambda: token_hex(8), refused)
     try:

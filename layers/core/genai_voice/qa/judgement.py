@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from genai_voice.foundation.model import OrDefault
-from genai_voice.qa.model import Criterion, JudgeScore, Turn
+from genai_voice.qa.model.runs import JudgeScore
+from genai_voice.qa.model.scenarios import Criterion, ScenarioTurn
 
 MAX_REASONING = 1_000
 """Characters; what is longer is cut."""
@@ -36,19 +37,19 @@ Answer with a JSON array that has one object for each criterion, in their order:
 _FENCED = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL | re.IGNORECASE)
 
 
-class Unusable(Exception):
+class UnusableAnswer(Exception):
     """The judge's answer is not what it was asked for. The message says how, without quoting it."""
 
 
-class Question(NamedTuple):
+class JudgeQuestion(NamedTuple):
     """One response, and what it is graded by."""
 
-    turns: Sequence[Turn]
+    turns: Sequence[ScenarioTurn]
     criteria: Sequence[Criterion]
     response: str
 
 
-class Prompt(NamedTuple):
+class JudgePrompt(NamedTuple):
     instructions: str
     content: str
 
@@ -60,7 +61,7 @@ class Judgement(NamedTuple):
     """Where there were several answers."""
 
 
-def prompt(question: Question, draw: Callable[[], str], refused: str | None = None) -> Prompt:
+def prompt(question: JudgeQuestion, draw: Callable[[], str], refused: str | None = None) -> JudgePrompt:
     """What the model is told. `draw` makes up markers: the first that occurs in nothing of the question is
     taken. `refused` says what was wrong with its answer before.
     """
@@ -75,7 +76,7 @@ def prompt(question: Question, draw: Callable[[], str], refused: str | None = No
     marker = _unused(draw, parts.values())
     fenced = [f"[{marker} {name} begins]\n{text}\n[{marker} {name} ends]" for name, text in parts.items()]
     again = [f"Your answer before could not be used: {refused}. Answer anew."] if refused else []
-    return Prompt(_INSTRUCTIONS.format(marker=marker), "\n\n".join([*fenced, *again]))
+    return JudgePrompt(_INSTRUCTIONS.format(marker=marker), "\n\n".join([*fenced, *again]))
 
 
 def schema(criteria: Iterable[Criterion]) -> dict[str, Any]:
@@ -97,7 +98,7 @@ def unfenced(text: str) -> Any:
     for each in (text, *(found[1] for found in _FENCED.finditer(text))):
         with suppress(ValueError):
             return from_json(each, allow_inf_nan=False)
-    raise Unusable("it was no JSON")
+    raise UnusableAnswer("it was no JSON")
 
 
 def scores(answer: object, criteria: Iterable[Criterion]) -> list[JudgeScore]:
@@ -108,7 +109,7 @@ def scores(answer: object, criteria: Iterable[Criterion]) -> list[JudgeScore]:
     try:
         verdicts = _VERDICTS.validate_python(answer)
     except ValidationError:
-        raise Unusable(
+        raise UnusableAnswer(
             'it must be an array of {"criterion": string, "passed": boolean, "reasoning": string}'
         ) from None
     return [_score(each["name"], verdicts) for each in criteria]

@@ -15,7 +15,7 @@ from genai_voice.foundation.table import (
     NumberAttribute,
     UnicodeAttribute,
 )
-from genai_voice.qa.flakiness import Result
+from genai_voice.qa.flakiness import RecentResult
 
 _LAST_MOMENT = 10**16 - 1  # of a time-ordered id
 
@@ -112,12 +112,12 @@ class RecentRow(Item, discriminator="qa_recent"):
         return cls(key("APP", app, "QA_RECENT"), key("ID", scenario_id))
 
     @property
-    def results(self) -> list[Result]:
+    def results(self) -> list[RecentResult]:
         """Newest first."""
-        return [Result(*each) for each in from_json(self.packed)]
+        return [RecentResult(*each) for each in from_json(self.packed)]
 
     @staticmethod
-    def pack(results: list[Result]) -> str:
+    def pack(results: list[RecentResult]) -> str:
         return to_json(results).decode()
 
     @classmethod

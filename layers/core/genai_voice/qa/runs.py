@@ -8,15 +8,23 @@ from genai_voice.foundation.errors import NotFound, UpstreamFailed
 from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
 from genai_voice.foundation.table import find_together
 from genai_voice.qa.checks import by_judge, outcome
-from genai_voice.qa.grading import Attempt, Graded, grade, held, keep
-from genai_voice.qa.model import Answer, JudgeScore, QaRunPage, QaRunRequest, QaRunView, RunQuery, RunReply
+from genai_voice.qa.grading import AnswerToGrade, GradedAnswer, grade, held, keep
+from genai_voice.qa.model.runs import (
+    AgentAnswer,
+    JudgeScore,
+    QaRunPage,
+    QaRunQuery,
+    QaRunReply,
+    QaRunRequest,
+    QaRunView,
+)
 from genai_voice.qa.rows import RecentRow, RunRow, ScenarioRow
 
 JUDGE_S = 22
 """That the judge has, of the 29 s of a function."""
 
 
-def run(app: str, request: QaRunRequest) -> RunReply:
+def run(app: str, request: QaRunRequest) -> QaRunReply:
     """Grade an answer, or that of a stored conversation, and keep what came of it. Scenarios that are not
     active may be run too.
 
@@ -29,7 +37,7 @@ def run(app: str, request: QaRunRequest) -> RunReply:
     if scenario is None:
         raise NotFound("Scenario not found")
     answer = held(app, request.session_id or "") if request.from_conversation else _given(request)
-    attempt = Attempt(scenario, recent, answer, request.session_id, request.from_conversation)
+    attempt = AnswerToGrade(scenario, recent, answer, request.session_id, request.from_conversation)
     [graded] = grade(
         [attempt], use_llm_judge=request.use_llm_judge, judge_runs=request.judge_runs, within_s=JUDGE_S
     )
@@ -38,7 +46,7 @@ def run(app: str, request: QaRunRequest) -> RunReply:
     return _reply(keep(app, attempt, graded, request.execution_mode), graded)
 
 
-def find(app: str, query: RunQuery) -> QaRunPage:
+def find(app: str, query: QaRunQuery) -> QaRunPage:
     """Newest first, those of a scenario, those since a moment, as many as were asked for and fit 5 MB;
     `cursor` where more are left.
     """
@@ -61,7 +69,7 @@ def find(app: str, query: RunQuery) -> QaRunPage:
     return page
 
 
-def _given(request: QaRunRequest) -> Answer:
+def _given(request: QaRunRequest) -> AgentAnswer:
     return {
         "responseText": request.response_text or "",
         "calledTools": request.called_tools,
@@ -69,9 +77,9 @@ def _given(request: QaRunRequest) -> Answer:
     }
 
 
-def _reply(run_id: str, graded: Graded) -> RunReply:
+def _reply(run_id: str, graded: GradedAnswer) -> QaRunReply:
     came = graded.outcome
-    reply: RunReply = {
+    reply: QaRunReply = {
         "id": run_id,
         "status": came.status,
         "score": came.score,

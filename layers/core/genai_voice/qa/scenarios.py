@@ -10,8 +10,8 @@ from genai_voice.foundation.keys import time_key
 from genai_voice.foundation.model import Created
 from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
 from genai_voice.foundation.table import Action
-from genai_voice.qa.flakiness import Result, is_flaky, pass_rate
-from genai_voice.qa.model import ScenarioPage, ScenarioQuery, ScenarioSave, ScenarioView
+from genai_voice.qa.flakiness import RecentResult, is_flaky, pass_rate
+from genai_voice.qa.model.scenarios import ScenarioPage, ScenarioQuery, ScenarioSave, ScenarioView
 from genai_voice.qa.rows import RecentRow, ScenarioRow
 
 PAGE = 100
@@ -75,7 +75,7 @@ def _place(app: str, row: ScenarioRow, active: bool) -> Iterator[Action]:
     yield ScenarioRow.gsi2sk.set(ScenarioRow.gsi2sk | place)
 
 
-def _recent(app: str, rows: Iterable[ScenarioRow]) -> dict[str, list[Result]]:
+def _recent(app: str, rows: Iterable[ScenarioRow]) -> dict[str, list[RecentResult]]:
     """The last results of these scenarios by their ids. One call per 100."""
     places = {row.scenario_id: RecentRow.of(app, row.scenario_id) for row in rows}
     found = RecentRow.find_all((each.pk, each.sk) for each in places.values())
@@ -104,7 +104,7 @@ def _view(app: str, row: ScenarioRow) -> ScenarioView:
     return view
 
 
-def _view_with(app: str, recent: dict[str, list[Result]], row: ScenarioRow) -> ScenarioView:
+def _view_with(app: str, recent: dict[str, list[RecentResult]], row: ScenarioRow) -> ScenarioView:
     view, results = _view(app, row), recent.get(row.scenario_id, [])
     view["recentResults"] = [{"runId": each.run_id, "status": each.status} for each in results]
     view["flaky"] = is_flaky(results)

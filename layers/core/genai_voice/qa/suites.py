@@ -9,8 +9,9 @@ from time import monotonic
 from genai_voice.foundation.errors import BadRequest, Busy, NotFound, UpstreamFailed
 from genai_voice.foundation.pages import read_cursor, sign_cursor
 from genai_voice.foundation.table import Item
-from genai_voice.qa.grading import Attempt, Graded, grade, held, keep
-from genai_voice.qa.model import MAX_SUITE, Answer, SuiteReply, SuiteRequest, SuiteResult
+from genai_voice.qa.grading import AnswerToGrade, GradedAnswer, grade, held, keep
+from genai_voice.qa.model.runs import AgentAnswer
+from genai_voice.qa.model.suites import MAX_SUITE, SuiteReply, SuiteRequest, SuiteResult
 from genai_voice.qa.rows import RecentRow, ScenarioRow
 
 LOOKED_AT = 500
@@ -34,7 +35,7 @@ def run(app: str, request: SuiteRequest) -> SuiteReply:
     found = Item.find_all((row.pk, row.sk) for rows in (scenarios, recents) for row in rows)
     conversation = cache(partial(_held, app))
     results: dict[str, SuiteResult] = {}
-    attempts: list[Attempt] = []
+    attempts: list[AnswerToGrade] = []
     for id_, place, recent in zip(ids, scenarios, recents, strict=True):
         scenario = found.get((place.pk, place.sk))
         if not isinstance(scenario, ScenarioRow):
@@ -42,7 +43,7 @@ def run(app: str, request: SuiteRequest) -> SuiteReply:
             continue
         session = (request.from_conversations or {}).get(id_)
         if session and monotonic() > read_until:
-            answer: Answer | str = "There was no time to read this conversation: run it in another call"
+            answer: AgentAnswer | str = "There was no time to read this conversation: run it in another call"
         else:
             answer = conversation(session) if session else _given(request, id_)
         if isinstance(answer, str):
@@ -50,7 +51,7 @@ def run(app: str, request: SuiteRequest) -> SuiteReply:
         else:
             last = found.get((recent.pk, recent.sk))
             known = last if isinstance(last, RecentRow) else None
-            attempts.append(Attempt(scenario, known, answer, session, session is not None))
+            attempts.append(AnswerToGrade(scenario, known, answer, session, session is not None))
     results |= _graded(app, request, attempts)
     return _reply([results[id_] for id_ in ids], cursor)
 
@@ -76,7 +77,7 @@ def _chosen(app: str, request: SuiteRequest) -> tuple[list[str], str | None]:
     return [row.scenario_id for row in taken], cursor
 
 
-def _held(app: str, session: str) -> Answer | str:
+def _held(app: str, session: str) -> AgentAnswer | str:
     """What is graded of a conversation, or why nothing is."""
     try:
         return held(app, session)
@@ -84,7 +85,7 @@ def _held(app: str, session: str) -> Answer | str:
         return refused.message
 
 
-def _given(request: SuiteRequest, scenario_id: str) -> Answer | str:
+def _given(request: SuiteRequest, scenario_id: str) -> AgentAnswer | str:
     answer = (request.responses or {}).get(scenario_id)
     if answer is None:
         return "No response is given"
@@ -94,7 +95,7 @@ def _given(request: SuiteRequest, scenario_id: str) -> Answer | str:
 # -- what came of them -------------------------------------------------------------------------------------
 
 
-def _graded(app: str, request: SuiteRequest, attempts: Sequence[Attempt]) -> Mapping[str, SuiteResult]:
+def _graded(app: str, request: SuiteRequest, attempts: Sequence[AnswerToGrade]) -> Mapping[str, SuiteResult]:
     graded = grade(
         attempts, use_llm_judge=request.use_llm_judge, judge_runs=request.judge_runs, within_s=JUDGE_S
     )
@@ -108,7 +109,9 @@ def _graded(app: str, request: SuiteRequest, attempts: Sequence[Attempt]) -> Map
     return results
 
 
-def _kept(app: str, request: SuiteRequest, attempt: Attempt, graded: Graded | UpstreamFailed) -> SuiteResult:
+def _kept(
+    app: str, request: SuiteRequest, attempt: AnswerToGrade, graded: GradedAnswer | UpstreamFailed
+) -> SuiteResult:
     if isinstance(graded, UpstreamFailed):
         raise graded
     run_id = keep(app, attempt, graded, request.execution_mode)
@@ -120,7 +123,7 @@ def _error(scenario_id: str, reason: str, name: str | None = None) -> SuiteResul
     return {**result, "scenarioName": name} if name else result
 
 
-def _result(scenario: ScenarioRow, run_id: str, graded: Graded) -> SuiteResult:
+def _result(scenario: ScenarioRow, run_id: str, graded: GradedAnswer) -> SuiteResult:
     came = graded.outcome
     return {
         "scenarioId": scenario.scenario_id,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from genai_voice.demos import service as demos
-from genai_voice.demos.scenarios import SLUGS, Scenario, load
+from genai_voice.demos.scenarios import SLUGS, DemoScenario, load
 from genai_voice.guardrails import rules as guardrails
 from genai_voice.knowledge import service as knowledge
 from genai_voice.tenancy import apps
@@ -33,7 +33,7 @@ def seed_demos(secret: str) -> Iterator[str]:
         yield from _seed(load(slug), secret)
 
 
-def _seed(scenario: Scenario, secret: str) -> Iterator[str]:
+def _seed(scenario: DemoScenario, secret: str) -> Iterator[str]:
     slug = scenario.slug
     created = _put_app(scenario, secret)
     yield f"{slug}: app {'created' if created else 'updated'}"
@@ -69,7 +69,7 @@ def _seed(scenario: Scenario, secret: str) -> Iterator[str]:
     yield f"{slug}: state reset"
 
 
-def _put_app(scenario: Scenario, secret: str) -> bool:
+def _put_app(scenario: DemoScenario, secret: str) -> bool:
     described: dict[str, Any] = {**scenario.app, "systemPrompt": scenario.system_prompt}
     kept = {name: described.pop(name) for name in _ONLY_ON_CREATE if name in described}
     return apps.put_app(
