@@ -1,4 +1,6 @@
-"""The README's calls can be pasted into a shell as they are, and `make run` prints what it says."""
+"""Calls of the README and of the documents can be pasted into a shell as they are, and `make run` prints what
+the README says.
+"""
 
 import json
 import os
@@ -12,7 +14,7 @@ import pytest
 
 from tests.e2e.local.service import needs_dynoxide
 from tests.e2e.served import Served, serving
-from tests.support.documents import list_code_blocks, read_page
+from tests.support.documents import PAGES, list_code_blocks, read_page
 
 pytestmark = needs_dynoxide
 
@@ -53,6 +55,15 @@ def test_every_call_is_pasted_and_answered(service: Served, folder: Path, shell:
     assert set(executed) == {"success", "data"}
     (cancelled,) = (each for each in state["state"]["appointments"] if each["id"] == "APT-10042")
     assert cancelled["status"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page != "README.md" and ADDRESS in read_page(page)]
+)
+def test_the_calls_of_other_pages_are_answered(service: Served, folder: Path, page: str) -> None:
+    for block in list_code_blocks(read_page(page)):
+        if ADDRESS in block:
+            assert "error" not in paste(block.replace(ADDRESS, service.address), "sh", folder)
 
 
 def test_the_start_message_is_the_one_that_is_shown(service: Served) -> None:
