@@ -17,7 +17,7 @@ from time import perf_counter_ns
 
 import re2  # type: ignore[import-untyped,unused-ignore]
 from genai_voice.guardrails.matching import Matcher
-from genai_voice.guardrails.patterns import KEYWORD_TYPES, expression
+from genai_voice.guardrails.patterns import KEYWORD_TYPES, to_expression
 
 from bench.contest import Contestant, best
 from bench.report import Figure, Sheet
@@ -64,7 +64,7 @@ def measure() -> list[Figure | Sheet]:
         "near": [_text(chance, words, _NEAR) for _ in range(_TEXTS)],
     }
     ways = {
-        "rules": Matcher(rules).violated,
+        "rules": Matcher(rules).find_violated,
         "plain": _plain(rules),
         "single": _single(rules),
         "set": _set(rules),
@@ -141,7 +141,7 @@ def _one_by_one(rules: Sequence[tuple[str, str]], compiled: Callable[[str], Call
 def _set(rules: Sequence[tuple[str, str]]) -> _Way:
     together = re2.Set.SearchSet(_options())
     for rule in rules:
-        together.Add(expression(*rule))
+        together.Add(to_expression(*rule))
     together.Compile()
     return lambda text: sorted(together.Match(text) or ())
 

@@ -30,7 +30,7 @@ def find_rules(caller: Caller, query: Scoped) -> RuleList:
     """All rules, inactive ones too, oldest first, each with how often it was violated and how often that was
     right.
     """
-    return rules.find(caller.app.slug, query)
+    return rules.list_all(caller.app.slug, query)
 
 
 @api.post("/api/guardrails/rules", scope="manage")
@@ -54,7 +54,7 @@ def delete(caller: Caller, body: RuleNamed) -> Ok:
 @api.get("/api/guardrails/violations")
 def find_violations(caller: Caller, query: ViolationQuery) -> ViolationPage:
     """What violated a rule, newest first; of a session, of a rule, or of both."""
-    return violations.find(caller.app.slug, query)
+    return violations.list_newest(caller.app.slug, query)
 
 
 @api.patch("/api/guardrails/violations", raises=(NotFound,))

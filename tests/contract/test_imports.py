@@ -31,6 +31,7 @@ USE_CASES = {
 OUTWARD = {
     "demos.handlers",  # binds the pure tools to the data files
     "demos.scenarios",  # reads the data files
+    "guardrails.counts",  # reads and changes rows
     "guardrails.expressions",  # runs RE2
     "guardrails.matching",  # has it compile, and keeps what it has compiled
     "guardrails.rulesets",  # keeps rules for some seconds

@@ -11,7 +11,7 @@ import time_machine
 from genai_voice.foundation.keys import key
 from genai_voice.foundation.table import put_all
 from genai_voice.guardrails import rulesets
-from genai_voice.guardrails.rows import RuleRow, RulesRow
+from genai_voice.guardrails.rows import RuleRow, RulesetRow
 from genai_voice.seeding.service import seed_demos
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields
@@ -110,7 +110,7 @@ def test_an_unknown_action_of_an_earlier_time_never_blocks() -> None:
     app = guarded()
     id_ = rule(app, "regex", "gun")
     RuleRow.of(app.slug, id_).change([RuleRow.action.set("shout")])
-    rulesets.forget(app.slug)
+    rulesets.invalidate(app.slug)
     assert check(app, "a gun")["allowed"] is True
 
 
@@ -192,7 +192,7 @@ def test_a_pattern_that_cannot_run_is_refused_with_the_reason(type_: str, patter
     id_ = rule(app, type_, "x")
     reply = app.patch("/api/guardrails/rules", {"ruleId": id_, "pattern": pattern})
     assert (reply.status, reply.json) == (400, {"error": f"Invalid pattern: {reason}"})
-    assert len(RuleRow.of_app(app.slug)) == 1
+    assert len(RuleRow.list_rules(app.slug)) == 1
 
 
 def test_a_stored_rule_that_no_longer_compiles_is_shown_and_logged_once_and_stops_no_other(
@@ -202,7 +202,7 @@ def test_a_stored_rule_that_no_longer_compiles_is_shown_and_logged_once_and_stop
     broken, sound = rule(app, "regex", "said in private"), rule(app, "regex", "gun")
     RuleRow.of(app.slug, broken).change([RuleRow.pattern.set("said in private(")])
     for _ in range(2):
-        rulesets.forget(app.slug)
+        rulesets.invalidate(app.slug)
         assert [each["ruleId"] for each in check(app, "a gun, said in private")["violations"]] == [sound]
     shown = {each["_id"]: each.get("problem") for each in app.get("/api/guardrails/rules").json["rules"]}
     assert shown == {broken: "missing ): said in private(", sound: None}
@@ -293,7 +293,7 @@ def test_a_change_takes_effect_at_once_in_the_process_that_made_it() -> None:
 def changed_elsewhere(app: Client, id_: str, pattern: str) -> None:
     """As another process would: this one is not told."""
     RuleRow.of(app.slug, id_).change([RuleRow.pattern.set(pattern)])
-    RulesRow.of(app.slug).change([RulesRow.version.add(1)])
+    RulesetRow.of(app.slug).change([RulesetRow.version.add(1)])
 
 
 def test_a_change_takes_effect_in_other_processes_after_ten_seconds_and_costs_one_small_read() -> None:
@@ -325,12 +325,12 @@ def test_rules_of_an_app_that_has_no_row_of_all_rules_are_in_force_and_counted_w
         row = RuleRow(key("APP", app.slug), key("RULE", f"old{number}"), type="regex", pattern="gun")
         row.action, row.is_active, row.place = "block", True, str(number)
         row.save()
-    assert RulesRow.of(app.slug).find_stored() is None
+    assert RulesetRow.of(app.slug).find_stored() is None
     assert [each["ruleId"] for each in check(app, "a gun")["violations"]] == ["old0", "old1", "old2"]
     rule(app, "regex", "gun")
-    assert RulesRow.of(app.slug).find_stored().rules == 4
+    assert RulesetRow.of(app.slug).find_stored().rules == 4
     assert app.delete("/api/guardrails/rules", {"ruleId": "old1"}).status == 200
-    assert RulesRow.of(app.slug).find_stored().rules == 3
+    assert RulesetRow.of(app.slug).find_stored().rules == 3
     assert len(check(app, "a gun")["violations"]) == 3
 
 
@@ -344,7 +344,7 @@ def test_rules_that_were_read_before_a_change_are_not_kept_after_it() -> None:
         app.patch("/api/guardrails/rules", {"ruleId": id_, "pattern": "knife"})
         go_on.set()
 
-    rulesets.forget(app.slug)
+    rulesets.invalidate(app.slug)
     app.get("/api/tools")
     other = threading.Thread(target=change_meanwhile)
     other.start()
@@ -376,7 +376,7 @@ def test_a_check_that_dies_anywhere_has_stored_all_or_nothing() -> None:
     app.get("/api/tools")
     for after in (False, True):
         for number in (1, 2, 3):
-            rulesets.forget(app.slug)
+            rulesets.invalidate(app.slug)
             with pytest.raises(Cut), cut(number, after=after):
                 check(app, "a gun")
             stored = [each["ruleId"] for each in violations(app)]

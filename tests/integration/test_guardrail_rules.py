@@ -7,7 +7,8 @@ import pytest
 import time_machine
 from genai_voice.foundation.table import put_all
 from genai_voice.guardrails import rules as use_cases
-from genai_voice.guardrails.rows import RuleRow, RulesRow, StatsRow
+from genai_voice.guardrails.counts import RuleCountsRow
+from genai_voice.guardrails.rows import RuleRow, RulesetRow
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields
 
@@ -56,8 +57,8 @@ def fill_up(app: Client, count: int) -> None:
     put_all(found)
 
 
-def all_rules(app: Client) -> RulesRow:
-    row = RulesRow.of(app.slug).find_stored()
+def all_rules(app: Client) -> RulesetRow:
+    row = RulesetRow.of(app.slug).find_stored()
     assert row
     return row
 
@@ -331,7 +332,7 @@ def test_a_rule_whose_adding_died_anywhere_is_there_and_counted_or_neither(numbe
     app.get("/api/tools")
     with pytest.raises(Cut), cut(number, after=after):
         _add_and_list(app)
-    stored = RulesRow.of(app.slug).find_stored()
+    stored = RulesetRow.of(app.slug).find_stored()
     if stored and stored.rules is not None:
         assert stored.rules == len(listed(app))
     add(app)
@@ -381,5 +382,5 @@ def test_stats_rows_know_no_rule_by_name() -> None:
     check(app)
     [row] = [row for row in partition(f"APP#{app.slug}#") if plain(row["kind"]) == "rule_stats"]
     assert set(row) == {"pk", "sk", "kind", f"m_{id_}"}
-    assert plain(row["pk"]) == StatsRow.any_of(app.slug)[0].pk
+    assert plain(row["pk"]) == RuleCountsRow.choose(app.slug)[0].pk
     assert use_cases.count(app.slug) == 1

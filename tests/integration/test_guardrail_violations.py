@@ -36,7 +36,7 @@ def many(app: Client, count: int, session: str, rule_id: str, first: int = 0) ->
     """So many violations, as checks have stored them."""
     found = []
     for number in range(first, first + count):
-        row = ViolationRow.new(app.slug, session, rule_id, f"{number:016d}-0-00")
+        row = ViolationRow.from_ids(app.slug, session, rule_id, f"{number:016d}-0-00")
         row.type, row.direction, row.content, row.action = "regex", "input", str(number), "log"
         row.created_at = number
         found.append(row)
@@ -96,7 +96,8 @@ def test_a_page_looks_at_a_bounded_number_of_violations(app: Client) -> None:
     many(app, 100, "s", "frequent", first=1000)
     found, position = [], None
     for _ in range(3):
-        rows, position = ViolationRow.newest_with(app.slug, "s", "rare", position, 100, look_at=60)
+        rows, last = ViolationRow.list_newest_of(app.slug, "s", "rare", position, 100, look_at=60)
+        position = last.list_position if last else None
         found.append(len(rows))
     assert (found, position) == ([0, 20, 10], None)
 

@@ -489,7 +489,7 @@ def test_two_operators_who_add_one_rule_at_the_same_time_add_it_once() -> None:
         second = guardrails.add_if_new(*rule)
 
     assert (first, second) == ([True], False)
-    assert len(RuleRow.of_app(app.slug)) == 1
+    assert len(RuleRow.list_rules(app.slug)) == 1
 
 
 def test_a_rule_that_somebody_made_under_another_id_is_not_added_again() -> None:

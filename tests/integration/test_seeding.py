@@ -14,7 +14,7 @@ from genai_voice.foundation.keys import digest, key
 from genai_voice.foundation.table import Item, UnicodeAttribute
 from genai_voice.guardrails import rules as guardrails
 from genai_voice.guardrails.model import NewRule, RuleChange
-from genai_voice.guardrails.rows import RuleRow, RulesRow
+from genai_voice.guardrails.rows import RuleRow, RulesetRow
 from genai_voice.seeding import service as seeding
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields, NewApp
@@ -236,7 +236,7 @@ def test_a_rule_that_an_operator_softened_is_not_doubled_and_not_hardened(operat
 def of_before(slug: str, pattern: str = "an old pattern") -> str:
     """A rule that an earlier version of the scenario brought. Answers its id."""
     assert guardrails.add_if_new(slug, "topic", pattern, "block", None)
-    return next(row.rule_id for row in RuleRow.of_app(slug) if row.pattern == pattern)
+    return next(row.rule_id for row in RuleRow.list_rules(slug) if row.pattern == pattern)
 
 
 def test_what_an_earlier_version_of_the_scenario_brought_goes_when_it_is_seeded_again() -> None:
@@ -249,7 +249,7 @@ def test_what_an_earlier_version_of_the_scenario_brought_goes_when_it_is_seeded_
 
     lines = seeded()
 
-    assert [row.pattern for row in RuleRow.of_app(slug)] == [rule["pattern"] for rule in load(slug).rules]
+    assert [row.pattern for row in RuleRow.list_rules(slug)] == [rule["pattern"] for rule in load(slug).rules]
     assert f"{slug}: rule topic of an earlier version removed" in lines
     assert f"{slug}: rule blocked_topic of an earlier version removed" in lines
 
@@ -265,26 +265,26 @@ def test_what_operators_have_made_of_an_earlier_version_stays() -> None:
 
     seeded()
 
-    stored = {row.rule_id: row.pattern for row in RuleRow.of_app(slug)}
+    stored = {row.rule_id: row.pattern for row in RuleRow.list_rules(slug)}
     assert (stored[theirs], stored[mine]) == ("a better pattern", "mine")
 
 
 def test_a_rule_that_an_operator_gave_another_pattern_is_not_brought_beside_it() -> None:
     slug = "demo-dentist"
     seeded()
-    first = RuleRow.of_app(slug)[0].rule_id
+    first = RuleRow.list_rules(slug)[0].rule_id
     guardrails.update(slug, RuleChange.model_validate({"ruleId": first, "pattern": "a better pattern"}))
 
     lines = seeded()
 
-    assert len(RuleRow.of_app(slug)) == len(load(slug).rules)
+    assert len(RuleRow.list_rules(slug)) == len(load(slug).rules)
     assert not [line for line in lines if line.endswith(("added", "removed"))]
 
 
 def test_seeded_rules_are_counted() -> None:
     seeded()
     for slug in SLUGS:
-        stored = RulesRow.of(slug).find_stored()
+        stored = RulesetRow.of(slug).find_stored()
         assert stored
         assert stored.rules == len(load(slug).rules)
 

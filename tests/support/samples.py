@@ -52,7 +52,7 @@ def store_samples(app: str) -> None:
         rule.type, rule.pattern, rule.action, rule.place = "blocked_topic", "politics", "log", rule_id
         rule.is_active, rule.created_at = True, 1767225600000
         rule.insert()
-    violation = ViolationRow.new(app, "session-1767225600000-abc123", RULES[0], VIOLATION)
+    violation = ViolationRow.from_ids(app, "session-1767225600000-abc123", RULES[0], VIOLATION)
     violation.type, violation.direction, violation.content = "blocked_topic", "input", "Is it politics?"
     violation.action, violation.created_at = "log", 1767225600000
     violation.insert()

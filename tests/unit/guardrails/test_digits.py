@@ -1,7 +1,7 @@
 """Spoken numbers: with which digits they would have been written, and in place of which words."""
 
 import pytest
-from genai_voice.guardrails.digits import MAY_BE_NUMBERS, written
+from genai_voice.guardrails.digits import MAY_BE_NUMBERS, find_replacements
 from genai_voice.guardrails.expressions import Expressions
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,7 +30,7 @@ WORDS = [
 
 def readings(text: str) -> list[str]:
     found = []
-    for replaced in written(text):
+    for replaced in find_replacements(text):
         shown, done = "", 0
         for each in replaced:
             shown += text[done : each.start] + each.text
@@ -115,7 +115,7 @@ def test_thousands_in_a_row_do_not_pile_up() -> None:
 
 @given(st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join))
 def test_what_is_replaced_is_ascending_and_within_the_text(text: str) -> None:
-    for replaced in written(text):
+    for replaced in find_replacements(text):
         edges = [edge for each in replaced for edge in (each.start, each.end)]
         assert edges == sorted(edges)
         assert all(0 <= each.start < each.end <= len(text) for each in replaced)
@@ -123,5 +123,5 @@ def test_what_is_replaced_is_ascending_and_within_the_text(text: str) -> None:
 
 @given(st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join))
 def test_no_ascii_text_is_passed_over_that_has_something_to_read(text: str) -> None:
-    if text.isascii() and written(text):
-        assert Expressions([MAY_BE_NUMBERS]).matching(text) == [0]
+    if text.isascii() and find_replacements(text):
+        assert Expressions([MAY_BE_NUMBERS]).find_matching(text) == [0]

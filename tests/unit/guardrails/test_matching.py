@@ -16,11 +16,11 @@ EMAIL = r"[\w.+-]+@[\w-]+\.[a-z]{2,}"
 
 
 def violates(type_: str, pattern: str, text: str) -> bool:
-    return Matcher([(type_, pattern)]).violated(text) == [0]
+    return Matcher([(type_, pattern)]).find_violated(text) == [0]
 
 
 def masked(text: str, *patterns: str) -> str:
-    return Matcher([("pii_filter", pattern) for pattern in patterns]).masked(text)
+    return Matcher([("pii_filter", pattern) for pattern in patterns]).mask(text)
 
 
 # -- types -------------------------------------------------------------------------------------------------
@@ -52,9 +52,9 @@ def test_a_boundary_is_crossed_where_none_of_its_topics_occurs(text: str, violat
 
 def test_each_boundary_is_judged_by_itself() -> None:
     rules = Matcher([("topic_boundary", "shoes"), ("topic_boundary", "shirts"), ("blocked_topic", "shoes")])
-    assert rules.violated("shoes") == [1, 2]
-    assert rules.violated("shirts") == [0]
-    assert rules.violated("weather") == [0, 1]
+    assert rules.find_violated("shoes") == [1, 2]
+    assert rules.find_violated("shirts") == [0]
+    assert rules.find_violated("weather") == [0, 1]
 
 
 @pytest.mark.parametrize("type_", ["pii_filter", "regex", "keyword", "topic", "whatever"])
@@ -72,13 +72,13 @@ def test_rules_are_answered_in_their_order() -> None:
         ("topic_boundary", "x"),
         ("regex", "z"),
     ]
-    assert Matcher(rules).violated("a b c") == [0, 1, 2, 3]
+    assert Matcher(rules).find_violated("a b c") == [0, 1, 2, 3]
 
 
 def test_a_rule_with_a_problem_stands_in_nobodys_way() -> None:
     rules = Matcher([("regex", "("), ("blocked_topic", ","), ("topic_boundary", ","), ("regex", "x")])
-    assert rules.violated("x") == [3]
-    assert Matcher([]).violated("x") == Matcher([("regex", "(")]).violated("x") == []
+    assert rules.find_violated("x") == [3]
+    assert Matcher([]).find_violated("x") == Matcher([("regex", "(")]).find_violated("x") == []
 
 
 # -- as it was said ----------------------------------------------------------------------------------------
@@ -157,7 +157,7 @@ def test_matches_that_touch_are_masked_in_one() -> None:
 
 
 def test_what_other_types_match_is_not_masked() -> None:
-    assert Matcher([("regex", SSN)]).masked("123-45-6789") == "123-45-6789"
+    assert Matcher([("regex", SSN)]).mask("123-45-6789") == "123-45-6789"
 
 
 def test_an_expression_that_matches_nothing_at_all_masks_nothing() -> None:
@@ -176,10 +176,10 @@ PARTS = [
 def test_of_what_was_masked_no_filter_finds_anything(text: str) -> None:
     """Unless the mask has brought together what was apart."""
     rules = Matcher([("pii_filter", r"\d\d-?\d")])
-    shown = rules.masked(text)
-    assert (MASK in shown) is (rules.violated(text) == [0])
+    shown = rules.mask(text)
+    assert (MASK in shown) is (rules.find_violated(text) == [0])
     for rest in shown.split(MASK):
-        assert rules.violated(rest) == []
+        assert rules.find_violated(rest) == []
 
 
 # -- the engine --------------------------------------------------------------------------------------------
@@ -208,8 +208,8 @@ PATTERNS = [
 )
 @settings(max_examples=500)
 def test_together_expressions_match_as_each_does_alone(patterns: list[str], text: str) -> None:
-    alone = [place for place, each in enumerate(patterns) if Expressions([each]).matching(text)]
-    assert Expressions(patterns).matching(text) == alone
+    alone = [place for place, each in enumerate(patterns) if Expressions([each]).find_matching(text)]
+    assert Expressions(patterns).find_matching(text) == alone
 
 
 @given(
@@ -219,7 +219,7 @@ def test_together_expressions_match_as_each_does_alone(patterns: list[str], text
 def test_expressions_match_as_pythons_do(patterns: list[str], text: str) -> None:
     text = normalize("NFKC", text)
     expected = [place for place, each in enumerate(patterns) if _python(each, text)]
-    assert Expressions(patterns).matching(text) == expected
+    assert Expressions(patterns).find_matching(text) == expected
 
 
 def _python(pattern: str, text: str) -> bool:
@@ -233,9 +233,9 @@ def test_more_words_than_a_filter_holds_are_all_looked_for() -> None:
     """RE2's filter refuses about 30,000 words, and finds nothing without a word where it has no memory."""
     lists = [",".join(f"w{row}x{column}y" for column in range(150)) for row in range(400)]
     rules = Matcher([("blocked_topic", words) for words in lists])
-    assert rules.violated("it is w7x149y") == [7]
-    assert rules.violated("w0x0y, w399x0y") == [0, 399]
-    assert rules.violated("nothing") == []
+    assert rules.find_violated("it is w7x149y") == [7]
+    assert rules.find_violated("w0x0y, w399x0y") == [0, 399]
+    assert rules.find_violated("nothing") == []
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|a)*b", "(a|aa)+$", "(.*a){20}", "([a-z]+)*[0-9]"])
@@ -243,5 +243,5 @@ def test_no_expression_takes_longer_than_its_text_is_long(pattern: str) -> None:
     rules = Matcher([("regex", pattern)])
     text = "a" * 30_000 + "!"
     started = time.process_time()
-    rules.violated(text)
+    rules.find_violated(text)
     assert time.process_time() - started < 1

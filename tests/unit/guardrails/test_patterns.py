@@ -3,20 +3,20 @@
 import re
 
 import pytest
-from genai_voice.guardrails.matching import problem
-from genai_voice.guardrails.patterns import expression, keywords, refusal
+from genai_voice.guardrails.matching import find_problem
+from genai_voice.guardrails.patterns import find_refusal, split_keywords, to_expression
 
 LISTS = ["blocked_topic", "jailbreak_detection", "topic_boundary"]
 
 
 def test_text_that_is_taken_as_it_is_may_hold_ascii_alone() -> None:
-    assert refusal("regex", "\\Q\uff08\\E") == r"between \Q and \E there may be ASCII alone"
-    assert refusal("regex", r"\Q(\E\uff08") is None
+    assert find_refusal("regex", "\\Q\uff08\\E") == r"between \Q and \E there may be ASCII alone"
+    assert find_refusal("regex", r"\Q(\E\uff08") is None
 
 
 def test_an_expression_of_too_many_steps_is_refused() -> None:
-    assert "10,000 steps" in (problem("regex", "[a-j].{50,100}" * 70 + "z") or "")
-    assert problem("regex", r"\w{50,100}") is None
+    assert "10,000 steps" in (find_problem("regex", "[a-j].{50,100}" * 70 + "z") or "")
+    assert find_problem("regex", r"\w{50,100}") is None
 
 
 @pytest.mark.parametrize(
@@ -32,26 +32,26 @@ def test_an_expression_of_too_many_steps_is_refused() -> None:
     ],
 )
 def test_blank_keywords_are_ignored(pattern: str, words: list[str]) -> None:
-    assert keywords(pattern) == words
+    assert split_keywords(pattern) == words
 
 
 @pytest.mark.parametrize("type_", LISTS)
 @pytest.mark.parametrize("pattern", [",", " , ", "\u200b", "\u3000,\u00ad"])
 def test_a_list_without_a_keyword_is_refused(type_: str, pattern: str) -> None:
-    assert refusal(type_, pattern) == "it has no keyword"
-    assert problem(type_, pattern) == "it has no keyword"
+    assert find_refusal(type_, pattern) == "it has no keyword"
+    assert find_problem(type_, pattern) == "it has no keyword"
 
 
 def test_an_expression_that_nobody_can_see_is_refused() -> None:
-    assert refusal("regex", "\u200b") == problem("regex", "\u200b") == "it is empty"
+    assert find_refusal("regex", "\u200b") == find_problem("regex", "\u200b") == "it is empty"
 
 
 @pytest.mark.parametrize(
     "keyword", ["a.b", "(", "[x", "*", "a|b", "\\d", "$5", "a_b", "x{2}", "a\tb", "\0", "é+"]
 )
 def test_a_keyword_is_no_expression(keyword: str) -> None:
-    matched = expression("blocked_topic", keyword)
-    assert problem("blocked_topic", keyword) is None
+    matched = to_expression("blocked_topic", keyword)
+    assert find_problem("blocked_topic", keyword) is None
     assert re.sub(r"\\x\{(\w+)\}", lambda found: chr(int(found[1], 16)), matched) == keyword.strip()
 
 
@@ -69,7 +69,7 @@ def test_a_keyword_is_no_expression(keyword: str) -> None:
     ],
 )
 def test_a_repetition_of_more_than_a_hundred_is_refused(pattern: str) -> None:
-    assert refusal("regex", pattern) == "a repetition of more than 100"
+    assert find_refusal("regex", pattern) == "a repetition of more than 100"
 
 
 @pytest.mark.parametrize(
@@ -92,14 +92,14 @@ def test_a_repetition_of_more_than_a_hundred_is_refused(pattern: str) -> None:
     ],
 )
 def test_what_looks_like_a_repetition_and_is_none_is_taken(pattern: str) -> None:
-    assert refusal("regex", pattern) is None
-    assert problem("regex", pattern) is None
+    assert find_refusal("regex", pattern) is None
+    assert find_problem("regex", pattern) is None
 
 
 @pytest.mark.parametrize("type_", ["regex", "blocked_topic"])
 def test_a_pattern_has_at_most_1024_bytes(type_: str) -> None:
-    assert refusal(type_, "x" * 1024) is None
-    assert refusal(type_, "x" * 1025) == refusal(type_, "é" * 513) == "over 1,024 bytes"
+    assert find_refusal(type_, "x" * 1024) is None
+    assert find_refusal(type_, "x" * 1025) == find_refusal(type_, "é" * 513) == "over 1,024 bytes"
 
 
 @pytest.mark.parametrize(
@@ -114,9 +114,9 @@ def test_a_pattern_has_at_most_1024_bytes(type_: str) -> None:
     ],
 )
 def test_what_re2_cannot_compile_is_refused_with_its_reason(pattern: str, reason: str) -> None:
-    assert problem("pii_filter", pattern) == problem("anything", pattern) == reason
+    assert find_problem("pii_filter", pattern) == find_problem("anything", pattern) == reason
 
 
 def test_half_characters_cannot_be_matched() -> None:
-    assert refusal("regex", "a\\C") == "\\C matches a part of a character"
-    assert refusal("regex", "a\\\\C") is None
+    assert find_refusal("regex", "a\\C") == "\\C matches a part of a character"
+    assert find_refusal("regex", "a\\\\C") is None

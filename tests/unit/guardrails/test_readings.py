@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from genai_voice.guardrails.readings import Said, folded, plain, readable
+from genai_voice.guardrails.readings import Utterance, to_folded, to_plain, to_readable
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +26,7 @@ texts = st.text(st.sampled_from(ODD), max_size=12) | st.text(max_size=12)
     ],
 )
 def test_a_text_is_read_as_it_looks(text: str, read: str) -> None:
-    assert plain(text) == read
+    assert to_plain(text) == read
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_a_text_is_read_as_it_looks(text: str, read: str) -> None:
     [("STRASSE", "straße"), ("ΣΊΣΥΦΟΣ", "σίσυφος"), ("K", "\u212a"), ("\u0130x", "i\u0307X")],
 )
 def test_upper_and_lower_case_are_alike(one: str, other: str) -> None:
-    assert folded(one) == folded(other)
+    assert to_folded(one) == to_folded(other)
 
 
 def test_every_invisible_character_of_this_unicode_is_left_out() -> None:
@@ -42,20 +42,20 @@ def test_every_invisible_character_of_this_unicode_is_left_out() -> None:
     shown = set("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
     shown |= set(map(chr, range(0x13430, 0x13440))) | set("\ufff9\ufffa\ufffb")
     invisible = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) == "Cf"]
-    assert [each for each in invisible if each not in shown and plain(f"a{each}b") != "ab"] == []
+    assert [each for each in invisible if each not in shown and to_plain(f"a{each}b") != "ab"] == []
 
 
 @given(texts)
 def test_reading_what_has_been_read_changes_nothing(text: str) -> None:
-    assert folded(folded(text)) == folded(text)
+    assert to_folded(to_folded(text)) == to_folded(text)
 
 
 @given(texts)
 def test_every_part_of_a_reading_has_its_origin(text: str) -> None:
-    said = Said(text)
-    for reading, form in [(said.plain, plain), (said.folded, folded)]:
+    said = Utterance(text)
+    for reading, form in [(said.plain, to_plain), (said.folded, to_folded)]:
         for place in range(len(reading.text)):
-            origin = reading.origin((place, place + 1))
+            origin = reading.find_origin((place, place + 1))
             if origin is not None:
                 start, end = origin
                 assert 0 <= start < end <= len(text)
@@ -64,32 +64,32 @@ def test_every_part_of_a_reading_has_its_origin(text: str) -> None:
 
 @given(texts)
 def test_a_whole_reading_comes_from_all_that_shows(text: str) -> None:
-    said = Said(text)
-    if said.plain.text and (origin := said.plain.origin((0, len(said.plain.text)))):
+    said = Utterance(text)
+    if said.plain.text and (origin := said.plain.find_origin((0, len(said.plain.text)))):
         outside = text[: origin[0]] + text[origin[1] :]
-        assert plain(outside) == ""
+        assert to_plain(outside) == ""
 
 
 def test_a_spoken_number_comes_from_its_words() -> None:
-    said = Said("My caf\u0065\u0301 card: \uff46our o\u200bne one one, thanks")
-    [reading] = said.in_digits
+    said = Utterance("My caf\u0065\u0301 card: \uff46our o\u200bne one one, thanks")
+    [reading] = said.digit_readings
     start = reading.text.index("4111")
-    origin = reading.origin((start, start + 4))
+    origin = reading.find_origin((start, start + 4))
     assert origin
     assert said.original[slice(*origin)] == "\uff46our o\u200bne one one"
 
 
 def test_a_part_of_a_number_comes_from_all_its_words() -> None:
-    [reading] = Said("call double five").in_digits
+    [reading] = Utterance("call double five").digit_readings
     assert reading.text == "call 55"
-    assert reading.origin((6, 7)) == (5, 16)
+    assert reading.find_origin((6, 7)) == (5, 16)
 
 
 def test_where_characters_join_their_neighbours_whole_words_are_the_origin() -> None:
     text = "x \u1100\u1161\u11a8 y"  # a syllable of three letters
-    said = Said(text)
+    said = Utterance(text)
     assert said.plain.text == "x \uac01 y"
-    assert said.plain.origin((2, 3)) == (2, 5)
+    assert said.plain.find_origin((2, 3)) == (2, 5)
 
 
 @pytest.mark.parametrize(
@@ -97,4 +97,4 @@ def test_where_characters_join_their_neighbours_whole_words_are_the_origin() -> 
     [("a+", "a+"), ("cafe\u0301", "café"), ("\uff27un", "Gun"), ("\uff08x", "\\x{28}x"), ("a\u200bb", "ab")],
 )
 def test_a_pattern_says_what_texts_look_like(pattern: str, read: str) -> None:
-    assert readable(pattern) == read
+    assert to_readable(pattern) == read

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 from genai_voice.demos.scenarios import SLUGS, load
-from genai_voice.guardrails.matching import Matcher, problem
-from genai_voice.guardrails.patterns import refusal
+from genai_voice.guardrails.matching import Matcher, find_problem
+from genai_voice.guardrails.patterns import find_refusal
 
 OUTCOMES = {"block": "blocked", "warn": "warned", "log": "logged"}
 
@@ -38,7 +38,7 @@ def test_a_sentence_is_judged_as_the_table_says(slug: str, text: str, expected: 
 def judged(slug: str, text: str) -> str:
     rules = rules_of(slug)
     matcher = Matcher([(rule["type"], rule["pattern"]) for rule in rules])
-    actions = {rules[place]["action"] for place in matcher.violated(text)}
+    actions = {rules[place]["action"] for place in matcher.find_violated(text)}
     return next((OUTCOMES[each] for each in OUTCOMES if each in actions), "clean")
 
 
@@ -61,5 +61,5 @@ def test_the_untouched_table_is_judged_nearly_as_well() -> None:
 )
 def test_a_rule_of_a_demo_may_be_stored(slug: str, place: int) -> None:
     rule = rules_of(slug)[place]
-    assert refusal(rule["type"], rule["pattern"]) is None
-    assert problem(rule["type"], rule["pattern"]) is None
+    assert find_refusal(rule["type"], rule["pattern"]) is None
+    assert find_problem(rule["type"], rule["pattern"]) is None

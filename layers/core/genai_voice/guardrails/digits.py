@@ -8,7 +8,7 @@ from typing import NamedTuple
 from unicodedata import decimal
 
 
-class Written(NamedTuple):
+class Replacement(NamedTuple):
     """What would stand at text[start:end] if it had been written in digits."""
 
     start: int
@@ -34,7 +34,7 @@ _TEENS = (
     *("fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
 )
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_SAID: dict[str, tuple[_Kind, str]] = {
+_WORDS: dict[str, tuple[_Kind, str]] = {
     **{word: (_Kind.DIGIT, str(value)) for value, word in enumerate(_DIGITS)},
     **{word: (_Kind.TEEN, str(value)) for value, word in enumerate(_TEENS, 10)},
     **{word: (_Kind.TENS, str(value)) for value, word in enumerate(_TENS, 2)},
@@ -52,7 +52,7 @@ _SAID: dict[str, tuple[_Kind, str]] = {
     "dot": (_Kind.SEPARATOR, "."),
 }
 MAY_BE_NUMBERS = (
-    "(?:^|[^a-z_])(?:" + "|".join(word for word in _SAID if word != "and") + r")(?:[^a-z_]|$)|\d\s+\d"
+    "(?:^|[^a-z_])(?:" + "|".join(word for word in _WORDS if word != "and") + r")(?:[^a-z_]|$)|\d\s+\d"
 )
 """What every ASCII text matches in which there is something to write: most are done with here."""
 
@@ -85,7 +85,7 @@ class _Number:
         return self.kind is not _Kind.LITERAL
 
 
-def written(text: str) -> list[list[Written]]:
+def find_replacements(text: str) -> list[list[Replacement]]:
     """What to write in place of words, ascending, once for each way in which the words can be meant; nothing
     where no number was said.
 
@@ -93,8 +93,8 @@ def written(text: str) -> list[list[Written]]:
     hundred fifty five" is 855 to some and 80055 to others: both are answered. Digits that stand apart ("4 1 1
     1") are moved together. The words dash, hyphen and dot between digits are "-" and ".".
     """
-    tokens = list(_tokens(text))
-    found: list[list[Written]] = []
+    tokens = list(_tokenize(text))
+    found: list[list[Replacement]] = []
     for adding in (True, False):
         replaced = _Reader(text, tokens, adding).read()
         if replaced and replaced not in found:
@@ -102,12 +102,12 @@ def written(text: str) -> list[list[Written]]:
     return found
 
 
-def _tokens(text: str) -> Iterator[_Token]:
+def _tokenize(text: str) -> Iterator[_Token]:
     for word in _WORD.finditer(text):
         said = word[0]
         if said.isdecimal():
             yield _Token(_Kind.LITERAL, "".join(str(decimal(each)) for each in said), *word.span())
-        elif (known := _SAID.get(said.lower())) and text[word.end() : word.end() + 1] not in _APOSTROPHES:
+        elif (known := _WORDS.get(said.lower())) and text[word.end() : word.end() + 1] not in _APOSTROPHES:
             yield _Token(*known, *word.span())
 
 
@@ -119,52 +119,52 @@ class _Reader:
         self._adding = adding
         """Whether "hundred" counts what follows in: "eight hundred five" is 805, else 8005."""
 
-    def read(self) -> list[Written]:
-        replaced: list[Written] = []
+    def read(self) -> list[Replacement]:
+        replaced: list[Replacement] = []
         run: list[_Number] = []
         place = 0
         while place < len(self._tokens):
-            number = self._thousands(place)
+            number = self._read_thousands(place)
             if number is None:
                 place += 1
                 continue
-            if run and self._joint(run[-1], number) is None:
-                replaced += self._run(run)
+            if run and self._find_joint(run[-1], number) is None:
+                replaced += self._join_run(run)
                 run = []
             run.append(number)
             place = number.after
-        return replaced + self._run(run)
+        return replaced + self._join_run(run)
 
-    def _run(self, run: list[_Number]) -> list[Written]:
+    def _join_run(self, run: list[_Number]) -> list[Replacement]:
         """What numbers that belong together become. "oh" by itself is no zero."""
         if all(number.kind is _Kind.OH for number in run):
             return []
-        replaced: list[Written] = []
+        replaced: list[Replacement] = []
         for before, number in zip([None, *run], run, strict=False):
             if before is not None:
-                joint = self._joint(before, number)
-                gap = Written(self._end(before), self._start(number), joint or "")
+                joint = self._find_joint(before, number)
+                gap = Replacement(self._get_end(before), self._get_start(number), joint or "")
                 replaced.append(gap)
-            said = Written(self._start(number), self._end(number), number.digits)
+            said = Replacement(self._get_start(number), self._get_end(number), number.digits)
             replaced.append(said)
         return [each for each in replaced if self._text[each.start : each.end] != each.text]
 
-    def _joint(self, before: _Number, number: _Number) -> str | None:
+    def _find_joint(self, before: _Number, number: _Number) -> str | None:
         """What stands between two numbers when they are written; None where they do not belong together."""
-        gap = self._text[self._end(before) : self._start(number)]
+        gap = self._text[self._get_end(before) : self._get_start(number)]
         between = self._tokens[before.after : number.first]
         if not between:
-            return "" if self._are_one(before, number, gap) else None
+            return "" if self._is_one_number(before, number, gap) else None
         if len(between) > 1 or between[0].kind is not _Kind.SEPARATOR:
             return None
         word = between[0]
         around = (
-            self._text[self._end(before) : word.start],
-            self._text[word.end : self._start(number)],
+            self._text[self._get_end(before) : word.start],
+            self._text[word.end : self._get_start(number)],
         )
         return word.value if all(_SPACE.fullmatch(each) for each in around) else None
 
-    def _are_one(self, before: _Number, number: _Number, gap: str) -> bool:
+    def _is_one_number(self, before: _Number, number: _Number, gap: str) -> bool:
         if before.is_said and number.is_said:
             aside = _Kind.OH in (before.kind, number.kind)  # "oh, four people"
             return bool((_WITHIN if aside else _BETWEEN).fullmatch(gap))
@@ -173,52 +173,52 @@ class _Reader:
 
     # -- one number ----------------------------------------------------------------------------------------
 
-    def _thousands(self, place: int) -> _Number | None:
-        number = self._hundreds(place)
-        return number and self._scaled(number, "3", self._hundreds)
+    def _read_thousands(self, place: int) -> _Number | None:
+        number = self._read_hundreds(place)
+        return number and self._read_scaled(number, "3", self._read_hundreds)
 
-    def _hundreds(self, place: int) -> _Number | None:
-        number = self._plain(place)
-        return number and self._scaled(number, "2", self._plain)
+    def _read_hundreds(self, place: int) -> _Number | None:
+        number = self._read_plain(place)
+        return number and self._read_scaled(number, "2", self._read_plain)
 
-    def _scaled(self, number: _Number, scale: str, rest: Callable[[int], _Number | None]) -> _Number:
+    def _read_scaled(self, number: _Number, scale: str, rest: Callable[[int], _Number | None]) -> _Number:
         """The number with the hundred or thousand that follows, and what that is followed by."""
-        after = self._next(number.after, _Kind.SCALE)
+        after = self._get_glued_token(number.after, _Kind.SCALE)
         if after is None or after.value != scale:
             return number
         place, zeros = number.after + 1, int(scale)
-        linked = self._next(place, _Kind.AND) is not None
+        linked = self._get_glued_token(place, _Kind.AND) is not None
         tail = rest(place + linked) if self._adding or linked else None
-        if tail and self._counts(tail, zeros):
+        if tail and self._is_counted_in(tail, zeros):
             return _Number(number.first, tail.after, number.digits + tail.digits.zfill(zeros), number.kind)
         return _Number(number.first, place, number.digits + "0" * zeros, number.kind)
 
-    def _counts(self, tail: _Number, zeros: int) -> bool:
+    def _is_counted_in(self, tail: _Number, zeros: int) -> bool:
         glued = self._is_glued(tail.first)
         repeated = self._tokens[tail.first].kind is _Kind.TIMES
         return glued and tail.is_said and not repeated and len(tail.digits) <= zeros
 
-    def _plain(self, place: int) -> _Number | None:
-        token = self._at(place)
+    def _read_plain(self, place: int) -> _Number | None:
+        token = self._get_token(place)
         match token and token.kind:
             case _Kind.TENS:
-                return self._tens(place)
+                return self._read_tens(place)
             case _Kind.TIMES:
-                return self._repeated(place)
+                return self._read_repeated(place)
             case _Kind.LITERAL | _Kind.DIGIT | _Kind.OH | _Kind.TEEN as kind:
                 return _Number(place, place + 1, self._tokens[place].value, kind)
         return None
 
-    def _tens(self, place: int) -> _Number:
-        ones = self._next(place + 1, _Kind.DIGIT)
+    def _read_tens(self, place: int) -> _Number:
+        ones = self._get_glued_token(place + 1, _Kind.DIGIT)
         tens = self._tokens[place].value
         if ones is None or ones.value == "0":
             return _Number(place, place + 1, tens + "0", _Kind.TENS)
         return _Number(place, place + 2, tens + ones.value, _Kind.TENS)
 
-    def _repeated(self, place: int) -> _Number | None:
+    def _read_repeated(self, place: int) -> _Number | None:
         for kind in (_Kind.DIGIT, _Kind.OH, _Kind.LITERAL):
-            digit = self._next(place + 1, kind)
+            digit = self._get_glued_token(place + 1, kind)
             if digit and len(digit.value) == 1:
                 times = int(self._tokens[place].value)
                 return _Number(place, place + 2, digit.value * times, _Kind.TIMES)
@@ -226,20 +226,20 @@ class _Reader:
 
     # -- tokens --------------------------------------------------------------------------------------------
 
-    def _at(self, place: int) -> _Token | None:
+    def _get_token(self, place: int) -> _Token | None:
         return self._tokens[place] if place < len(self._tokens) else None
 
-    def _next(self, place: int, kind: _Kind) -> _Token | None:
+    def _get_glued_token(self, place: int, kind: _Kind) -> _Token | None:
         """The token at this place, if it is of this kind and nothing but a space or hyphen is before it."""
-        token = self._at(place)
+        token = self._get_token(place)
         return token if token and token.kind is kind and self._is_glued(place) else None
 
     def _is_glued(self, place: int) -> bool:
         gap = self._text[self._tokens[place - 1].end : self._tokens[place].start]
         return bool(_WITHIN.fullmatch(gap))
 
-    def _start(self, number: _Number) -> int:
+    def _get_start(self, number: _Number) -> int:
         return self._tokens[number.first].start
 
-    def _end(self, number: _Number) -> int:
+    def _get_end(self, number: _Number) -> int:
         return self._tokens[number.after - 1].end

@@ -12,12 +12,12 @@ _SENTINEL = "\U0010fffd\U0010fffc\U0010fffb"  # for private use, in no text but 
 
 
 @lru_cache(4096)
-def fault(pattern: str) -> str | None:
+def find_fault(pattern: str) -> str | None:
     """Why RE2 cannot compile this, or would take too long over a text; else None."""
     import re2
 
     try:
-        compiled = re2.compile(pattern, _options())
+        compiled = re2.compile(pattern, _make_options())
     except re2.error as reason:
         return str(reason.args[0], "utf-8", "replace")
     if compiled.programsize > MAX_STEPS:
@@ -30,16 +30,16 @@ class Expressions:
 
     def __init__(self, patterns: Sequence[str]) -> None:
         """Raises ValueError for one that RE2 cannot compile."""
-        self._parts = list(_parts(patterns, 0))
+        self._parts = list(_split_into_parts(patterns, 0))
 
-    def matching(self, text: str) -> list[int]:
+    def find_matching(self, text: str) -> list[int]:
         """Those that match anywhere in the text, by their places, ascending."""
-        return [place for part in self._parts for place in part.matching(text)]
+        return [place for part in self._parts for place in part.find_matching(text)]
 
-    def spans(self, place: int, text: str) -> Iterator[Span]:
+    def find_spans(self, place: int, text: str) -> Iterator[Span]:
         """Where this one matches, ascending, without overlaps and without empty matches."""
         part = next(each for each in reversed(self._parts) if each.first <= place)
-        spans = (found.span() for found in part.compiled(place).finditer(text))
+        spans = (found.span() for found in part.get_compiled(place).finditer(text))
         return (span for span in spans if span[0] < span[1])
 
 
@@ -56,7 +56,7 @@ class _Part:
         self._filter = re2.Filter()
         try:
             for pattern in (*patterns, _SENTINEL):
-                self._filter.Add(pattern, _options())
+                self._filter.Add(pattern, _make_options())
             self._filter.Compile()
         except re2.error as reason:
             raise ValueError(str(reason)) from None
@@ -64,11 +64,11 @@ class _Part:
         if self._count not in (self._filter.Match(_SENTINEL) or ()):
             raise ValueError("too many words to look for at once")
 
-    def matching(self, text: str) -> Iterator[int]:
+    def find_matching(self, text: str) -> Iterator[int]:
         found = self._filter.Match(text) or ()
         return (self.first + number for number in found if number < self._count)
 
-    def compiled(self, place: int) -> Any:
+    def get_compiled(self, place: int) -> Any:
         return self._filter.re(place - self.first)
 
 
@@ -80,18 +80,18 @@ class _Single:
 
         self.first = first
         try:
-            self._compiled = re2.compile(pattern, _options())
+            self._compiled = re2.compile(pattern, _make_options())
         except re2.error as reason:
             raise ValueError(str(reason)) from None
 
-    def matching(self, text: str) -> Iterator[int]:
+    def find_matching(self, text: str) -> Iterator[int]:
         return iter([self.first] if self._compiled.search(text) else [])
 
-    def compiled(self, place: int) -> Any:
+    def get_compiled(self, place: int) -> Any:
         return self._compiled
 
 
-def _parts(patterns: Sequence[str], first: int) -> Iterator[_Part | _Single]:
+def _split_into_parts(patterns: Sequence[str], first: int) -> Iterator[_Part | _Single]:
     """In as few parts as RE2 takes."""
     if not patterns:
         return
@@ -102,12 +102,12 @@ def _parts(patterns: Sequence[str], first: int) -> Iterator[_Part | _Single]:
             yield _Single(patterns[0], first)
             return
         half = len(patterns) // 2
-        yield from _parts(patterns[:half], first)
-        yield from _parts(patterns[half:], first + half)
+        yield from _split_into_parts(patterns[:half], first)
+        yield from _split_into_parts(patterns[half:], first + half)
 
 
 @cache
-def _options() -> Any:
+def _make_options() -> Any:
     import re2
 
     options = re2.Options()

@@ -44,7 +44,7 @@ class Rule:
     shadow: bool
 
     @property
-    def blocks(self) -> bool:
+    def is_blocking(self) -> bool:
         return self.action == "block" and not self.shadow
 
 
@@ -138,7 +138,7 @@ class ViolationQuery(Listing):
     rule_id: str | None = None
 
 
-def _known(value: object) -> object:
+def _check_correctness(value: object) -> object:
     if isinstance(value, str) and value not in get_args(Correctness):
         raise refuse("annotatedCorrectness must be 'true_positive' or 'false_positive'")
     return value
@@ -148,7 +148,7 @@ class ViolationAnnotation(Request):
     missing: ClassVar[str] = "Missing required fields: violationId, annotatedCorrectness"
 
     violation_id: Name
-    annotated_correctness: Annotated[Correctness, BeforeValidator(_known)]
+    annotated_correctness: Annotated[Correctness, BeforeValidator(_check_correctness)]
     annotated_by: OrDefault[Label] = "dashboard-user"
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from genai_voice.guardrails.readings import folded, readable
+from genai_voice.guardrails.readings import to_folded, to_readable
 
 KEYWORD_TYPES = frozenset({"blocked_topic", "jailbreak_detection", "topic_boundary"})
 """Types whose pattern is a comma-separated list. That of every other is a regular expression."""
@@ -25,51 +25,51 @@ _PIECE = re.compile(
 )
 
 
-def keywords(pattern: str) -> list[str]:
+def split_keywords(pattern: str) -> list[str]:
     """The keywords of a list as they are looked for, in its order, without blank ones."""
-    words = (folded(each).strip() for each in pattern.split(","))
+    words = (to_folded(each).strip() for each in pattern.split(","))
     return list(dict.fromkeys(filter(None, words)))
 
 
-def expression(type_: str, pattern: str) -> str:
+def to_expression(type_: str, pattern: str) -> str:
     """What RE2 matches, ignoring case: for keywords with the folded text, else with the plain one. Empty for
     a list without keywords.
     """
     if type_ in KEYWORD_TYPES:
-        return "|".join(map(_literal, keywords(pattern)))
-    return readable(pattern)
+        return "|".join(map(_to_literal, split_keywords(pattern)))
+    return to_readable(pattern)
 
 
-def refusal(type_: str, pattern: str) -> str | None:
+def find_refusal(type_: str, pattern: str) -> str | None:
     """Why the pattern may not be stored, as far as that can be said without compiling it; else None."""
     if len(pattern.encode()) > MAX_BYTES:
         return f"over {MAX_BYTES:,} bytes"
-    if not expression(type_, pattern):
-        return nothing_in(type_)
-    return None if type_ in KEYWORD_TYPES else _refusal_of_expression(pattern)
+    if not to_expression(type_, pattern):
+        return describe_emptiness(type_)
+    return None if type_ in KEYWORD_TYPES else _find_expression_refusal(pattern)
 
 
-def nothing_in(type_: str) -> str:
+def describe_emptiness(type_: str) -> str:
     """What is said of a pattern without a keyword, or without a character that can be seen."""
     return "it has no keyword" if type_ in KEYWORD_TYPES else "it is empty"
 
 
-def _refusal_of_expression(pattern: str) -> str | None:
+def _find_expression_refusal(pattern: str) -> str | None:
     if any(piece[0] == r"\C" for piece in _PIECE.finditer(pattern)):
         return r"\C matches a part of a character"
     if any(piece[0].startswith(r"\Q") and not piece[0].isascii() for piece in _PIECE.finditer(pattern)):
         return r"between \Q and \E there may be ASCII alone"
-    if any(count > MAX_REPETITIONS for count in _repetitions(pattern)):
+    if any(count > MAX_REPETITIONS for count in _find_repetitions(pattern)):
         return f"a repetition of more than {MAX_REPETITIONS}"
     return None
 
 
-def _repetitions(pattern: str) -> Iterator[int]:
+def _find_repetitions(pattern: str) -> Iterator[int]:
     """The numbers of {n}, {n,} and {n,m}, where they stand for repetitions."""
     for piece in _PIECE.finditer(pattern):
         yield from (int(count) for count in piece.group("least", "most") if count)
 
 
-def _literal(text: str) -> str:
+def _to_literal(text: str) -> str:
     """As an expression that matches just this text."""
     return "".join(each if each.isalnum() or not each.isascii() else f"\\x{{{ord(each):x}}}" for each in text)

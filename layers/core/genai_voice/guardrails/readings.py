@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import pairwise
 from unicodedata import combining, normalize
 
-from genai_voice.guardrails.digits import Written, written
+from genai_voice.guardrails.digits import Replacement, find_replacements
 
 _IGNORABLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
@@ -20,27 +20,27 @@ _IGNORABLE = re.compile(
 Span = tuple[int, int]
 
 
-def plain(text: str) -> str:
+def to_plain(text: str) -> str:
     """Without invisible characters, in the compatibility form NFKC: wide letters are letters, a ligature
     is what it joins.
     """
     return text if text.isascii() else normalize("NFKC", _IGNORABLE.sub("", text))
 
 
-def folded(text: str) -> str:
+def to_folded(text: str) -> str:
     """As `plain`, with upper and lower case alike: "Straße" is "strasse"."""
-    return text.lower() if text.isascii() else normalize("NFKC", plain(text).casefold())
+    return text.lower() if text.isascii() else normalize("NFKC", to_plain(text).casefold())
 
 
-def readable(pattern: str) -> str:
+def to_readable(pattern: str) -> str:
     """An expression that means the same for plain texts, in which its own characters may look different."""
-    return pattern if pattern.isascii() else normalize("NFC", "".join(map(_readable, pattern)))
+    return pattern if pattern.isascii() else normalize("NFC", "".join(map(_to_readable_character, pattern)))
 
 
-def _readable(character: str) -> str:
+def _to_readable_character(character: str) -> str:
     if character.isascii():
         return character
-    form = plain(character)
+    form = to_plain(character)
     return "".join(each if each.isalnum() or not each.isascii() else f"\\x{{{ord(each):x}}}" for each in form)
 
 
@@ -52,7 +52,7 @@ class Alignment:
     def __init__(self, starts: Sequence[int], origins: Sequence[int]) -> None:
         self._starts, self._origins = starts, origins
 
-    def origin(self, span: Span) -> Span:
+    def find_origin(self, span: Span) -> Span:
         """All that had a part in this span, which is not empty."""
         first = bisect_right(self._starts, span[0]) - 1
         return self._origins[first], self._origins[bisect_left(self._starts, span[1])]
@@ -70,53 +70,57 @@ class Reading:
         """From this reading, step by step, to the original. None where that could not be proven."""
         return self._align()
 
-    def origin(self, span: Span) -> Span | None:
+    def find_origin(self, span: Span) -> Span | None:
         """Where in the original the part of this reading comes from, or None where nobody can say."""
         if self.alignments is None:
             return None
         for alignment in self.alignments:
-            span = alignment.origin(span)
+            span = alignment.find_origin(span)
         return span
 
 
-class Said:
+class Utterance:
     """A text, and how it can be read."""
 
     def __init__(self, original: str) -> None:
         self.original = original
-        self.plain = self._read(plain)
-        self.folded = self._read(folded)
+        self.plain = self._read(to_plain)
+        self.folded = self._read(to_folded)
         """What keywords are looked for in."""
 
     def _read(self, form: Callable[[str], str]) -> Reading:
         text = form(self.original)
         if self.original.isascii():
             return Reading(text)
-        return Reading(text, lambda: _aligned(self.original, text, form))
+        return Reading(text, lambda: _align(self.original, text, form))
 
     @cached_property
-    def for_expressions(self) -> list[Reading]:
+    def expression_readings(self) -> list[Reading]:
         """What expressions are matched with, which ignore case: the folded text only where that is not the
         plain one in lower case ("straße").
         """
         return [self.plain] if self.folded.text == self.plain.text.lower() else [self.plain, self.folded]
 
     @cached_property
-    def in_digits(self) -> list[Reading]:
+    def digit_readings(self) -> list[Reading]:
         """The plain text with spoken numbers in digits, once for each way in which they can be meant."""
-        return [self._in_digits(replaced) for replaced in written(self.plain.text)]
+        return [self._read_in_digits(replaced) for replaced in find_replacements(self.plain.text)]
 
-    def _in_digits(self, replaced: list[Written]) -> Reading:
-        text = "".join(part for part, _ in _parts(self.plain.text, replaced))
+    def _read_in_digits(self, replaced: list[Replacement]) -> Reading:
+        text = "".join(part for part, _ in _split_parts(self.plain.text, replaced))
 
         def align() -> list[Alignment] | None:
             to_original = self.plain.alignments
-            return None if to_original is None else [_replaced(self.plain.text, replaced), *to_original]
+            return (
+                None
+                if to_original is None
+                else [_align_replacements(self.plain.text, replaced), *to_original]
+            )
 
         return Reading(text, align)
 
 
-def _parts(text: str, replaced: list[Written]) -> Iterator[tuple[str, Span]]:
+def _split_parts(text: str, replaced: list[Replacement]) -> Iterator[tuple[str, Span]]:
     """What the reading is made of, each with the place it has in the text."""
     done = 0
     for each in replaced:
@@ -126,10 +130,10 @@ def _parts(text: str, replaced: list[Written]) -> Iterator[tuple[str, Span]]:
     yield text[done:], (done, len(text))
 
 
-def _replaced(text: str, replaced: list[Written]) -> Alignment:
+def _align_replacements(text: str, replaced: list[Replacement]) -> Alignment:
     """What was replaced is in one piece, all else stands character by character."""
     starts, origins, length = list[int](), list[int](), 0
-    for part, (start, end) in _parts(text, replaced):
+    for part, (start, end) in _split_parts(text, replaced):
         pieces = range(len(part)) if part == text[start:end] else range(1)
         starts += [length + each for each in pieces]
         origins += [start + each for each in pieces]
@@ -137,11 +141,11 @@ def _replaced(text: str, replaced: list[Written]) -> Alignment:
     return Alignment([*starts, length], [*origins, len(text)])
 
 
-def _aligned(original: str, reading: str, form: Callable[[str], str]) -> list[Alignment] | None:
+def _align(original: str, reading: str, form: Callable[[str], str]) -> list[Alignment] | None:
     """By pieces as small as can be read by themselves: characters with their marks, else words. None where
     even the words put together are not the reading.
     """
-    for cuts in (_characters(original), _words(original)):
+    for cuts in (_cut_at_characters(original), _cut_at_words(original)):
         parts = [form(original[start:end]) for start, end in pairwise(cuts)]
         if "".join(parts) == reading:
             starts = [0]
@@ -151,9 +155,9 @@ def _aligned(original: str, reading: str, form: Callable[[str], str]) -> list[Al
     return None
 
 
-def _characters(text: str) -> list[int]:
+def _cut_at_characters(text: str) -> list[int]:
     return [place for place, each in enumerate(text) if place == 0 or not combining(each)] + [len(text)]
 
 
-def _words(text: str) -> list[int]:
+def _cut_at_words(text: str) -> list[int]:
     return sorted({0, *(edge for space in re.finditer(r"\s+", text) for edge in space.span()), len(text)})

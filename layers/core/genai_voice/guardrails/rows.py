@@ -1,14 +1,11 @@
-"""How guardrail rules, their counts, and the violations of them are stored."""
+"""How guardrail rules, and the violations of them, are stored."""
 
-from collections import Counter
 from collections.abc import Iterator
-from secrets import randbelow
 from typing import Self
 
 from genai_voice.foundation.clock import time_ordered_id
 from genai_voice.foundation.keys import digest, key
 from genai_voice.foundation.table import (
-    Action,
     BooleanAttribute,
     Condition,
     Item,
@@ -16,12 +13,13 @@ from genai_voice.foundation.table import (
     UnicodeAttribute,
 )
 
-STATS_SHARDS = 16
 MAX_LOOKED_AT = 10_000
 """Violations of a session that are looked through for those of one rule, for one page."""
 
 
 class RuleRow(Item, discriminator="rule"):
+    """One rule of an app, active or not."""
+
     type = UnicodeAttribute()
     pattern = UnicodeAttribute()
     action = UnicodeAttribute()
@@ -35,13 +33,14 @@ class RuleRow(Item, discriminator="rule"):
         return cls(key("APP", app), key("RULE", rule_id))
 
     @classmethod
-    def new(cls, app: str) -> Self:
+    def of_new_id(cls, app: str) -> Self:
+        """A row with an id of its own, which sorts by now."""
         place = time_ordered_id()
         return cls(key("APP", app), key("RULE", place), place=place)
 
     @classmethod
     def of_content(cls, app: str, type_: str, pattern: str) -> Self:
-        """A row whose id follows from what the rule says, so that it exists once: of a seed."""
+        """A row whose id follows from what the rule matches, so that seeding it again makes no second one."""
         row = cls.of(app, digest(app, type_, pattern))
         row.type, row.pattern, row.place = type_, pattern, time_ordered_id()
         return row
@@ -51,28 +50,30 @@ class RuleRow(Item, discriminator="rule"):
         return self.sk.removeprefix("RULE#").removesuffix("#")
 
     def is_of_content(self, app: str) -> bool:
-        """Whether it is as seeding made it."""
+        """Whether it was seeded, and matches what it did then."""
         return self.rule_id == digest(app, self.type, self.pattern)
 
-    def says_the_same(self) -> Condition:
+    @property
+    def unchanged_condition(self) -> Condition:
         """That nobody has changed what it matches since it was read."""
-        same: Condition = (RuleRow.type == self.type) & (RuleRow.pattern == self.pattern)
-        return same
+        condition: Condition = (RuleRow.type == self.type) & (RuleRow.pattern == self.pattern)
+        return condition
 
     @classmethod
-    def count_of(cls, app: str) -> int:
+    def count_rules(cls, app: str) -> int:
+        """Count the app's rules."""
         return cls.count(key("APP", app), cls.sk.startswith("RULE#"), consistent_read=True)
 
     @classmethod
-    def of_app(cls, app: str) -> list[Self]:
-        """All of them, oldest first."""
+    def list_rules(cls, app: str) -> list[Self]:
+        """List the app's rules, oldest first."""
         rules = cls.query(key("APP", app), cls.sk.startswith("RULE#"), consistent_read=True)
         return sorted(rules, key=lambda rule: rule.place)
 
 
-class RulesRow(Item, discriminator="rules"):
-    """Of all rules of an app: how many there are, and a `version` that tells that one was changed. It is
-    written with each change of a rule.
+class RulesetRow(Item, discriminator="rules"):
+    """What is true of an app's rules together: how many there are, and a `version` that is raised with each
+    change of a rule.
     """
 
     rules = NumberAttribute(null=True)  # absent until one is added by a service that counts them
@@ -82,70 +83,12 @@ class RulesRow(Item, discriminator="rules"):
         return cls(key("APP", app), key("RULES"))
 
 
-class StatsRow(Item, discriminator="rule_stats"):
-    """Counts of an app's rules, an attribute each. There are STATS_SHARDS of these rows, which have to be
-    added up: a single one would be changed by every check at once.
-    """
-
-    @classmethod
-    def any_of(cls, app: str, count: int = 1) -> list[Self]:
-        """So many different ones, chosen by chance."""
-        first = randbelow(STATS_SHARDS)
-        shards = (str((first + each) % STATS_SHARDS) for each in range(count))
-        return [cls(key("APP", app), key("RULE_STATS", shard)) for shard in shards]
-
-    @staticmethod
-    def counting(what: str, rule_id: str, by: int = 1) -> Action:
-        return _count(what, rule_id).add(by)
-
-    @staticmethod
-    def forgetting(rule_id: str) -> list[Action]:
-        return [_count(what, rule_id).remove() for what in _PREFIXES]
-
-
-_PREFIXES = {"matches": "m_", "true_positive": "t_", "false_positive": "f_"}
-
-
-def _count(what: str, rule_id: str) -> NumberAttribute:
-    return NumberAttribute(attr_name=f"{_PREFIXES[what]}{rule_id}")
-
-
-class Counts:
-    """How often each rule was violated, and what people said of that."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-        self._shards: dict[str, set[str]] = {}
-
-    def note(self, sk: str, name: str, count: int) -> None:
-        self._counts[name] += count
-        self._shards.setdefault(name[2:], set()).add(sk)
-
-    def of(self, what: str, rule_id: str) -> int:
-        return self._counts[f"{_PREFIXES[what]}{rule_id}"]
-
-    def rows_with(self, app: str, rule_id: str) -> list[StatsRow]:
-        """Those that count anything of this rule."""
-        return [StatsRow(key("APP", app), sk) for sk in sorted(self._shards.get(rule_id, ()))]
-
-
-def counted_rules(app: str) -> tuple[list[RuleRow], Counts]:
-    """The app's rules, oldest first, and their counts, in one query."""
-    rules, counts = list[RuleRow](), Counts()
-    for item in Item.read_raw(key("APP", app), "RULE"):
-        sk = item["sk"]["S"]
-        if sk.startswith("RULE#"):
-            rules.append(RuleRow.from_raw_data(item))
-        for name, value in item.items():
-            if name[:2] in _PREFIXES.values():
-                counts.note(sk, name, int(value["N"]))
-    return sorted(rules, key=lambda rule: rule.place), counts
-
-
 # -- violations --------------------------------------------------------------------------------------------
 
 
 class ViolationRow(Item, discriminator="violation"):
+    """One rule that was violated by one check."""
+
     violation_id = UnicodeAttribute()
     session_id = UnicodeAttribute()
     rule_id = UnicodeAttribute()
@@ -163,35 +106,41 @@ class ViolationRow(Item, discriminator="violation"):
         return cls(key("APP", app, "VIOLATION"), key("ID", violation_id), violation_id=violation_id)
 
     @classmethod
-    def new(cls, app: str, session: str, rule_id: str, violation_id: str) -> Self:
+    def from_ids(cls, app: str, session: str, rule_id: str, violation_id: str) -> Self:
+        """A row that is in the lists of its app, its session and its rule."""
         row = cls.of(app, violation_id)
         row.session_id, row.rule_id = session, rule_id
         row.gsi1pk, row.gsi2pk = _session_key(app, session), _rule_key(app, rule_id)
         row.gsi1sk = row.gsi2sk = key("ID", violation_id, "RULE", rule_id)
         return row
 
-    def is_annotated(self, correctness: str | None) -> Condition:
-        """That this, or None: nothing, is what it was annotated as."""
+    @property
+    def list_position(self) -> str:
+        """Where it is in the lists of its session and of its rule."""
+        return str(self.gsi1sk or self.gsi2sk)
+
+    def require_annotation(self, correctness: str | None) -> Condition:
+        """That the violation is there, and what it was annotated as is this; None: it was not annotated."""
         stored = ViolationRow.annotated_correctness
-        same = stored.does_not_exist() if correctness is None else stored == correctness
-        as_read: Condition = same & ViolationRow.pk.exists()
-        return as_read
+        is_same = stored.does_not_exist() if correctness is None else stored == correctness
+        condition: Condition = is_same & ViolationRow.pk.exists()
+        return condition
 
     @classmethod
-    def newest(cls, app: str, before: str | None, limit: int) -> Iterator[Self]:
-        """Of the app, newest first, beginning after position `before` (a sort key)."""
+    def list_newest(cls, app: str, before: str | None, limit: int) -> Iterator[Self]:
+        """List those of the app, newest first, beginning after position `before` (a sort key)."""
         wanted = cls.sk < before if before else cls.sk.startswith("ID#")
         return cls.query(
             key("APP", app, "VIOLATION"), wanted, consistent_read=True, scan_index_forward=False, limit=limit
         )
 
     @classmethod
-    def of_session(cls, app: str, session: str) -> Iterator[Self]:
-        """Oldest first."""
+    def list_by_session(cls, app: str, session: str) -> Iterator[Self]:
+        """List those of a session, oldest first."""
         return cls.load_full(cls.query(_session_key(app, session), index_name="gsi1"))
 
     @classmethod
-    def newest_with(
+    def list_newest_of(
         cls,
         app: str,
         session: str | None,
@@ -200,9 +149,9 @@ class ViolationRow(Item, discriminator="violation"):
         limit: int,
         *,
         look_at: int = MAX_LOOKED_AT,
-    ) -> tuple[list[Self], str | None]:
-        """Those of a session, of a rule, or of both, newest first, beginning after position `before`; and the
-        position after which more may be, if any. Looks at so many at most.
+    ) -> tuple[list[Self], Self | None]:
+        """List those of a session, of a rule, or of both, newest first, beginning after position `before`.
+        Answers the row after which more may be, too, if any. Looks at `look_at` at most.
         """
         index, place = ("gsi1", cls.gsi1sk) if session else ("gsi2", cls.gsi2sk)
         listed = cls.query(
@@ -213,15 +162,14 @@ class ViolationRow(Item, discriminator="violation"):
             page_size=1000 if session and rule_id else limit + 1,
         )
         last_part = key("RULE", rule_id) if rule_id else ""
-        found, position = list[Self](), None
+        found, last = list[Self](), None
         for looked_at, row in enumerate(listed):
-            here = str(row.gsi1sk or row.gsi2sk)
-            is_wanted = here.endswith(last_part)
+            is_wanted = row.list_position.endswith(last_part)
             if looked_at == look_at or (is_wanted and len(found) == limit):
-                return list(cls.load_full(found)), position
+                return list(cls.load_full(found)), last
             if is_wanted:
                 found.append(row)
-            position = here
+            last = row
         return list(cls.load_full(found)), None
 
 

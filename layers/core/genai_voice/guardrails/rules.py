@@ -1,77 +1,81 @@
-"""The rules of an app: they are listed, added, changed and removed.
+"""An app's rules are listed, added, changed and removed, by the app itself and by seeding.
 
-With each change one small row is written that holds how many rules there are, so that the limit is exact, and
-a version, by which processes see that something was changed.
+Each change also writes one small row, `RulesetRow`, in the same transaction. It counts the rules, so that the
+limit of MAX_RULES is exact, and it holds a version, by which other processes see that a rule was changed.
 """
 
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from genai_voice.foundation.clock import back_off, now_ms
-from genai_voice.foundation.errors import BadRequest, Busy, NotFound
-from genai_voice.foundation.model import Created, Ok, Scoped
+from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.errors import BadRequest, NotFound
+from genai_voice.foundation.model import Created, Ok, Scoped, add_optional
+from genai_voice.foundation.retries import retry_lost_races
 from genai_voice.foundation.table import Action, Change, Condition, write_together
 from genai_voice.guardrails import rulesets
-from genai_voice.guardrails.matching import problem
+from genai_voice.guardrails.counts import RuleCounts, list_rules_with_counts
+from genai_voice.guardrails.matching import find_problem
 from genai_voice.guardrails.model import MAX_RULES, NewRule, RuleChange, RuleList, RuleNamed, RuleView
-from genai_voice.guardrails.patterns import refusal
-from genai_voice.guardrails.rows import Counts, RuleRow, RulesRow, counted_rules
+from genai_voice.guardrails.patterns import find_refusal
+from genai_voice.guardrails.rows import RuleRow, RulesetRow
 
-_ATTEMPTS = 30
 _ANNOTATIONS_NEEDED = 5
-"""For a precision: with fewer it says more about chance."""
+"""Before a precision is shown: that of fewer annotations says more about chance."""
 _FULL = f"At most {MAX_RULES} rules: delete some, or put what they match into fewer"
 _NOT_FOUND = "Rule not found"
+_BUSY = "Too many changes of these rules at once: try again"
 
 
-def find(app: str, query: Scoped) -> RuleList:
-    """All rules, inactive ones too, oldest first, with what became of them."""
+def list_all(app: str, query: Scoped) -> RuleList:
+    """List all rules, inactive ones too, oldest first, each with its counts."""
     if not query.is_for(app):
         return {"rules": []}
-    rows, counts = counted_rules(app)
+    rows, counts = list_rules_with_counts(app)
     return {"rules": [_view(app, row, counts) for row in rows]}
 
 
 def create(app: str, rule: NewRule) -> Created:
-    """Add an active rule. Raises BadRequest for a pattern that may not be one, and beyond MAX_RULES; Busy."""
-    _check(rule.type, rule.pattern)
-    row = RuleRow.new(app)
+    """Add an active rule. Raises BadRequest for a pattern that may not be stored, and beyond MAX_RULES; Busy
+    where other changes come between again and again.
+    """
+    _check_pattern(rule.type, rule.pattern)
+    row = RuleRow.of_new_id(app)
     row.type, row.pattern, row.action = rule.type, rule.pattern, rule.action
     row.user_message, row.shadow = rule.user_message or None, rule.shadow or None
-    _add(app, row)
+    _add_rule(app, row)
     return {"id": row.rule_id}
 
 
 def update(app: str, change: RuleChange) -> Ok:
-    """Change what is given. Its counts go on, whatever it matches from now on. Raises NotFound; BadRequest as
-    `create`; Busy.
+    """Change those fields of a rule that are given. Its counts go on, whatever it matches from now on. Raises
+    NotFound, BadRequest for a pattern that may not be stored, Busy.
     """
-    row, actions = RuleRow.of(app, change.rule_id), _actions(change)
-    for attempt in range(_ATTEMPTS):
-        changed = Change(row, actions, _as_checked(row, change))
-        noted = Change(RulesRow.of(app), [RulesRow.version.add(1)])
-        if actions and _write(app, [changed, noted]):
+    row, actions = RuleRow.of(app, change.rule_id), _field_changes(change)
+
+    def try_once() -> Ok | None:
+        rule = Change(row, actions, _check_change(row, change))
+        ruleset = Change(RulesetRow.of(app), [RulesetRow.version.add(1)])
+        if actions and _write(app, [rule, ruleset]):
             return {"ok": True}
         if row.find_stored() is None:
             raise NotFound(_NOT_FOUND)
-        if not actions:
-            return {"ok": True}
-        back_off(attempt)
-    raise _busy()
+        return None if actions else {"ok": True}
+
+    return retry_lost_races(try_once, busy=_BUSY)
 
 
 def delete(app: str, named: RuleNamed) -> Ok:
-    """Remove a rule with its counts; what it was violated by stays. Raises NotFound, for the second of two
-    removals too; Busy.
+    """Remove a rule and its counts. Its violations stay. Raises NotFound, also for the second of two removals
+    at the same time; Busy.
     """
-    if not _remove(app, RuleRow.of(app, named.rule_id)):
+    if not _remove_rule(app, RuleRow.of(app, named.rule_id)):
         raise NotFound(_NOT_FOUND)
     return {"ok": True}
 
 
 def count(app: str) -> int:
-    """The app's rules."""
-    return RuleRow.count_of(app)
+    """Count the app's rules, inactive ones too."""
+    return RuleRow.count_rules(app)
 
 
 # -- seeding -----------------------------------------------------------------------------------------------
@@ -81,48 +85,51 @@ def add_if_new(app: str, type_: str, pattern: str, action: str, user_message: st
     """Add an active rule unless the app has one with this type and pattern. Answers whether it was added.
     Raises as `create`.
     """
-    _check(type_, pattern)
-    if any(rule.type == type_ and rule.pattern == pattern for rule in RuleRow.of_app(app)):
+    _check_pattern(type_, pattern)
+    if any(rule.type == type_ and rule.pattern == pattern for rule in RuleRow.list_rules(app)):
         return False
     row = RuleRow.of_content(app, type_, pattern)
     row.action, row.user_message = action, user_message
-    return _add(app, row)
+    return _add_rule(app, row)
 
 
 def remove_outdated(app: str, kept: Collection[tuple[str, str]]) -> list[str]:
-    """Remove what `add_if_new` has added and what is not among these (type, pattern) any more; what an
-    operator has added, or has given another pattern, stays. Answers the types of the rules removed.
+    """Remove the rules that `add_if_new` has added and that are not among these (type, pattern). A rule that
+    an operator has added, or has given another pattern, stays. Answers the types of the rules removed.
     """
-    rows = [row for row in RuleRow.of_app(app) if row.is_of_content(app)]
-    return [row.type for row in rows if (row.type, row.pattern) not in kept and _remove(app, row)]
+    rows = [row for row in RuleRow.list_rules(app) if row.is_of_content(app)]
+    return [row.type for row in rows if (row.type, row.pattern) not in kept and _remove_rule(app, row)]
 
 
-# -- a pattern may be stored -------------------------------------------------------------------------------
+# -- checking a pattern before it is stored ----------------------------------------------------------------
 
 
-def _check(type_: str, pattern: str) -> None:
-    reason = refusal(type_, pattern) or problem(type_, pattern)
+def _check_pattern(type_: str, pattern: str) -> None:
+    """Raises BadRequest with the reason why a rule of this type may not have this pattern."""
+    reason = find_refusal(type_, pattern) or find_problem(type_, pattern)
     if reason:
         raise BadRequest(f"Invalid pattern: {reason}")
 
 
-def _as_checked(row: RuleRow, change: RuleChange) -> Condition:
-    """That what the rule will match has been found good: what is not given must be as it was read. Raises
+def _check_change(row: RuleRow, change: RuleChange) -> Condition:
+    """Check type and pattern as they will be after the change. Answers the condition under which the check
+    holds: where only one of the two is given, the rule must not have been changed since it was read. Raises
     NotFound, BadRequest.
     """
     if change.type is None and change.pattern is None:
         return RuleRow.pk.exists()
     if change.type is not None and change.pattern is not None:
-        _check(change.type, change.pattern)
+        _check_pattern(change.type, change.pattern)
         return RuleRow.pk.exists()
     stored = row.find_stored()
     if stored is None:
         raise NotFound(_NOT_FOUND)
-    _check(change.type or stored.type, change.pattern or stored.pattern)
-    return stored.says_the_same()
+    _check_pattern(change.type or stored.type, change.pattern or stored.pattern)
+    return stored.unchanged_condition
 
 
-def _actions(change: RuleChange) -> list[Action]:
+def _field_changes(change: RuleChange) -> list[Action]:
+    """The fields that are given have these values; an empty user message is removed."""
     given: dict[str, Any] = change.model_dump(exclude={"rule_id", "user_message"}, exclude_none=True)
     actions = [getattr(RuleRow, name).set(value) for name, value in given.items()]
     if change.user_message == "":
@@ -132,65 +139,70 @@ def _actions(change: RuleChange) -> list[Action]:
     return actions
 
 
-# -- writing -----------------------------------------------------------------------------------------------
+# -- adding and removing -----------------------------------------------------------------------------------
 
 
-def _add(app: str, row: RuleRow) -> bool:
-    """Answers False where it is there already. Raises BadRequest beyond MAX_RULES, Busy."""
+def _add_rule(app: str, row: RuleRow) -> bool:
+    """Store a rule and count it. Answers False where there is one with its id. Raises BadRequest beyond
+    MAX_RULES, Busy.
+    """
     row.is_active, row.created_at = True, now_ms()
-    counted = _counted(app, 1, RulesRow.rules < MAX_RULES)
-    for attempt in range(_ATTEMPTS):
-        if _write(app, [counted], inserts=[row]):
+    ruleset = _ruleset_changes(app, 1, RulesetRow.rules < MAX_RULES)
+
+    def try_once() -> bool | None:
+        if _write(app, ruleset, inserts=[row]):
             return True
-        stored = RulesRow.of(app).find_stored()
         if row.find_stored() is not None:
             return False
-        if stored is None or stored.rules is None:
-            _begin_counting(app)
-        elif stored.rules >= MAX_RULES:
+        if _count_if_uncounted(app) >= MAX_RULES:
             raise BadRequest(_FULL)
-        else:
-            back_off(attempt)
-    raise _busy()
+        return None
+
+    return retry_lost_races(try_once, busy=_BUSY)
 
 
-def _remove(app: str, row: RuleRow) -> bool:
-    """Answers whether it was there. Raises Busy."""
-    counted = _counted(app, -1, RulesRow.rules.exists())
-    for attempt in range(_ATTEMPTS):
-        if _write(app, [counted], removals=[row]):
-            _forget_counts(app, row.rule_id)
+def _remove_rule(app: str, row: RuleRow) -> bool:
+    """Remove a rule with its counts. Answers whether it was there. Raises Busy."""
+    ruleset = _ruleset_changes(app, -1, RulesetRow.rules.exists())
+
+    def try_once() -> bool | None:
+        if _write(app, ruleset, removals=[row]):
+            _remove_counts(app, row.rule_id)
             return True
         if row.find_stored() is None:
             return False
-        stored = RulesRow.of(app).find_stored()
-        if stored is None or stored.rules is None:
-            _begin_counting(app)
-        else:
-            back_off(attempt)
-    raise _busy()
+        _count_if_uncounted(app)
+        return None
+
+    return retry_lost_races(try_once, busy=_BUSY)
 
 
-def _counted(app: str, by: int, condition: Condition) -> Change:
-    """What is written with a rule that comes or goes."""
-    return Change(RulesRow.of(app), [RulesRow.rules.add(by), RulesRow.version.add(1)], condition)
+def _ruleset_changes(app: str, by: int, condition: Condition) -> list[Change]:
+    """The number of the app's rules grows by this, and the version tells of it."""
+    return [Change(RulesetRow.of(app), [RulesetRow.rules.add(by), RulesetRow.version.add(1)], condition)]
 
 
-def _begin_counting(app: str) -> None:
-    """Of an app whose rules nobody has counted yet. Whoever adds or removes one meanwhile has to count first,
-    too: the second finds it done.
+def _count_if_uncounted(app: str) -> int:
+    """Answer how many rules the app is known to have; 0 where nobody had counted them and they were counted
+    now. Rules that were stored before there was a limit are uncounted. Of two that count at the same time the
+    second finds it done.
     """
-    row = RulesRow.of(app)
-    row.change(
-        [RulesRow.rules.set(RuleRow.count_of(app)), RulesRow.version.add(1)], RulesRow.rules.does_not_exist()
-    )
+    row = RulesetRow.of(app)
+    stored = row.find_stored()
+    if stored is not None and stored.rules is not None:
+        return int(stored.rules)
+    counted = [RulesetRow.rules.set(RuleRow.count_rules(app)), RulesetRow.version.add(1)]
+    row.change(counted, RulesetRow.rules.does_not_exist())
+    return 0
 
 
-def _forget_counts(app: str, rule_id: str) -> None:
-    """So that the rows of counts do not grow with rules that are gone. What a crash leaves does no harm."""
-    _, counts = counted_rules(app)
-    for row in counts.rows_with(app, rule_id):
-        row.change(row.forgetting(rule_id), type(row).pk.exists())
+def _remove_counts(app: str, rule_id: str) -> None:
+    """Remove the counts of a rule that is gone, so that their rows do not grow for ever. A crash that leaves
+    some does no harm.
+    """
+    _, counts = list_rules_with_counts(app)
+    for row in counts.list_rows(app, rule_id):
+        row.change(row.removal_changes(rule_id), type(row).pk.exists())
 
 
 def _write(
@@ -200,22 +212,19 @@ def _write(
     inserts: Sequence[RuleRow] = (),
     removals: Sequence[RuleRow] = (),
 ) -> bool:
+    """Write a change of the app's rules, and have this process read them again."""
     try:
         return write_together(changes, inserts=inserts, removals=removals)
     finally:  # also where nobody knows whether it was written
-        rulesets.forget(app)
-
-
-def _busy() -> Busy:
-    return Busy("Too many changes of these rules at once: try again")
+        rulesets.invalidate(app)
 
 
 # -- views -------------------------------------------------------------------------------------------------
 
 
-def _view(app: str, row: RuleRow, counts: Counts) -> RuleView:
+def _view(app: str, row: RuleRow, counts: RuleCounts) -> RuleView:
     created = row.created_at or 0
-    true, false = counts.of("true_positive", row.rule_id), counts.of("false_positive", row.rule_id)
+    true, false = counts.get("true_positive", row.rule_id), counts.get("false_positive", row.rule_id)
     view: RuleView = {
         "_id": row.rule_id,
         "_creationTime": created,
@@ -226,13 +235,10 @@ def _view(app: str, row: RuleRow, counts: Counts) -> RuleView:
         "isActive": row.is_active,
         "shadow": bool(row.shadow),
         "createdAt": created,
-        "matches": counts.of("matches", row.rule_id),
+        "matches": counts.get("matches", row.rule_id),
         "annotatedTrue": true,
         "annotatedFalse": false,
         "precision": true / (true + false) if true + false >= _ANNOTATIONS_NEEDED else None,
     }
-    if row.user_message:
-        view["userMessage"] = row.user_message
-    if reason := problem(row.type, row.pattern):
-        view["problem"] = reason
-    return view
+    problem = find_problem(row.type, row.pattern)
+    return add_optional(view, userMessage=row.user_message or None, problem=problem)

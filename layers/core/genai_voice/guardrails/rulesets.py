@@ -1,10 +1,9 @@
 """The active rules of each app, ready to be matched, as this process knows them.
 
-They are kept for 10 s; then one small read asks whether any was changed. A process that changes a rule
-forgets them: there the change takes effect at once, elsewhere within 10 s.
+A ruleset is cached for 10 s; then one small read asks whether any rule was changed. A process that changes a
+rule invalidates its own: there the change takes effect at once, elsewhere within 10 s.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
@@ -13,11 +12,11 @@ from cachetools import LRUCache
 
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.log import report_unusable_rule
-from genai_voice.guardrails.matching import Matcher, matcher, problem
+from genai_voice.guardrails.matching import Matcher, compile_matcher, find_problem
 from genai_voice.guardrails.model import Rule
-from genai_voice.guardrails.rows import RuleRow, RulesRow
+from genai_voice.guardrails.rows import RuleRow, RulesetRow
 
-_KEPT_MS = 10_000
+_FRESH_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,66 +26,63 @@ class Ruleset:
     rules: tuple[Rule, ...]
     matcher: Matcher
 
-    def violated(self, text: str) -> list[Rule]:
-        """Those that the text violates, oldest first."""
-        return [self.rules[place] for place in self.matcher.violated(text)]
+    def find_violated(self, text: str) -> list[Rule]:
+        """Find the rules that the text violates, oldest first."""
+        return [self.rules[place] for place in self.matcher.find_violated(text)]
 
-    def masked(self, text: str) -> str:
-        """The text without what the pii_filter rules match, shadow ones too."""
-        return self.matcher.masked(text)
+    def mask(self, text: str) -> str:
+        """Answer the text without what the pii_filter rules match, shadow ones too."""
+        return self.matcher.mask(text)
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _CachedRuleset:
     ruleset: Ruleset
     version: float | None
     """Of the rules; None where no row tells it."""
-    until_ms: int
+    fresh_until_ms: int
 
 
-_kept: LRUCache[str, _Kept] = LRUCache(200)
-_forgotten = 0
+_cache: LRUCache[str, _CachedRuleset] = LRUCache(200)
+_invalidations = 0
 _lock = Lock()
 
 
-def current(app: str) -> Ruleset:
-    """The app's rules as they are now, or were at most 10 s ago."""
+def get_current(app: str) -> Ruleset:
+    """Answer the app's rules as they are now, or were at most 10 s ago."""
     with _lock:
-        kept, began = _kept.get(app), _forgotten
+        cached, invalidations = _cache.get(app), _invalidations
     now = now_ms()
-    if kept and now < kept.until_ms:
-        return kept.ruleset
-    row = RulesRow.of(app).find_stored()
+    if cached and now < cached.fresh_until_ms:
+        return cached.ruleset
+    row = RulesetRow.of(app).find_stored()
     version = row.version if row else None  # before the rules, so that a change in between is seen next time
-    is_same = kept is not None and version is not None and kept.version == version
-    ruleset = kept.ruleset if kept and is_same else _loaded(app)
+    is_same = cached is not None and version is not None and cached.version == version
+    ruleset = cached.ruleset if cached and is_same else _load(app)
     with _lock:
-        if _forgotten == began:  # else what was read may be from before a change of this process
-            _kept[app] = _Kept(ruleset, version, now + _KEPT_MS)
+        if _invalidations == invalidations:  # else it may be from before a change of this process
+            _cache[app] = _CachedRuleset(ruleset, version, now + _FRESH_MS)
     return ruleset
 
 
-def forget(app: str) -> None:
-    """After its rules were changed: what was read of them before counts no more."""
-    global _forgotten
+def invalidate(app: str) -> None:
+    """Have the app's rules read again, also where another thread is just reading them."""
+    global _invalidations
     with _lock:
-        _forgotten += 1
-        _kept.pop(app, None)
+        _invalidations += 1
+        _cache.pop(app, None)
 
 
-def _loaded(app: str) -> Ruleset:
-    rows = [row for row in RuleRow.of_app(app) if row.is_active]
+def _load(app: str) -> Ruleset:
+    rows = [row for row in RuleRow.list_rules(app) if row.is_active]
     for row in rows:
-        if problem(row.type, row.pattern):
-            _report(app, row.rule_id, row.pattern)
-    return Ruleset(tuple(map(_rule, rows)), _matcher(rows))
+        if find_problem(row.type, row.pattern):
+            _report_once(app, row.rule_id, row.pattern)
+    matcher = compile_matcher(tuple((row.type, row.pattern) for row in rows))
+    return Ruleset(tuple(map(_to_rule, rows)), matcher)
 
 
-def _matcher(rows: Sequence[RuleRow]) -> Matcher:
-    return matcher(tuple((row.type, row.pattern) for row in rows))
-
-
-def _rule(row: RuleRow) -> Rule:
+def _to_rule(row: RuleRow) -> Rule:
     return Rule(
         id=row.rule_id,
         type=row.type,
@@ -98,6 +94,6 @@ def _rule(row: RuleRow) -> Rule:
 
 
 @lru_cache(10_000)
-def _report(app: str, rule_id: str, pattern: str) -> None:
-    """Once for each pattern."""
+def _report_once(app: str, rule_id: str, pattern: str) -> None:
+    """Report a rule that matches nothing, once for each pattern."""
     report_unusable_rule(app, rule_id)

@@ -1,65 +1,68 @@
-"""What is said is checked against the rules of its app, and what violates one is kept."""
+"""What is said is checked against the rules of its app, and what violates one is stored."""
 
 from collections.abc import Sequence
 
-from genai_voice.foundation.clock import back_off, now_ms, time_ordered_id
+from genai_voice.foundation.clock import now_ms, time_ordered_id
 from genai_voice.foundation.errors import Busy
 from genai_voice.foundation.log import report_lost_violations
+from genai_voice.foundation.model import add_optional
+from genai_voice.foundation.retries import retry_lost_races
 from genai_voice.foundation.table import Change, write_together
 from genai_voice.guardrails import rulesets
+from genai_voice.guardrails.counts import RuleCountsRow
 from genai_voice.guardrails.model import CheckReply, CheckRequest, Rule, Violated
-from genai_voice.guardrails.rows import StatsRow, ViolationRow
+from genai_voice.guardrails.rows import ViolationRow
 from genai_voice.tenancy.model import App
 from genai_voice.webhooks import outbox
 from genai_voice.webhooks.rows import WebhookRow
 
 MAX_STORED = 90
 """Violations of one check that are stored: a transaction takes 100 items."""
-_CONTENT = 500  # characters that are stored
-_COUNTED = 100  # counts that one update raises; an expression takes 300 operators
-_ATTEMPTS = 10
+_STORED_CHARACTERS = 500
+_COUNTS_PER_ROW = 100  # that one update raises: an expression takes 300 operators
 
 
 def check(app: App, request: CheckRequest) -> CheckReply:
-    """Which rules the text violates, oldest first, and whether it may be said. Where it violates none nothing
-    is written, and where the app's guardrails are off nothing is read.
+    """Find which rules the text violates, oldest first, and whether it may be said. Where it violates none
+    nothing is written, and where the app's guardrails are off nothing is read.
 
     What was found is answered also when the table does not take it: that is logged, by ids alone.
     """
     if not app.guardrails_enabled:
         return {"allowed": True, "violations": []}
-    ruleset = rulesets.current(app.slug)
-    violated = ruleset.violated(request.content)
+    ruleset = rulesets.get_current(app.slug)
+    violated = ruleset.find_violated(request.content)
     if violated:
-        content = ruleset.masked(request.content)[:_CONTENT]
+        content = ruleset.mask(request.content)[:_STORED_CHARACTERS]
         try:
             _record(app, request, violated, content)
         except Busy:  # a client that is not told in time lets the text through
             report_lost_violations(app.slug, request.session_id, [rule.id for rule in violated])
     return {
-        "allowed": not any(rule.blocks for rule in violated),
-        "violations": [_shown(rule) for rule in violated],
+        "allowed": not any(rule.is_blocking for rule in violated),
+        "violations": [_view(rule) for rule in violated],
     }
 
 
 def _record(app: App, request: CheckRequest, violated: Sequence[Rule], content: str) -> None:
-    """The violations, the counts of their rules and the announcement of a block, in one transaction."""
-    violations = _violations(app, request, _stored(violated), content)
-    announced = _announced(app, request, violated, violations)
-    for attempt in range(_ATTEMPTS):
-        written = write_together(_counted(app, violated), inserts=[*violations, *announced])
-        if written or violations[0].find_stored() is not None:  # it was written, and its answer lost
-            outbox.WEBHOOKS.notify_sender(announced)
-            return
-        back_off(attempt)
-    raise Busy("Too many checks at once: try again")
+    """Store the violations, the counts of their rules and the announcement of a block, in one transaction."""
+    violations = _make_violations(app, request, _choose_stored(violated), content)
+    announced = _make_deliveries(app, request, violated, violations)
+
+    def try_once() -> bool | None:
+        is_written = write_together(_count_changes(app, violated), inserts=[*violations, *announced])
+        # The second: it was written, and the answer lost.
+        return True if is_written or violations[0].find_stored() is not None else None
+
+    retry_lost_races(try_once, busy="Too many checks at once: try again")
+    outbox.WEBHOOKS.notify_sender(announced)
 
 
-def _announced(
+def _make_deliveries(
     app: App, request: CheckRequest, violated: Sequence[Rule], stored: Sequence[ViolationRow]
 ) -> list[WebhookRow]:
-    """Once for a check that blocks: which rules did, and where what was found is kept."""
-    blocking = [rule.id for rule in violated if rule.blocks]
+    """Make the announcement of a check that blocks: which rules did, and where what was found is stored."""
+    blocking = [rule.id for rule in violated if rule.is_blocking]
     if not blocking:
         return []
     kept = [row.violation_id for row in stored if row.rule_id in blocking]
@@ -69,36 +72,40 @@ def _announced(
     )
 
 
-def _violations(app: App, request: CheckRequest, rules: Sequence[Rule], content: str) -> list[ViolationRow]:
+def _make_violations(
+    app: App, request: CheckRequest, rules: Sequence[Rule], content: str
+) -> list[ViolationRow]:
     now = now_ms()
     check_id = time_ordered_id(now)
     rows = list[ViolationRow]()
     for place, rule in enumerate(rules):
-        row = ViolationRow.new(app.slug, request.session_id, rule.id, f"{check_id}-{place:02d}")
+        row = ViolationRow.from_ids(app.slug, request.session_id, rule.id, f"{check_id}-{place:02d}")
         row.type, row.action, row.shadow = rule.type, rule.action, rule.shadow or None
         row.direction, row.content, row.created_at = request.direction, content, now
         rows.append(row)
     return rows
 
 
-def _stored(violated: Sequence[Rule]) -> list[Rule]:
-    """Where there are too many, those that block before others; in any case oldest first."""
-    first = {rule.id for rule in sorted(violated, key=lambda rule: not rule.blocks)[:MAX_STORED]}
-    return [rule for rule in violated if rule.id in first]
+def _choose_stored(violated: Sequence[Rule]) -> list[Rule]:
+    """Choose those whose violations are stored, oldest first. Where there are too many, those that block come
+    before others.
+    """
+    chosen = {rule.id for rule in sorted(violated, key=lambda rule: not rule.is_blocking)[:MAX_STORED]}
+    return [rule for rule in violated if rule.id in chosen]
 
 
-def _counted(app: App, violated: Sequence[Rule]) -> list[Change]:
-    """In any of several rows, so that checks at the same time do not wait for each other."""
-    actions = [StatsRow.counting("matches", rule.id) for rule in violated]
-    parts = [actions[start : start + _COUNTED] for start in range(0, len(actions), _COUNTED)]
-    rows = StatsRow.any_of(app.slug, len(parts))
+def _count_changes(app: App, violated: Sequence[Rule]) -> list[Change]:
+    """Each rule has one match more, in any of several rows: checks at the same time do not wait for each
+    other.
+    """
+    actions = [each for rule in violated for each in RuleCountsRow.count_changes("matches", rule.id)]
+    parts = [actions[start : start + _COUNTS_PER_ROW] for start in range(0, len(actions), _COUNTS_PER_ROW)]
+    rows = RuleCountsRow.choose(app.slug, len(parts))
     return [Change(row, part) for row, part in zip(rows, parts, strict=True)]
 
 
-def _shown(rule: Rule) -> Violated:
-    shown: Violated = {"ruleId": rule.id, "type": rule.type, "action": rule.action}
+def _view(rule: Rule) -> Violated:
+    view: Violated = {"ruleId": rule.id, "type": rule.type, "action": rule.action}
     if rule.shadow:
-        return {**shown, "action": "log", "shadow": True}
-    if rule.user_message:
-        shown["userMessage"] = rule.user_message
-    return shown
+        return {**view, "action": "log", "shadow": True}
+    return add_optional(view, userMessage=rule.user_message or None)

@@ -160,7 +160,7 @@ SOURCES: Final = (
         lambda app, query: ExecutionRow.list_in_trace(app, query.trace_id, "ID#"),
         _tool_execution,
     ),
-    Source("guardrail_violation", _of_session(ViolationRow.of_session), _violation),
+    Source("guardrail_violation", _of_session(ViolationRow.list_by_session), _violation),
     Source("handoff", _of_session(HandoffRow.in_session), _handoff),
 )
 """In the order in which entries of the same moment are shown."""

@@ -1,0 +1,72 @@
+"""How often each rule was violated, and what people said of that: counted in a few rows of an app."""
+
+from collections import Counter
+from secrets import randbelow
+from typing import Self
+
+from genai_voice.foundation.keys import key
+from genai_voice.foundation.table import Action, Item, NumberAttribute
+from genai_voice.guardrails.rows import RuleRow
+
+SHARDS = 16
+_PREFIXES = {"matches": "m_", "true_positive": "t_", "false_positive": "f_"}
+
+
+class RuleCountsRow(Item, discriminator="rule_stats"):
+    """Counts of an app's rules, an attribute each. There are SHARDS of these rows, which have to be added up:
+    a single one would be changed by every check at once.
+    """
+
+    @classmethod
+    def choose(cls, app: str, number: int = 1) -> list[Self]:
+        """Choose so many different ones, by chance."""
+        first = randbelow(SHARDS)
+        shards = (str((first + each) % SHARDS) for each in range(number))
+        return [cls(key("APP", app), key("RULE_STATS", shard)) for shard in shards]
+
+    @staticmethod
+    def count_changes(what: str, rule_id: str, by: int = 1) -> list[Action]:
+        """One count of a rule is raised, or lowered where `by` is negative."""
+        return [_make_attribute(what, rule_id).add(by)]
+
+    @staticmethod
+    def removal_changes(rule_id: str) -> list[Action]:
+        """All counts of a rule are gone."""
+        return [_make_attribute(what, rule_id).remove() for what in _PREFIXES]
+
+
+def _make_attribute(what: str, rule_id: str) -> NumberAttribute:
+    return NumberAttribute(attr_name=f"{_PREFIXES[what]}{rule_id}")
+
+
+class RuleCounts:
+    """The counts of an app's rules, added up."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._shards: dict[str, set[str]] = {}
+
+    def add(self, sk: str, name: str, count: int) -> None:
+        """Add one attribute of the row with this sort key."""
+        self._counts[name] += count
+        self._shards.setdefault(name[2:], set()).add(sk)
+
+    def get(self, what: str, rule_id: str) -> int:
+        return self._counts[f"{_PREFIXES[what]}{rule_id}"]
+
+    def list_rows(self, app: str, rule_id: str) -> list[RuleCountsRow]:
+        """List the rows that count anything of this rule."""
+        return [RuleCountsRow(key("APP", app), sk) for sk in sorted(self._shards.get(rule_id, ()))]
+
+
+def list_rules_with_counts(app: str) -> tuple[list[RuleRow], RuleCounts]:
+    """List the app's rules, oldest first, with their counts, in one query."""
+    rules, counts = list[RuleRow](), RuleCounts()
+    for item in Item.read_raw(key("APP", app), "RULE"):
+        sk = item["sk"]["S"]
+        if sk.startswith("RULE#"):
+            rules.append(RuleRow.from_raw_data(item))
+        for name, value in item.items():
+            if name[:2] in _PREFIXES.values():
+                counts.add(sk, name, int(value["N"]))
+    return sorted(rules, key=lambda rule: rule.place), counts
