@@ -28,6 +28,7 @@ from tests.support.documents import (
     list_code_blocks,
     list_commands,
     list_links,
+    list_paths,
     read_page,
 )
 from tests.support.operator import commands
@@ -39,6 +40,8 @@ TARGETS = re.findall(r"^([a-z0-9-]+):.*## ", read_page("Makefile"), re.M)
 NAMED_TARGETS = {
     target for page in PAGES for target in re.findall(r"(?:^|`)make ([a-z0-9-]+)\b", read_page(page), re.M)
 }
+FOLDERS = ("bench", "docs", "events", "functions", "layers", "local", "tests")
+FILES = [str(file) for folder in FOLDERS for file in (ROOT / folder).rglob("*.*")]
 LINKS = [(page, link) for page in PAGES for link in list_links(read_page(page)) if "://" not in link]
 
 
@@ -52,6 +55,15 @@ def test_every_link_leads_somewhere(page: str, link: str) -> None:
     target = (ROOT / page).parent / name if name else ROOT / page
     assert target.exists()
     assert not anchor or anchor in list_anchors(target.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("page", "path"),
+    sorted({(page, path) for page in PAGES for path in list_paths(read_page(page)) if "notes/" not in path}),
+)
+def test_every_file_that_a_page_names_is_there(page: str, path: str) -> None:
+    """By its path or by the end of it. Notes are the feature that CONTRIBUTING.md adds as an example."""
+    assert (ROOT / path).exists() or any(file.endswith(f"/{path}") for file in FILES)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != "README.md"])

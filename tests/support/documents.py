@@ -25,6 +25,11 @@ def list_links(page: str) -> list[str]:
     return re.findall(r"\]\(([^)\s]+)\)", _FENCE.sub("", page))
 
 
+def list_paths(page: str) -> list[str]:
+    """Files of the repository that the text names in backticks."""
+    return re.findall(r"`(\w[\w./-]*\.(?:py|yaml|toml|md|json))`", _FENCE.sub("", page))
+
+
 def list_anchors(page: str) -> set[str]:
     """What may follow `#` in a link to this page, as GitHub makes it of headings."""
     headings = re.findall(r"^#+ (.+)$", _FENCE.sub("", page), re.M)
