@@ -81,6 +81,14 @@ def test_the_endpoints_are_those_that_are_declared() -> None:
     assert sorted(listed) == sorted((endpoint.method, endpoint.path) for endpoint in endpoints())
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_every_endpoint_that_a_page_names_is_declared(page: str) -> None:
+    """But for notes, the feature that CONTRIBUTING.md adds as an example."""
+    declared = {(endpoint.method, endpoint.path) for endpoint in endpoints()}
+    named = set(re.findall(r"\b(GET|POST|PATCH|DELETE)\s(/api/[a-z/-]+)", read_page(page)))
+    assert named - {("POST", "/api/notes")} <= declared
+
+
 def test_every_variable_of_the_functions_is_explained() -> None:
     explained = set(re.findall(r"^\| `([A-Z_]+)` \|", read_page("docs/configuration.md"), re.M))
     assert {str(field.alias) for field in Settings.model_fields.values()} <= explained
