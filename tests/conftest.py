@@ -59,7 +59,9 @@ def engine(_strict_engine: None) -> Iterator[None]:
         return
     from moto import mock_aws
 
-    with mock_aws():
+    from tests.support.fast_moto import fast_moto
+
+    with mock_aws(), fast_moto():
         _create_table()
         yield
 

@@ -21,7 +21,7 @@ from genai_voice.tools import registry
 
 from tests.support.minimal import body_of, query_of, required_of
 from tests.support.samples import failed_delivery
-from tests.support.service import Client, Reply, call, endpoints, new_app, recorded_calls, rows
+from tests.support.service import SOURCE, Client, Reply, call, endpoints, new_app, recorded_calls, rows
 from tests.support.valid import AGENT_RUN, REFERRED, name, referred, with_token
 
 WALLED = [
@@ -41,6 +41,7 @@ def ask(
     more: dict[str, str] | None = None,
     *,
     of: Client | None = None,
+    source: str = SOURCE,
 ) -> Reply:
     """A valid request but for its credentials. `more` goes where this endpoint takes credentials besides
     headers; what it refers to is made `of` an app, or does not exist.
@@ -50,63 +51,69 @@ def ask(
     if endpoint.path == "/api/auth/session":
         body = {}
     if endpoint.method == "GET":
-        return call("GET", endpoint.path, query=query | (more or {}), headers=headers)
-    return call(endpoint.method, endpoint.path, body=body | (more or {}), headers=headers, query=query)
+        return call("GET", endpoint.path, query=query | (more or {}), headers=headers, source=source)
+    return call(
+        endpoint.method, endpoint.path, body=body | (more or {}), headers=headers, query=query, source=source
+    )
 
 
-def _none(app: Client) -> tuple[dict[str, str], dict[str, str]]:
+Credential = tuple[dict[str, str], dict[str, str]]
+"""Headers, and fields of the body or the query."""
+
+
+def _none(app: Client) -> Credential:
     return {}, {"appSlug": app.slug}
 
 
-def _wrong_secret(app: Client) -> tuple[dict[str, str], dict[str, str]]:
+def _wrong_secret(app: Client) -> Credential:
     return {**app.headers, "authorization": "Bearer not the secret"}, {}
 
 
-def _wrong_secret_in_fields(app: Client) -> tuple[dict[str, str], dict[str, str]]:
+def _wrong_secret_in_fields(app: Client) -> Credential:
     return {}, {"appSlug": app.slug, "appSecret": "not the secret"}
 
 
-def _unknown_slug(app: Client) -> tuple[dict[str, str], dict[str, str]]:
+def _unknown_slug(app: Client) -> Credential:
     return {**app.headers, "x-app-slug": "nobody"}, {}
 
 
-def _no_slug(app: Client) -> tuple[dict[str, str], dict[str, str]]:
+def _no_slug(app: Client) -> Credential:
     return {"authorization": f"Bearer {app.secret}"}, {}
 
 
-def _foreign_secret(app: Client) -> tuple[dict[str, str], dict[str, str]]:
+def _foreign_secret(app: Client) -> Credential:
     return {**app.headers, "authorization": f"Bearer {new_app().secret}"}, {}
 
 
-def _unknown_token(app: Client) -> tuple[dict[str, str], dict[str, str]]:
+def _unknown_token(app: Client) -> Credential:
     return {"authorization": "Bearer gvs_unknown"}, {}
 
 
-def _expired_token(app: Client) -> tuple[dict[str, str], dict[str, str]]:
+def _expired_token(app: Client) -> Credential:
     with time_machine.travel(0):
         return {"authorization": f"Bearer {app.token(1000)}"}, {}
 
 
-def _inactive_app(app: Client) -> tuple[dict[str, str], dict[str, str]]:
+def _inactive_app(app: Client) -> Credential:
     apps.set_active(app.slug, False)
     return app.headers, {}
 
 
-def _token_of_inactive_app(app: Client) -> tuple[dict[str, str], dict[str, str]]:
+def _token_of_inactive_app(app: Client) -> Credential:
     token = app.token()
     apps.set_active(app.slug, False)
     return {"authorization": f"Bearer {token}"}, {}
 
 
-def _wrong_bearer_right_fields(app: Client) -> tuple[dict[str, str], dict[str, str]]:
+def _wrong_bearer_right_fields(app: Client) -> Credential:
     return {"authorization": "Bearer wrong"}, {"appSlug": app.slug, "appSecret": app.secret}
 
 
-def _malformed(value: str, app: Client) -> tuple[dict[str, str], dict[str, str]]:
+def _malformed(value: str, app: Client) -> Credential:
     return {"x-app-slug": app.slug, "authorization": value.replace("SECRET", app.secret)}, {}
 
 
-CREDENTIALS: dict[str, Callable[[Client], tuple[dict[str, str], dict[str, str]]]] = {
+CREDENTIALS: dict[str, Callable[[Client], Credential]] = {
     "none": _none,
     "wrong secret": _wrong_secret,
     "wrong secret in fields": _wrong_secret_in_fields,
@@ -142,13 +149,21 @@ def _answers_missing(endpoint: Endpoint, credential: str) -> bool:
     return endpoint.path == "/api/auth/session" and credential in carried | {"token of an inactive app"}
 
 
+@pytest.fixture(scope="module")
+def credentials(engine: None) -> dict[str, Credential]:
+    """Each of an app of its own, for all endpoints: nobody may enter with it, so nobody changes the app."""
+    return {credential: make(new_app()) for credential, make in CREDENTIALS.items()}
+
+
 @pytest.mark.parametrize("credential", CREDENTIALS)
 @pytest.mark.parametrize("endpoint", WALLED, ids=name)
-def test_nobody_enters_without_a_valid_credential(endpoint: Endpoint, credential: str) -> None:
-    app = new_app()
-    headers, fields = CREDENTIALS[credential](app)
+def test_nobody_enters_without_a_valid_credential(
+    endpoint: Endpoint, credential: str, credentials: dict[str, Credential]
+) -> None:
+    headers, fields = credentials[credential]
+    unknown = f"198.51.100.{WALLED.index(endpoint)}"  # an address that has sent no wrong secret yet
     with recorded_calls() as calls:
-        reply = ask(endpoint, headers, fields)
+        reply = ask(endpoint, headers, fields, source=unknown)
     if _answers_missing(endpoint, credential):
         assert (reply.status, reply.json) == (400, {"error": "Missing appSlug or appSecret"})
     else:

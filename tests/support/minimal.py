@@ -1,6 +1,8 @@
 """The smallest valid body or query of an endpoint, made from its declaration, and what to break in it."""
 
 from collections.abc import Iterator
+from copy import deepcopy
+from functools import cache
 from typing import Any
 
 from genai_voice.foundation.http import Endpoint
@@ -18,7 +20,9 @@ _WRONG = {
 }
 
 
+@cache
 def schema_of(model: type[Request]) -> Schema:
+    """Return the JSON schema of a model, made once as it costs milliseconds. It is for reading alone."""
     return model.model_json_schema(by_alias=True)
 
 
@@ -27,11 +31,11 @@ def minimal(schema: Schema, root: Schema | None = None) -> Any:
     root = root or schema
     schema = resolved(schema, root)
     if "examples" in schema:
-        return schema["examples"][0]
+        return deepcopy(schema["examples"][0])
     if "const" in schema or "enum" in schema:
         return schema.get("const", schema.get("enum", [None])[0])
     if "default" in schema:
-        return schema["default"]
+        return deepcopy(schema["default"])
     kind = schema.get("type")
     if kind == "object":
         names = schema.get("required", [])
