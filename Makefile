@@ -5,6 +5,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help run demo test test-strict e2e fuzz lint format openapi build sam deploy smoke bench lock
 .DELETE_ON_ERROR:
+# Modules that are compiled anew in every process make tests begin twice as late.
+unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON := .venv/bin/python
 # A worker per core, files in one piece: a table is made once per file. More than four hardly help.

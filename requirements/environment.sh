@@ -39,6 +39,6 @@ if ! .venv/bin/python -c '' 2>/dev/null || ! "$uv" --version >/dev/null 2>&1; th
     fi
 fi
 
-"$uv" pip sync -q --python .venv/bin/python --require-hashes requirements/dev.txt
+"$uv" pip sync -q --compile-bytecode --python .venv/bin/python --require-hashes requirements/dev.txt
 # Editable, so that .venv/bin/genai-voice runs the checkout.
 "$uv" pip install -q --python .venv/bin/python --no-deps --no-build-isolation -e .
