@@ -18,7 +18,7 @@ from local.cli.options import one_app
 @reading
 def audit(app: str, limit: int) -> Iterator[Line]:
     """The changes that operators made to an app, newest first."""
-    for each in service.newest(app, limit):
+    for each in service.list_newest(app, limit):
         yield Line(each, _text(each))
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import click
 from click.core import ParameterSource
-from genai_voice.audit.service import recorded
+from genai_voice.audit.service import record_change
 from genai_voice.foundation.errors import Refused
 from genai_voice.foundation.settings import SettingsError, settings
 
@@ -56,7 +56,7 @@ class Audit:
         }
 
     def __call__(self, app: str) -> AbstractContextManager[Result]:
-        return recorded(app, _actor(), self._command, self._arguments)
+        return record_change(app, _actor(), self._command, self._arguments)
 
 
 def reading(command: Command) -> Callable[..., None]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from genai_voice.audit.service import recorded
+from genai_voice.audit.service import record_change
 from genai_voice.tenancy import apps, webhooks
 from genai_voice.tenancy.fields import AppFields
 
@@ -30,12 +30,12 @@ def receiving_webhooks(data: Path) -> Iterator[Receiver]:
                 told = AppFields.model_validate(
                     {"handoffWebhookUrl": address, "webhookEvents": list(script.read(app).announced)}
                 )
-                with recorded(app, "make demo", "app update", told.model_dump(exclude_none=True)):
+                with record_change(app, "make demo", "app update", told.model_dump(exclude_none=True)):
                     receiver.secrets[app] = webhooks.rotate_secret(app, 0)
                     apps.update_app(app, told)
             yield receiver
         finally:
             for app, fields in before.items():
                 kept = {name: getattr(fields, name) for name in _WHERE}
-                with recorded(app, "make demo", "app update", kept):
+                with record_change(app, "make demo", "app update", kept):
                     apps.change_fields(app, kept)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import time_machine
 from genai_voice.agents.rows import AgentRunRow, AgentSessionRow
+from genai_voice.foundation.retries import ATTEMPTS
 
 from tests.support.service import Client, Reply, call, new_app, pages, partition, recorded_calls
 from tests.support.wire import Cut, answers, cut, lost_answer
@@ -110,9 +111,9 @@ def test_an_id_that_is_taken_is_not_given_again() -> None:
 def test_when_every_id_is_taken_the_caller_is_told_to_try_again() -> None:
     app = new_app()
     opened(app)
-    with answers(*[TAKEN] * 12) as sent:
+    with answers(*[TAKEN] * ATTEMPTS) as sent:
         reply = app.post("/api/agents/session", {"runtime": "pi"})
-    assert (reply.status, len(sent)) == (503, 12)
+    assert (reply.status, len(sent)) == (503, ATTEMPTS)
 
 
 def test_a_session_whose_answer_was_lost_can_be_read() -> None:

@@ -28,7 +28,7 @@ _INVALID_RUNTIME = "Invalid runtime. Must be 'pi'."
 _INCOMPLETE_RUN = "sessionId, runId, provider, model, and status are required"
 
 
-def _known_runtime(value: object) -> object:
+def _check_runtime(value: object) -> object:
     if value != "pi":
         raise refuse(_INVALID_RUNTIME)
     return value
@@ -37,7 +37,7 @@ def _known_runtime(value: object) -> object:
 class NewAgentSession(Request):
     missing: ClassVar[str] = _INVALID_RUNTIME
 
-    runtime: Annotated[Literal["pi"], BeforeValidator(_known_runtime)]
+    runtime: Annotated[Literal["pi"], BeforeValidator(_check_runtime)]
     provider: Label | None = None
     model: Label | None = None
     branch_id: Label | None = None
@@ -116,7 +116,7 @@ class AgentRun(Request):
     metadata: Annotated[dict[str, Any], limit_json_bytes(MAX_METADATA_BYTES)] | None = None
 
 
-def _complete(run: object) -> object:
+def _check_complete(run: object) -> object:
     required = [str(each.alias) for each in AgentRun.model_fields.values() if each.is_required()]
     if isinstance(run, dict) and any(run.get(name) in (None, "") for name in required):
         raise refuse(_INCOMPLETE_RUN)
@@ -127,7 +127,7 @@ class AgentRunRequest(Request):
     missing: ClassVar[str] = _INCOMPLETE_RUN
 
     session_id: Name
-    run: Annotated[AgentRun, BeforeValidator(_complete)]
+    run: Annotated[AgentRun, BeforeValidator(_check_complete)]
 
 
 class AgentRunRecorded(TypedDict):

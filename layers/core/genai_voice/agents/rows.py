@@ -48,7 +48,7 @@ class AgentRunRow(Item, discriminator="agent_run"):
 
     @classmethod
     def of(cls, app: str, session: str, run_id: str, started_at: float, **attributes: Any) -> Self:
-        """Its key is its run id, so that a run that is reported again is the same row."""
+        """Make the row of a run, whose key is its run id: a run that is reported again is the same row."""
         return cls(
             key("APP", app, "SESSION", session),
             key("AGENT_RUN", run_id),
@@ -62,5 +62,5 @@ class AgentRunRow(Item, discriminator="agent_run"):
 
     @staticmethod
     def list_key(app: str, session: str) -> str:
-        """Partition of the list of a session's runs."""
+        """Make the key of the partition in which a session's runs are listed."""
         return key("APP", app, "SESSION", session, "AGENT_RUNS")

@@ -17,11 +17,11 @@ class AuditRow(Item, discriminator="audit"):
     finished_at = NumberAttribute(null=True)  # epoch ms
 
     @classmethod
-    def new(cls, app: str) -> Self:
+    def of_new(cls, app: str) -> Self:
         return cls(key("APP", app, "AUDIT"), key("ID", time_ordered_id()), created_at=now_ms())
 
     @classmethod
-    def newest(cls, app: str, limit: int) -> Iterator[Self]:
+    def list_newest(cls, app: str, limit: int) -> Iterator[Self]:
         return cls.query(
             key("APP", app, "AUDIT"),
             cls.sk.startswith("ID#"),

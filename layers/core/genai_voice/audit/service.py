@@ -1,4 +1,4 @@
-"""Changes are recorded: the intent before, the outcome after."""
+"""Record changes that operators make: the intent before, the outcome after."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 from genai_voice.audit.rows import AuditRow
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.errors import Refused
+from genai_voice.foundation.model import add_optional
 from genai_voice.foundation.table import Action
 
 _LONGEST = 200  # characters of a text that is recorded whole
@@ -30,27 +31,30 @@ class AuditView(TypedDict):
 
 
 @contextmanager
-def recorded(app: str, actor: str, command: str, arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Records a change of the app that is made within: the intent before it, so that no crash hides it, and
-    the outcome after. What is put into the yielded dictionary, counts mostly, is the result.
+def record_change(
+    app: str, actor: str, command: str, arguments: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """Record a change of the app that is made within the `with`: the intent before it, so that no crash hides
+    it, and the outcome after it. What is put into the dictionary that is yielded, counts mostly, is the
+    result.
 
     Arguments hold no secret; long texts in them are recorded by their length.
     """
-    row, result = AuditRow.new(app), dict[str, Any]()
+    row, result = AuditRow.of_new(app), dict[str, Any]()
     row.actor, row.command, row.outcome = actor, command, "begun"
-    row.arguments = json.dumps({name: _short(value) for name, value in arguments.items()})
+    row.arguments = json.dumps({name: _shorten(value) for name, value in arguments.items()})
     row.save()
     try:
         yield result
     except BaseException as reason:  # Ctrl-C too: each is told, and goes on its way
-        _finish(row, _why(reason), result)
+        _finish(row, _describe(reason), result)
         raise
     _finish(row, "done", result)
 
 
-def newest(app: str, limit: int) -> Iterator[AuditView]:
-    """The newest records first."""
-    return map(_view, AuditRow.newest(app, limit))
+def list_newest(app: str, limit: int) -> Iterator[AuditView]:
+    """List the records of an app, newest first."""
+    return map(_view, AuditRow.list_newest(app, limit))
 
 
 def _finish(row: AuditRow, outcome: str, result: Mapping[str, Any]) -> None:
@@ -60,14 +64,16 @@ def _finish(row: AuditRow, outcome: str, result: Mapping[str, Any]) -> None:
     row.change(actions)
 
 
-def _why(reason: BaseException) -> str:
-    """Only what is made to be told is quoted: other messages may hold anything."""
+def _describe(reason: BaseException) -> str:
+    """Describe why a change has ended. Only messages that are made to be told are quoted: others may hold
+    anything.
+    """
     if isinstance(reason, Refused):
         return f"refused: {reason}"
     return f"failed: {type(reason).__name__}" if isinstance(reason, Exception) else "interrupted"
 
 
-def _short(value: Any) -> Any:
+def _shorten(value: Any) -> Any:
     if isinstance(value, str) and len(value) > _LONGEST:
         return f"({len(value)} characters)"
     return value
@@ -81,8 +87,5 @@ def _view(row: AuditRow) -> AuditView:
         "arguments": json.loads(row.arguments),
         "outcome": row.outcome,
     }
-    if row.result is not None:
-        view["result"] = json.loads(row.result)
-    if row.finished_at is not None:
-        view["finishedAt"] = row.finished_at
-    return view
+    result = None if row.result is None else json.loads(row.result)
+    return add_optional(view, result=result, finishedAt=row.finished_at)
