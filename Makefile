@@ -16,7 +16,7 @@ help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/ready ## Serve the API on http://127.0.0.1:3000 with three demo apps (PORT, DATA_DIR, DEMO_SECRET)
-	@$(PYTHON) -m local.run
+	@$(PYTHON) -m local.serve.run
 
 demo: .venv/ready ## Play one conversation per demo app against it, and show what happened
 	@$(PYTHON) -m local.demo
@@ -46,19 +46,19 @@ format: .venv/ready ## Put the code into its style
 
 openapi: .venv/ready ## Write docs/openapi.json anew from the declarations and the payloads of events/
 	@RECORD=1 $(PYTHON) -m pytest tests/contract/test_routes.py -k event_file
-	@$(PYTHON) -m local.openapi
+	@$(PYTHON) -m local.build.openapi
 
 build: .venv/ready .venv-sam/ready ## Build what is deployed, into .aws-sam/build (needs Python 3.13)
-	@$(PYTHON) -m local.build
+	@$(PYTHON) -m local.build.artifacts
 
 sam: .venv/ready .venv-sam/ready ## Build, and serve it by sam local (needs Docker; PORT, DATA_DIR, DEMO_SECRET)
-	@$(PYTHON) -m local.sam
+	@$(PYTHON) -m local.build.sam
 
 deploy: .venv/ready .venv-sam/ready ## Build and deploy a stage of samconfig.toml: make deploy STAGE=dev
-	@$(PYTHON) -m local.deploy
+	@$(PYTHON) -m local.build.deploy
 
 smoke: .venv/ready ## Play a short conversation with a deployed service: make smoke URL=https://... SLUG=my-app
-	@$(PYTHON) -m local.smoke
+	@$(PYTHON) -m local.demo.smoke
 
 bench: .venv/ready ## Measure, and print the figures
 	@$(PYTHON) -m bench

@@ -31,7 +31,7 @@ from bench.prices import (
 )
 from bench.report import Figure, Findings, Sheet
 from bench.workload import APP, ENVIRONMENT
-from local.template import Function
+from local.serve.template import Function
 from tests.support.service import event, function, template
 
 TITLE = f"One 5-minute conversation; dollars per 1,000 of them, list price of us-east-1 on {AS_OF}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TextIO
 
-from local.gateway import HttpRequest, event_for
+from local.serve.gateway import HttpRequest, event_for
 
 ROOT = Path(__file__).resolve().parents[1]
 APP = "demo-dentist"

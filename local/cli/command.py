@@ -19,8 +19,8 @@ from genai_voice.foundation.errors import Refused
 from genai_voice.foundation.settings import SettingsError, settings
 
 from local.cli.progress import stopped_at
-from local.connection import connect
 from local.errors import LocalError
+from local.serve.connection import connect
 
 _INTERRUPTED = 130  # as a shell counts Ctrl-C
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what callers say must not steer a terminal

@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Mapping
 
-from local import connection
 from local.demo import script
 from local.demo.account import Account
 from local.demo.clients import Failed, Service, VoiceAgent, new_session
@@ -20,8 +19,9 @@ from local.demo.play import play
 from local.demo.receiver import Receiver
 from local.demo.webhooks import receiving_webhooks
 from local.errors import LocalError
-from local.greeting import DEMO_APPS
 from local.project import Project
+from local.serve import connection
+from local.serve.greeting import DEMO_APPS
 
 
 def main(environ: Mapping[str, str] = os.environ) -> int:

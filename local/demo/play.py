@@ -15,7 +15,7 @@ from local.demo.receiver import Receiver
 from local.demo.script import Call, Script, Turn
 from local.demo.steps import Steps, Stop
 from local.demo.takeover import announced, take_over
-from local.greeting import DEMO_APPS
+from local.serve.greeting import DEMO_APPS
 
 _TOKEN_MS = 600_000
 _PERSONA_KEYS = {

@@ -12,7 +12,7 @@ from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from local.authority import certificate
+from local.serve.authority import certificate
 
 Json = dict[str, Any]
 

@@ -8,10 +8,10 @@ from genai_voice.audit.service import record_change
 from genai_voice.tenancy import apps, webhooks
 from genai_voice.tenancy.fields import AppFields
 
-from local.connection import connect
 from local.demo import script
 from local.demo.receiver import Receiver, receiving
-from local.greeting import DEMO_APPS
+from local.serve.connection import connect
+from local.serve.greeting import DEMO_APPS
 
 _WHERE = ("handoff_webhook_url", "webhook_events")
 

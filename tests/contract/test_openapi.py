@@ -11,7 +11,7 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 from pydantic import TypeAdapter
 
-from local.openapi import document, reply_file, text
+from local.build.openapi import document, reply_file, text
 from local.project import Project
 from tests.support.service import ROOT, endpoints
 from tests.support.valid import name

@@ -1,4 +1,4 @@
-"""This checkout, served as a person would: `python -m local.run` as a process, and clients that call it."""
+"""This checkout, served by `make run`'s command as a process of its own, and clients that call it."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 from genai_voice.foundation.keys import key
 
-from local import connection, tables
+from local.serve import connection, tables
 from tests.e2e.local.service import ROOT, Project, Service, processes_with
 
 Ended = subprocess.CompletedProcess[str]
@@ -124,7 +124,7 @@ def demo(**variables: str) -> Ended:
 
 
 def smoke(**variables: str) -> Ended:
-    return _run("-m", "local.smoke", **variables)
+    return _run("-m", "local.demo.smoke", **variables)
 
 
 def _environment(**variables: str) -> dict[str, str]:

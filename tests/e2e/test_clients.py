@@ -4,7 +4,7 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from local.greeting import DEMO_APPS
+from local.serve.greeting import DEMO_APPS
 from tests.e2e.local.service import needs_dynoxide
 from tests.e2e.served import Client, Served, event, incompressible, said, written
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from local import connection
+from local.serve import connection
 from tests.e2e.local.service import needs_dynoxide
 from tests.e2e.served import (
     SECRET,

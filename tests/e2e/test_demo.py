@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from local.greeting import DEMO_APPS
+from local.serve.greeting import DEMO_APPS
 from tests.e2e.local.service import needs_dynoxide
 from tests.e2e.served import Client, Ended, Served, demo
 

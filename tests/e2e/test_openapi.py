@@ -21,8 +21,8 @@ from local.demo import script
 from local.demo.account import Account
 from local.demo.clients import Failed, Json, Service
 from local.demo.play import play
-from local.greeting import DEMO_APPS
 from local.project import Project
+from local.serve.greeting import DEMO_APPS
 from tests.e2e.local.service import needs_dynoxide
 from tests.e2e.served import SECRET, Served
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local import sam
+from local.build import sam
 from tests.contract.test_routes import EVENTS, SAMPLE_SECRET
 from tests.e2e.local.service import ROOT, Service
 from tests.e2e.served import Checkout, Client, demo
@@ -36,7 +36,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """`make sam`."""
     data = tmp_path_factory.mktemp("sam")
     own = {"GENAI_VOICE_ROOT": str(ROOT), "DATA_DIR": str(data), "DEMO_SECRET": SAMPLE_SECRET}
-    service = Service(Checkout(data), "-m", "local.sam", **own)
+    service = Service(Checkout(data), "-m", "local.build.sam", **own)
     try:
         service.wait_for("Ctrl-C to stop", seconds=300)
         yield service

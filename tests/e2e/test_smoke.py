@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.greeting import DEMO_APPS
+from local.serve.greeting import DEMO_APPS
 from tests.e2e.served import SECRET, Served, smoke
 from tests.e2e.test_operator import NEW_APP
 

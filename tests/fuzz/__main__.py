@@ -13,8 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from local.connection import connect
 from local.project import Project
+from local.serve.connection import connect
 from tests.e2e.served import serving
 from tests.fuzz.tenants import MINE, OTHER, SECRET, fill, open_session
 from tests.support.gemini import serving_gemini

@@ -20,7 +20,7 @@ from threading import Event, Thread
 from typing import Any
 from uuid import uuid4
 
-from local.authority import authority, certificate
+from local.serve.authority import authority, certificate
 
 HOSTS = ("tools.example", "*.tools.example", "127.0.0.1", "::1")
 """What the certificate of a server is for, unless a test says otherwise."""

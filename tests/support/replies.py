@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from local.openapi import reply_file
+from local.build.openapi import reply_file
 from tests.support.service import Reply
 
 

@@ -25,9 +25,9 @@ from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields, NewApp
 from pydantic import TypeAdapter
 
-from local.gateway import HttpRequest, event_for
-from local.template import Template
-from local.worker import Context
+from local.serve.gateway import HttpRequest, event_for
+from local.serve.template import Template
+from local.serve.worker import Context
 from tests.support.policies import running
 
 ROOT = Path(__file__).resolve().parents[2]

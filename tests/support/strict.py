@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from local.engines import choose
 from local.project import Project
+from local.serve.engines import choose
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A small project of its own, and the real `python -m local.run` that serves it as a process."""
+"""A small project of its own, and the real `python -m local.serve.run` that serves it as a process."""
 
 import json
 import os
@@ -164,7 +164,7 @@ class Project:
 
 
 class Service:
-    """`python -m local.run` in a session, and so a process group, of its own."""
+    """`python -m local.serve.run` in a session, and so a process group, of its own."""
 
     def __init__(self, project: Project, *command: str, **variables: str) -> None:
         self.project = project
@@ -173,7 +173,7 @@ class Service:
             "w+", dir=project.root, prefix="output-", delete=False
         )
         self.process = subprocess.Popen(  # noqa: S603 - what is under test
-            [sys.executable, *(command or ("-m", "local.run"))],
+            [sys.executable, *(command or ("-m", "local.serve.run"))],
             cwd=ROOT,
             env={
                 **kept,

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from local import connection, tables
-from local.template import Template
+from local.serve import connection, tables
+from local.serve.template import Template
 from tests.e2e.local.service import ROOT, Project, Service, body_of, needs_dynoxide
 
 Start = Callable[..., Service]

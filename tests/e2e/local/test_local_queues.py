@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from local import schedules, tables
-from local.template import Schedule, Template
-from local.workers import Workers
+from local.serve import schedules, tables
+from local.serve.template import Schedule, Template
+from local.serve.worker_pool import Workers
 from tests.e2e.local.service import ROOT, TEMPLATE, Project, Service, body_of
 
 Start = Callable[..., Service]
@@ -274,7 +274,9 @@ def test_a_worker_that_dies_with_a_batch_loses_no_message(begin: Callable[[], Dr
 
 def test_a_batch_has_its_functions_time_also_while_code_changes(start: Start, project: Project) -> None:
     write_driven(project)
-    driven = Driven(start("-c", "import sys, local.run; sys.exit(local.run.main(time_limit_s=1.0))"))
+    driven = Driven(
+        start("-c", "import sys; from local.serve import run; sys.exit(run.main(time_limit_s=1.0))")
+    )
     driven.send("slow")
     driven.received("slow", times=1)
     project.write("functions/work/app.py", WORK + "\n")

@@ -158,7 +158,7 @@ def test_the_engine_has_the_table(shared: Service) -> None:
 
 
 def test_a_function_that_takes_too_long_is_cut_off_and_keeps_no_thread(start: Callable[..., Service]) -> None:
-    service = start("-c", "import sys, local.run; sys.exit(local.run.main(time_limit_s=1.0))")
+    service = start("-c", "import sys; from local.serve import run; sys.exit(run.main(time_limit_s=1.0))")
     before = body_of(service.get("/echo"))["pid"]
     with ThreadPoolExecutor(20) as clients:
         answers = list(clients.map(lambda _: service.get("/echo?sleep=2"), range(20)))
@@ -193,7 +193,8 @@ def test_another_process_finds_the_table(shared: Service, tmp_path: Path) -> Non
     client = Service(
         Project(tmp_path / "other"),
         "-c",
-        "import os, local.connection as c; c.connect(); print('table', os.environ['TABLE_NAME'], 'found')",
+        "import os; from local.serve.connection import connect; connect(); "
+        "print('table', os.environ['TABLE_NAME'], 'found')",
         DATA_DIR=str(shared.project.data),
     )
     assert client.process.wait(20) == 0

@@ -12,7 +12,7 @@ from local.demo import script
 from local.demo.__main__ import main
 from local.demo.account import Account
 from local.demo.compare import changes, differences
-from local.greeting import DEMO_APPS
+from local.serve.greeting import DEMO_APPS
 
 
 @pytest.mark.parametrize("app", DEMO_APPS)

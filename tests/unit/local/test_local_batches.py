@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from local.queues import MalformedReply, event_of, failures
+from local.serve.queues import MalformedReply, event_of, failures
 
 SENT = {"a", "b"}
 

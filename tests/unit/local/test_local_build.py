@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from local.build import drop_copies
+from local.build.artifacts import drop_copies
 from local.errors import LocalError
 
 

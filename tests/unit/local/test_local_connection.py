@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from local import connection, data_folder
-from local.connection import Connection
 from local.errors import LocalError
 from local.project import Project
-from local.secret_files import demo_secret, deployment_secret
+from local.serve import connection, data_folder
+from local.serve.connection import Connection
+from local.serve.secret_files import demo_secret, deployment_secret
 
 CONNECTION = Connection("http://127.0.0.1:1", "a-table", "eu-central-1", "/secret", "http://127.0.0.1:3000")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from local.documentation import Documentation
-from local.gateway import HttpReply
 from local.project import Project
+from local.serve.documentation import Documentation
+from local.serve.gateway import HttpReply
 
 HERE = Documentation(Project.read({}).openapi)
 REFERENCE = re.compile(r"url\(\s*['\"]?([^'\")]+)|@import\s+['\"]?([^'\";]+)")

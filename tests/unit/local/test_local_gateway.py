@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.gateway import Event, Headers, HttpRequest, InvalidReply, event_for, reply_from
+from local.serve.gateway import Event, Headers, HttpRequest, InvalidReply, event_for, reply_from
 
 NOW = datetime(2026, 3, 9, 8, 7, 6, 543000, tzinfo=UTC)
 

@@ -7,8 +7,8 @@ import pytest
 from genai_voice.foundation.http import Api
 from genai_voice.foundation.settings import settings
 
-from local.gateway import HttpRequest
-from local.refusals import cors_headers, fault, not_found, too_large, unavailable
+from local.serve.gateway import HttpRequest
+from local.serve.refusals import cors_headers, fault, not_found, too_large, unavailable
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local.sam import command, environment, main, on_this_machine
+from local.build.sam import command, environment, main, on_this_machine
 
 
 def test_without_docker_it_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

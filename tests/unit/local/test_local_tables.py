@@ -2,8 +2,8 @@
 
 from moto import mock_aws
 
-from local.tables import aws_client, prepare
-from local.template import Table
+from local.serve.tables import aws_client, prepare
+from local.serve.template import Table
 
 TABLE = Table(
     definition={

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from local.template import EventSource, Function, Queue, Route, Schedule, Template, TemplateError
+from local.serve.template import EventSource, Function, Queue, Route, Schedule, Template, TemplateError
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = """

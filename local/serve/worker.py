@@ -1,6 +1,6 @@
 """One process with all functions: imports them by path, says how that went, then answers events in threads.
 
-    python -m local.worker <pid of the parent> <descriptor of a socket to the parent>
+    python -m local.serve.worker <pid of the parent> <descriptor of a socket to the parent>
 
 The parent sends one line of JSON (`Order`), and gets one line back: {} or {"error": "..."}. Then each byte it
 sends is a command: `.` comes with a descriptor, on which an event is read to its end and answered; `q` means:
@@ -23,7 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypedDict
 
-from local import leash
+from local.serve import leash
 
 THREADS = 16
 ANSWERED, FAILED = b"+", b"!"

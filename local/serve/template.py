@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from local.errors import LocalError
-from local.intrinsics import Intrinsics, UnknownName
+from local.serve.intrinsics import Intrinsics, UnknownName
 
 DEFAULT_ROUTE = "$default"
 _LAMBDA_TIMEOUT_S = 3

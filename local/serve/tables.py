@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from local.errors import LocalError
-from local.template import Table
+from local.serve.template import Table
 
 if TYPE_CHECKING:
-    from local.connection import Connection
+    from local.serve.connection import Connection
 
 SWEEP_INTERVAL_S = 60
 Client: TypeAlias = Any  # boto3 makes its clients at run time

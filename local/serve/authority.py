@@ -5,7 +5,7 @@ of it, as the way out speaks https alone.
 from collections.abc import Sequence
 from pathlib import Path
 
-from local.secret_files import write_private
+from local.serve.secret_files import write_private
 
 _CERTIFICATE, _KEY = "authority.pem", "authority.key"
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.errors import LocalError
-from local.processes import kill, start_python
-from local.template import Template
-from local.worker import ANSWERED, EVENT, QUIT, THREADS, FunctionOrder, Order
+from local.serve.processes import kill, start_python
+from local.serve.template import Template
+from local.serve.worker import ANSWERED, EVENT, QUIT, THREADS, FunctionOrder, Order
 
 _IMPORT_S = 60
 
@@ -46,7 +46,7 @@ class Worker:
         control, theirs = socket.socketpair()
         control.setblocking(False)
         with theirs, log.open("ab") as output:
-            arguments = ["-m", "local.worker", str(os.getpid()), str(theirs.fileno())]
+            arguments = ["-m", "local.serve.worker", str(os.getpid()), str(theirs.fileno())]
             process = await start_python(arguments, environ, root, output, [theirs.fileno()])
         try:
             async with asyncio.timeout(_IMPORT_S):

@@ -14,8 +14,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from local.errors import LocalError
-from local.processes import start_leashed, stop
 from local.project import Project
+from local.serve.processes import start_leashed, stop
 
 _DYNOXIDE = "@dynoxide/linux-x64"
 _DYNOXIDE_VERSION = "1.2.1"

@@ -1,7 +1,7 @@
 """`make smoke`: one short conversation with a service that runs somewhere, which shows that its parts work
 together; then its traces are removed as far as may be.
 
-URL=https://… SLUG=my-app APP_SECRET=… python -m local.smoke
+URL=https://… SLUG=my-app APP_SECRET=… python -m local.demo.smoke
 
 The secret comes from APP_SECRET, else from standard input. The conversation's id begins with `smoke-`, its
 token lasts a minute, and it ends as resolved. Its rows stay, since no endpoint deletes them, unless the table
@@ -16,13 +16,13 @@ from getpass import getpass
 from typing import Any
 from uuid import uuid4
 
-from local import connection
 from local.demo import script
 from local.demo.clients import Browser, Failed, Json, Service, VoiceAgent, event, now_ms
 from local.demo.compare import differences
 from local.errors import LocalError
-from local.greeting import DEMO_APPS
 from local.project import Project
+from local.serve import connection
+from local.serve.greeting import DEMO_APPS
 
 _TOKEN_MS = 60_000
 _NO_TOOL = "smoke_test"

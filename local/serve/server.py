@@ -10,10 +10,10 @@ from uuid import uuid4
 
 import uvicorn
 
-from local import refusals
-from local.documentation import Documentation
-from local.gateway import Headers, HttpReply, HttpRequest, InvalidReply, event_for, reply_from
-from local.workers import HandlerFailed, WorkerLost, Workers
+from local.serve import refusals
+from local.serve.documentation import Documentation
+from local.serve.gateway import Headers, HttpReply, HttpRequest, InvalidReply, event_for, reply_from
+from local.serve.worker_pool import HandlerFailed, WorkerLost, Workers
 
 _MB = 1024 * 1024
 REQUEST_LIMIT_MB = 10  # API Gateway's

@@ -10,9 +10,9 @@ import sys
 import tomllib
 from collections.abc import Mapping
 
-from local.build import ARCHITECTURE, ROOT, SAM, build
+from local.build.artifacts import ARCHITECTURE, ROOT, SAM, build
 from local.errors import LocalError
-from local.template import given_parameters
+from local.serve.template import given_parameters
 
 
 def main(environ: Mapping[str, str] = os.environ) -> int:

@@ -8,7 +8,7 @@ and a contract test holds the document against them.
 from importlib.metadata import distribution
 from pathlib import Path
 
-from local.gateway import Headers, HttpReply
+from local.serve.gateway import Headers, HttpReply
 
 _PAGE = """\
 <!doctype html>

@@ -1,6 +1,6 @@
 """The OpenAPI document: what the endpoints declare, with the payloads of events/ as examples.
 
-    python -m local.openapi     writes docs/openapi.json
+    python -m local.build.openapi     writes docs/openapi.json
 
 Nothing is said twice: paths, credentials, shapes, statuses and texts are those of the declarations. An
 operation is called `<group>_<function>`, a schema as its class: generated clients take these names.
@@ -24,7 +24,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from local.project import Project
-from local.worker import load_module
+from local.serve.worker import load_module
 
 Json = dict[str, Any]
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 from uuid import uuid4
 
-from local.workers import HandlerFailed, WorkerLost, Workers
+from local.serve.worker_pool import HandlerFailed, WorkerLost, Workers
 
 
 class NotDone(Exception):

@@ -9,8 +9,8 @@ from watchfiles import Change, DefaultFilter, awatch
 
 from local.errors import LocalError
 from local.project import Project
-from local.template import Template
-from local.workers import Workers
+from local.serve.template import Template
+from local.serve.worker_pool import Workers
 
 Changes = asyncio.Queue[set[Path]]
 

@@ -22,16 +22,16 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from local import connection, data_folder, engines, first_run, tables
-from local.build import BUILT, SAM, build
-from local.connection import NO_CREDENTIALS, REAL_CREDENTIALS, Connection
+from local.build.artifacts import BUILT, SAM, build
 from local.errors import LocalError
-from local.greeting import gemini_note, greeting
-from local.processes import start_leashed, stop
 from local.project import Project
-from local.run import functions_environment
-from local.secret_files import demo_secret, deployment_secret
-from local.template import CloudFormationLoader, Template
+from local.serve import connection, data_folder, engines, seeding, tables
+from local.serve.connection import NO_CREDENTIALS, REAL_CREDENTIALS, Connection
+from local.serve.greeting import gemini_note, greeting
+from local.serve.processes import start_leashed, stop
+from local.serve.run import functions_environment
+from local.serve.secret_files import demo_secret, deployment_secret
+from local.serve.template import CloudFormationLoader, Template
 
 TEMPLATE = BUILT / "local.json"
 """What was built, with the variables of this machine: `sam local` passes no others on."""
@@ -110,8 +110,8 @@ async def _start(
         await each.start(project.log, table.environment(environ), lock)
     client = await asyncio.to_thread(tables.open_client, table)
     created = await asyncio.to_thread(tables.prepare, client, template.tables)
-    seeding = functions_environment(template, table, environ)
-    lines = await first_run.seed(secret, project.data, project.root, seeding, new_table=created)
+    variables = functions_environment(template, table, environ)
+    lines = await seeding.seed(secret, project.data, project.root, variables, new_table=created)
     arn = await asyncio.to_thread(_keep_secret, aws, table)
     _write_template(
         {

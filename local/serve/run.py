@@ -1,4 +1,4 @@
-"""The local service: `python -m local.run`, told by PORT, DATA_DIR, DEMO_SECRET and DYNAMODB_ENDPOINT."""
+"""Run the local service: `make run`, set up by PORT, DATA_DIR, DEMO_SECRET and DYNAMODB_ENDPOINT."""
 
 import asyncio
 import contextlib
@@ -10,18 +10,18 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from local import connection, data_folder, engines, first_run, tables
-from local.authority import authority
-from local.connection import Connection
 from local.errors import LocalError
-from local.greeting import gemini_note, greeting
 from local.project import Project
-from local.secret_files import demo_secret, deployment_secret
-from local.template import Template
+from local.serve import connection, data_folder, engines, seeding, tables
+from local.serve.authority import authority
+from local.serve.connection import Connection
+from local.serve.greeting import gemini_note, greeting
+from local.serve.secret_files import demo_secret, deployment_secret
+from local.serve.template import Template
 
 if TYPE_CHECKING:
-    from local.server import Server
-    from local.workers import Workers
+    from local.serve.server import Server
+    from local.serve.worker_pool import Workers
 
 TIME_LIMIT_S = 30.0  # API Gateway's
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -101,7 +101,7 @@ class Run:
         return Template.read(self._project.template, self._environ, queues_at)
 
     async def _start_workers(self, template: Template, table: Connection) -> "Workers":
-        from local.workers import Workers
+        from local.serve.worker_pool import Workers
 
         def environment(template: Template) -> dict[str, str]:
             return functions_environment(template, table, self._environ)
@@ -121,7 +121,7 @@ class Run:
         )
         created = await asyncio.to_thread(tables.prepare, client, template.tables)
         environment = functions_environment(template, table, self._environ)
-        lines = await first_run.seed(
+        lines = await seeding.seed(
             secret, self._project.data, self._project.root, environment, new_table=created
         )
         return client, lines
@@ -154,7 +154,7 @@ def functions_environment(
     template: Template, table: Connection, environ: Mapping[str, str]
 ) -> dict[str, str]:
     """What the functions see: the template's variables, over them the caller's, over them ours."""
-    code = [*template.layers, Path(__file__).resolve().parent.parent, environ.get("PYTHONPATH", "")]
+    code = [*template.layers, Path(__file__).resolve().parents[2], environ.get("PYTHONPATH", "")]
     return table.environment({**template.variables, **environ}) | {
         "PYTHONPATH": os.pathsep.join(str(each) for each in code if str(each)),
         "PYTHONUNBUFFERED": "1",
@@ -162,23 +162,23 @@ def functions_environment(
 
 
 def _server(project: Project, workers: "Workers", lines: list[str]) -> "Server":
-    from local.documentation import Documentation
-    from local.server import Gateway, Server
+    from local.serve.documentation import Documentation
+    from local.serve.server import Gateway, Server
 
     gateway = Gateway(workers, Documentation(project.openapi))
     return Server(gateway, lambda: print(*lines, sep="\n", flush=True))
 
 
 async def _follow(project: Project, workers: "Workers", read: Callable[[], Template]) -> None:
-    from local.reload import follow
+    from local.serve.reload import follow
 
     await follow(project, workers, read)
 
 
 async def _drive(template: Template, workers: "Workers", moto: engines.Engine, lock: int) -> None:
     """What calls functions beside requests."""
-    from local import schedules
-    from local.queues import Queues
+    from local.serve import schedules
+    from local.serve.queues import Queues
 
     queues = Queues(moto)
     async with asyncio.TaskGroup() as tasks:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from local.data_folder import is_claimed
 from local.errors import LocalError
 from local.project import Project
-from local.secret_files import write_private
+from local.serve.data_folder import is_claimed
+from local.serve.secret_files import write_private
 
 _FILE = "connection.json"
 # Nobody checks these, but the SDK wants some; real ones must not be sent to a local engine.

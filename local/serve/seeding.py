@@ -1,6 +1,6 @@
 """The demo apps are put into a table that does not have them yet, by a process that runs the project's code.
 
-DEMO_SECRET=... python -m local.first_run
+DEMO_SECRET=... python -m local.serve.seeding
 """
 
 import hashlib
@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from local.errors import LocalError
-from local.processes import kill, start_python
-from local.secret_files import write_private
+from local.serve.processes import kill, start_python
+from local.serve.secret_files import write_private
 
 _MARKER = "seeded"
 
@@ -27,7 +27,9 @@ async def seed(
     marker, wanted = data / _MARKER, _fingerprint(secret, root, environ)
     if not new_table and marker.exists() and marker.read_text(encoding="utf-8").strip() == wanted:
         return []
-    process = await start_python(["-m", "local.first_run"], {**environ, "DEMO_SECRET": secret}, root, PIPE)
+    process = await start_python(
+        ["-m", "local.serve.seeding"], {**environ, "DEMO_SECRET": secret}, root, PIPE
+    )
     try:
         output, _ = await process.communicate()
     finally:

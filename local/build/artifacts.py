@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 from local.errors import LocalError
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SAM = ROOT / ".venv-sam" / "bin" / "sam"
 BUILT = ROOT / ".aws-sam" / "build"
 _TEMPLATE = ROOT / ".aws-sam" / "template.yaml"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from local import leash
+from local.serve import leash
 
 _PATIENCE_S = 3.0
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local import tables
-from local.engines import ACCOUNT, Engine
 from local.errors import LocalError
-from local.invocations import NotDone, invoke
-from local.template import EventSource, Queue, Template
-from local.workers import Workers
+from local.serve import tables
+from local.serve.engines import ACCOUNT, Engine
+from local.serve.invocations import NotDone, invoke
+from local.serve.template import EventSource, Queue, Template
+from local.serve.worker_pool import Workers
 
 _AT_ONCE = 4
 """Batches of a queue that are with its function. Requests need the worker's threads too."""

@@ -6,7 +6,7 @@ Envelope and headers are those of `foundation.http`, which this process does not
 import json
 from collections.abc import Mapping
 
-from local.gateway import Headers, HttpReply, HttpRequest
+from local.serve.gateway import Headers, HttpReply, HttpRequest
 
 _ALWAYS = [
     ("access-control-allow-methods", "GET, POST, PATCH, DELETE, OPTIONS"),

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from local.engines import ACCOUNT
-from local.invocations import NotDone, invoke
-from local.template import Schedule
-from local.workers import Workers
+from local.serve.engines import ACCOUNT
+from local.serve.invocations import NotDone, invoke
+from local.serve.template import Schedule
+from local.serve.worker_pool import Workers
 
 
 async def drive(schedules: Sequence[Schedule], workers: Workers, opened: asyncio.Event) -> None:

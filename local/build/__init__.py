@@ -1,0 +1,1 @@
+"""What is built of the project: the artifacts that are deployed, and the OpenAPI document."""
