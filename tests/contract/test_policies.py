@@ -10,11 +10,9 @@ from uuid import uuid4
 
 import boto3
 import pytest
-from genai_voice.foundation import secret
+from genai_voice.foundation.caches import forget_all
 from genai_voice.foundation.http import Endpoint
-from genai_voice.foundation.settings import settings
 from genai_voice.tenancy import webhooks
-from genai_voice.tenancy.resolver import forget_callers
 
 from tests.support.service import call, endpoints, new_app
 from tests.support.valid import body_for, name, query_for, with_token
@@ -34,18 +32,15 @@ def deployed(engine: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         made = boto3.client("secretsmanager").create_secret(Name=f"a-{uuid4()}", SecretString=text)
         monkeypatch.delenv(kept)
         monkeypatch.setenv(variable, made["ARN"])
-    settings.cache_clear()
+    forget_all()
     yield
     monkeypatch.undo()
-    settings.cache_clear()
-    secret._roots.cache_clear()
+    forget_all()
 
 
 def forget() -> None:
     """As a process that has just started."""
-    forget_callers()
-    secret._roots.cache_clear()
-    secret._provided.clear()
+    forget_all()
 
 
 @pytest.mark.parametrize("endpoint", CREDENTIALED, ids=name)

@@ -6,8 +6,7 @@ from uuid import uuid4
 
 import boto3
 import pytest
-from genai_voice.foundation import secret
-from genai_voice.foundation.settings import settings
+from genai_voice.foundation.caches import forget_all
 from moto import mock_aws
 
 from tests.support.gemini import Gemini, asked_instead, serving_gemini
@@ -41,9 +40,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What goes out trusts the tests' authority and reaches loopback addresses."""
     monkeypatch.setenv("OUTGOING_LOCAL_CA", str(authority.path))
-    settings.cache_clear()
+    forget_all()
     yield
-    settings.cache_clear()
+    forget_all()
 
 
 @pytest.fixture
@@ -59,10 +58,10 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
     with mock_aws():
         queue = Queue(boto3.client("sqs").create_queue(QueueName=f"webhooks-{uuid4()}")["QueueUrl"])
         monkeypatch.setenv("WEBHOOK_QUEUE_URL", queue.url)
-        settings.cache_clear()
+        forget_all()
         yield queue
         monkeypatch.undo()
-        settings.cache_clear()
+        forget_all()
 
 
 @pytest.fixture
@@ -83,13 +82,12 @@ def gemini() -> Iterator[Gemini]:
 @pytest.fixture
 def deployed(gemini: Gemini, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Its keys are in Secrets Manager, under an ARN that the functions know. Answers what puts them there."""
-    secret._provided.clear()
+    forget_all()
     with mock_aws():
         client = boto3.client("secretsmanager")
         arn = client.create_secret(Name=f"providers-{uuid4()}", SecretString="{}")["ARN"]
         monkeypatch.delenv("GEMINI_API_KEY")
         monkeypatch.setenv("PROVIDER_SECRET_ARN", arn)
-        settings.cache_clear()
+        forget_all()
         yield lambda text: client.put_secret_value(SecretId=arn, SecretString=text)
-    settings.cache_clear()
-    secret._provided.clear()
+    forget_all()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import time_machine
 from genai_voice.foundation import secret as deployment_secret
+from genai_voice.foundation.caches import forget_all
 from genai_voice.foundation.clock import now_ms
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields
@@ -293,9 +294,7 @@ def test_a_secret_hashed_with_the_previous_pepper_is_valid_until_that_is_gone() 
 
 
 def tenancy_reads_it_again() -> None:
-    deployment_secret._reread.clear()
-    deployment_secret._roots.cache_clear()
-    forget_callers()
+    forget_all()
 
 
 def test_a_process_that_read_the_old_deployment_secret_learns_the_new_one() -> None:

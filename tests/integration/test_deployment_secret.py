@@ -9,15 +9,15 @@ from pathlib import Path
 import boto3
 import pytest
 from genai_voice.foundation import secret
-from genai_voice.foundation.settings import SettingsError, settings
+from genai_voice.foundation.caches import forget_all
+from genai_voice.foundation.settings import SettingsError
 from moto import mock_aws
 
 
 @pytest.fixture(autouse=True)
 def _read_anew() -> Iterator[None]:
     def forget() -> None:
-        settings.cache_clear()
-        secret._roots.cache_clear()
+        forget_all()
 
     forget()
     yield
@@ -31,8 +31,7 @@ def test_deployed_it_comes_from_secrets_manager(monkeypatch: pytest.MonkeyPatch)
         arn = boto3.client("secretsmanager").create_secret(Name="root", SecretString=document)["ARN"]
         monkeypatch.delenv("DEPLOYMENT_SECRET_FILE")
         monkeypatch.setenv("DEPLOYMENT_SECRET_ARN", arn)
-        settings.cache_clear()
-        secret._roots.cache_clear()
+        forget_all()
         assert secret.derive_keys("a purpose") == local
 
 
@@ -65,6 +64,6 @@ def test_a_missing_secret_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch,
     with pytest.raises(SettingsError, match="DEPLOYMENT_SECRET_FILE cannot be read"):
         secret.derive_keys("a purpose")
     monkeypatch.delenv("DEPLOYMENT_SECRET_FILE")
-    settings.cache_clear()
+    forget_all()
     with pytest.raises(SettingsError, match="Set DEPLOYMENT_SECRET_ARN"):
         secret.derive_keys("a purpose")

@@ -8,8 +8,8 @@ from typing import Any
 
 import genai_voice
 import pytest
+from genai_voice.foundation.caches import forget_all
 from genai_voice.foundation.http import Api
-from genai_voice.foundation.settings import settings
 
 from tests.support.service import call, event, new_app
 
@@ -52,10 +52,10 @@ def test_an_unknown_route_or_method_is_not_found_in_our_envelope(method: str, pa
 @pytest.fixture
 def allowed_origins(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("ALLOWED_ORIGINS", " https://a.example , https://b.example ")
-    settings.cache_clear()
+    forget_all()
     yield
     monkeypatch.undo()
-    settings.cache_clear()
+    forget_all()
 
 
 @pytest.mark.parametrize("path", ["/api/health", "/api/tools", "/api/nothing"])

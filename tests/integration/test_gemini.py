@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import time_machine
+from genai_voice.foundation.caches import forget_all
 from genai_voice.foundation.errors import UpstreamFailed
-from genai_voice.foundation.settings import settings
 from genai_voice.gemini.client import TOKEN_S, NotJson, api_key, generate_json, live_token
 from genai_voice.gemini.model import LiveConfig
 
@@ -205,7 +205,7 @@ def test_an_answer_that_is_none_is_told_in_a_sentence(gemini: Gemini, call: Any,
 
 def test_nobody_there_is_told_in_a_sentence(gemini: Gemini, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEMINI_BASE_URL", "http://127.0.0.1:9")
-    settings.cache_clear()
+    forget_all()
     with pytest.raises(UpstreamFailed, match=r"^Gemini could not be reached$"):
         make_token()
 
@@ -263,7 +263,7 @@ def test_the_first_key_that_there_is_is_taken(
 ) -> None:
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    settings.cache_clear()
+    forget_all()
     assert api_key("GOOGLE_API_KEY", "GEMINI_API_KEY") == found
 
 
@@ -271,7 +271,7 @@ def test_a_look_up_that_takes_long_is_cut_too(
     gemini: Gemini, names: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GEMINI_BASE_URL", "http://gemini.example")
-    settings.cache_clear()
+    forget_all()
     names.speaking.clear()
     began = time.monotonic()
     try:

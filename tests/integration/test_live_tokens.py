@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import time_machine
 from genai_voice.foundation import secret
-from genai_voice.foundation.settings import settings
+from genai_voice.foundation.caches import forget_all
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields
 
@@ -128,7 +128,7 @@ def failed(reply: Reply) -> str:
 
 
 def test_without_a_key_it_is_told_which_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.cache_clear()
+    forget_all()
     assert failed(ask(new_app())) == "Gemini is not set up: GEMINI_API_KEY is missing"
 
 
@@ -186,7 +186,7 @@ def test_deployed_the_key_comes_from_the_provider_secret(deployed: Any) -> None:
 def test_a_variable_comes_before_the_provider_secret(deployed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     deployed('{"GEMINI_API_KEY": "of the secret"}')
     monkeypatch.setenv("GEMINI_API_KEY", "of the variable")
-    settings.cache_clear()
+    forget_all()
     assert secret.find_provider_key("GEMINI_API_KEY") == "of the variable"
 
 

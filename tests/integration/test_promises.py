@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import time_machine
 from genai_voice.conversations.rows import ConversationRow, TranscriptPart
-from genai_voice.foundation import secret as deployment_secret
+from genai_voice.foundation import secret
+from genai_voice.foundation.caches import forget_all
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.errors import Conflict
 from genai_voice.foundation.keys import key
-from genai_voice.foundation.settings import settings
 from genai_voice.guardrails import rules as guardrails
 from genai_voice.guardrails.rows import RuleRow
 from genai_voice.telemetry.rows import EventsRow
@@ -125,11 +125,11 @@ def test_without_the_pepper_a_stored_hash_proves_nothing() -> None:
     try:
         for content in (json.dumps(json.loads(before) | {"key": "made up"}), before):
             file.write_text(content)
-            deployment_secret._roots.cache_clear()
+            forget_all()
             statuses.append(guess(app, "198.51.100.17", app.secret))
     finally:
         file.write_text(before)
-        deployment_secret._roots.cache_clear()
+        forget_all()
     assert statuses == [401, 200]
 
 
@@ -224,12 +224,12 @@ def test_where_origins_are_listed_every_reply_depends_on_the_origin(
 ) -> None:
     """Else a cache hands the reply to one origin to another one, without the header that it needs."""
     monkeypatch.setenv("ALLOWED_ORIGINS", "https://a.example")
-    settings.cache_clear()
+    forget_all()
     try:
         reply = call("GET", path, headers={"origin": origin} if origin else {})
     finally:
         monkeypatch.undo()
-        settings.cache_clear()
+        forget_all()
     assert reply.headers["Vary"] == "Origin"
 
 
@@ -346,11 +346,11 @@ def test_a_cursor_outlives_the_rotation_of_the_deployment_secret_once() -> None:
     try:
         for previous in (json.loads(before), None):
             file.write_text(json.dumps({"id": "k2", "key": "a new root", "previous": previous}))
-            deployment_secret._roots.cache_clear()
+            secret._roots.cache_clear()  # and nothing else: the caller stays known
             statuses.append(app.get("/api/tools/executions", cursor=cursor).status)
     finally:
         file.write_text(before)
-        deployment_secret._roots.cache_clear()
+        forget_all()
     assert statuses == [200, 400]
 
 

@@ -9,7 +9,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from genai_voice.foundation.settings import settings
+from genai_voice.foundation.caches import forget_all
 from genai_voice.qa import judge
 from genai_voice.qa.judgement import UNANSWERED, JudgeQuestion
 
@@ -90,7 +90,7 @@ def test_the_key_is_googles_before_geminis(gemini: Gemini, monkeypatch: pytest.M
         ran(app, made)
         assert gemini.requests[-1].headers["x-goog-api-key"] == expected
         monkeypatch.setenv("GOOGLE_API_KEY", "another-key")
-        settings.cache_clear()
+        forget_all()
 
 
 def test_deployed_the_key_comes_from_the_provider_secret(gemini: Gemini, deployed: Any) -> None:

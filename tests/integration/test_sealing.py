@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import time_machine
 from genai_voice.foundation import secret
+from genai_voice.foundation.caches import forget_all
 from genai_voice.foundation.sealing import Unreadable, seal, unseal
-from genai_voice.foundation.settings import settings
 
 K1, K2 = {"id": "k1", "key": "the first root"}, {"id": "k2", "key": "the second root"}
 
@@ -21,12 +21,10 @@ def rotate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable
     def to(document: object) -> None:
         file.write_text(json.dumps(document))
         monkeypatch.setenv("DEPLOYMENT_SECRET_FILE", str(file))
-        settings.cache_clear()
-        secret._roots.cache_clear()
+        forget_all()
 
     yield to
-    settings.cache_clear()
-    secret._roots.cache_clear()
+    forget_all()
 
 
 @pytest.mark.parametrize("text", ["", "x", '{"Authorization": "Bearer é"}', "x" * 100_000])

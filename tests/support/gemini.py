@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any
 
-from genai_voice.foundation.settings import settings
+from genai_voice.foundation.caches import forget_all
 
 TOKENS = "/v1alpha/auth_tokens"
 WORDS = "what the provider says of itself"
@@ -195,7 +195,7 @@ def asked_instead(gemini: Gemini) -> Iterator[Gemini]:
     """Gemini is this server for the service in this process, whose key for it is `a-key`."""
     before = {name: os.environ.get(name) for name in VARIABLES}
     os.environ.update(GEMINI_API_KEY="a-key", GEMINI_BASE_URL=gemini.url)
-    settings.cache_clear()
+    forget_all()
     try:
         yield gemini
     finally:
@@ -203,4 +203,4 @@ def asked_instead(gemini: Gemini) -> Iterator[Gemini]:
             os.environ.pop(name)
             if value is not None:
                 os.environ[name] = value
-        settings.cache_clear()
+        forget_all()

@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from genai_voice.foundation.caches import forget_all
 from genai_voice.foundation.settings import SettingsError, settings
 
 
 @pytest.fixture(autouse=True)
 def _read_anew() -> Iterator[None]:
-    settings.cache_clear()
+    forget_all()
     yield
-    settings.cache_clear()
+    forget_all()
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_origins_are_trimmed_and_empty_ones_dropped(monkeypatch: pytest.MonkeyPa
 def test_the_authority_of_tests_is_refused_in_a_deployed_function(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OUTGOING_LOCAL_CA", __file__)
     assert settings().outgoing_local_ca == Path(__file__)
-    settings.cache_clear()
+    forget_all()
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "tools")
     with pytest.raises(SettingsError, match="OUTGOING_LOCAL_CA"):
         settings()

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from genai_voice.foundation.caches import forget_all
 from genai_voice.foundation.http import Api
-from genai_voice.foundation.settings import settings
 
 from local.serve.gateway import HttpRequest
 from local.serve.refusals import cors_headers, fault, not_found, too_large, unavailable
@@ -15,9 +15,9 @@ from local.serve.refusals import cors_headers, fault, not_found, too_large, unav
 def _fresh_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("TABLE_NAME", "t")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
-    settings.cache_clear()
+    forget_all()
     yield
-    settings.cache_clear()
+    forget_all()
 
 
 def request(origin: str | None = None) -> HttpRequest:

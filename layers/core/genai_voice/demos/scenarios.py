@@ -2,11 +2,11 @@
 
 import json
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from genai_voice.demos.model import State
+from genai_voice.foundation.caches import cache_results
 
 SLUGS: tuple[str, ...] = ("demo-dentist", "demo-earnings", "demo-ecommerce")
 _FOLDER = Path(__file__).parent / "scenarios"
@@ -69,6 +69,6 @@ def _json(*path: str) -> Any:
     return json.loads(_text(*path))  # parsed anew each time: what a caller changes is its own
 
 
-@cache
+@cache_results()
 def _text(*path: str) -> str:
     return _FOLDER.joinpath(*path).read_text(encoding="utf-8")

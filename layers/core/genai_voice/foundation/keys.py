@@ -2,8 +2,9 @@
 
 import hashlib
 import re
-from functools import lru_cache
 from urllib.parse import quote
+
+from genai_voice.foundation.caches import cache_results
 
 _CONSTANT = re.compile(r"[A-Z][A-Z0-9_]*")
 _SAFE = "._:-"  # besides letters and digits
@@ -39,14 +40,14 @@ def time_key(ms: float, tie: str) -> str:
     return f"{ms + 0.0:019.3f}-{tie}"  # -0.0 is 0
 
 
-@lru_cache(256)
+@cache_results(256)
 def _constant(part: str) -> str:
     if not _CONSTANT.fullmatch(part):
         raise ValueError(f"not a constant part of a key: {part!r}")
     return part
 
 
-@lru_cache(1024)  # the ids of one request are encoded again and again
+@cache_results(1024)  # the ids of one request are encoded again and again
 def _variable(part: str) -> str:
     if not part:
         raise ValueError("a variable part of a key is empty")

@@ -4,12 +4,12 @@ or what anybody said.
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from traceback import FrameSummary
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
+from genai_voice.foundation.caches import cache_results
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.metering import Meter
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
 
-@cache
+@cache_results()
 def logger() -> "Logger":
     """The JSON logger of this process, which most processes never need."""
     from aws_lambda_powertools import Logger

@@ -12,7 +12,6 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -21,6 +20,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
+from genai_voice.foundation.caches import cache_results
 from genai_voice.foundation.settings import settings
 
 if TYPE_CHECKING:
@@ -309,7 +309,7 @@ def _reached(address: _Address, seconds: float) -> socket.socket:
     return plain
 
 
-@cache
+@cache_results()
 def _trust(local_ca: Path | None) -> ssl.SSLContext:
     """The system's certificate authorities: they are renewed with Lambda's runtime, not with our releases."""
     context = ssl.create_default_context()

@@ -3,10 +3,10 @@
 """
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from genai_voice.foundation.caches import cache_results
 from genai_voice.foundation.log import report_lost_messages
 from genai_voice.foundation.settings import settings
 
@@ -51,7 +51,7 @@ def send_messages(url: str | None, messages: Sequence[QueueMessage], delay_s: in
                 report_lost_messages("Failed", len(reply["Failed"]))
 
 
-@cache
+@cache_results()
 def _client(url: str) -> Any:
     """Of the place that the queue's address names. With little patience: somebody waits for a reply."""
     from botocore.config import Config

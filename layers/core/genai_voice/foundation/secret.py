@@ -3,17 +3,17 @@ the keys of outside services. Both are fetched on first use.
 """
 
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from cachetools import TTLCache
 
+from genai_voice.foundation.caches import cache_results, register_cache
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.settings import SettingsError, settings
 
-_reread: TTLCache[str, bool] = TTLCache(1, 60_000, timer=now_ms)
-_provided: TTLCache[str, dict[str, str]] = TTLCache(1, 300_000, timer=now_ms)
+_reread: TTLCache[str, bool] = register_cache(TTLCache(1, 60_000, timer=now_ms))
+_provided: TTLCache[str, dict[str, str]] = register_cache(TTLCache(1, 300_000, timer=now_ms))
 
 
 class DerivedKey(NamedTuple):
@@ -51,7 +51,7 @@ def refresh_roots() -> None:
         _roots.cache_clear()
 
 
-@cache
+@cache_results()
 def _roots() -> tuple[tuple[str, str], ...]:
     """`{"id", "key", "previous"?: {"id", "key"}}` as (id, key) pairs, current first."""
     try:
@@ -111,7 +111,7 @@ def _provided_keys(arn: str) -> dict[str, str]:
     return known
 
 
-@cache
+@cache_results()
 def _derive(root: str, purpose: str) -> bytes:
     """HKDF-SHA-256 (RFC 5869), 32 bytes, no salt: the root is uniformly random already."""
     from cryptography.hazmat.primitives.hashes import SHA256

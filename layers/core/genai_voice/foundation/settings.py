@@ -1,11 +1,12 @@
 """Settings of a deployment: one declaration per variable, read from the environment on first use."""
 
 import os
-from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FilePath, ValidationError
+
+from genai_voice.foundation.caches import cache_results
 
 
 class SettingsError(Exception):
@@ -65,7 +66,7 @@ class Settings(BaseModel):
     """
 
 
-@cache
+@cache_results()
 def settings() -> Settings:
     """The settings of this process. Raises SettingsError with a sentence that names the variable."""
     variables = [str(field.alias) for field in Settings.model_fields.values()]

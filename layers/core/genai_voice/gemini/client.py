@@ -14,12 +14,12 @@ import logging
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic_core import from_json
 
+from genai_voice.foundation.caches import cache_results
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.errors import UpstreamFailed
 from genai_voice.foundation.log import report_upstream_failure
@@ -196,7 +196,7 @@ def _options(version: str, timeout_s: float, attempts: int) -> Any:
     return types.HttpOptions(api_version=version, timeout=int(timeout_s * 1000), retry_options=again)
 
 
-@cache
+@cache_results()
 def _client(key: str, base_url: str | None) -> "Client":
     """No connection is kept for the next call: each call has an event loop of its own, and connections end
     with their loop.

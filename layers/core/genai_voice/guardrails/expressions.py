@@ -1,9 +1,9 @@
 """Regular expressions of tenants, run by RE2: in time linear in the text, whatever they say."""
 
 from collections.abc import Iterator, Sequence
-from functools import cache, lru_cache
 from typing import Any
 
+from genai_voice.foundation.caches import cache_results
 from genai_voice.guardrails.readings import Span
 
 MAX_STEPS = 10_000
@@ -11,7 +11,7 @@ MAX_STEPS = 10_000
 _SENTINEL = "\U0010fffd\U0010fffc\U0010fffb"  # for private use, in no text but one that asks for it
 
 
-@lru_cache(4096)
+@cache_results(4096)
 def find_fault(pattern: str) -> str | None:
     """Why RE2 cannot compile this, or would take too long over a text; else None."""
     import re2
@@ -106,7 +106,7 @@ def _split_into_parts(patterns: Sequence[str], first: int) -> Iterator[_Part | _
         yield from _split_into_parts(patterns[half:], first + half)
 
 
-@cache
+@cache_results()
 def _make_options() -> Any:
     import re2
 

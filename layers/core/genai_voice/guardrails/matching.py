@@ -1,8 +1,8 @@
 """Which rules a text violates, and what of it is nobody's business."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
+from genai_voice.foundation.caches import cache_results
 from genai_voice.guardrails.digits import MAY_BE_NUMBERS
 from genai_voice.guardrails.expressions import Expressions, find_fault
 from genai_voice.guardrails.patterns import BOUNDARY, KEYWORD_TYPES, PII, describe_emptiness, to_expression
@@ -17,7 +17,7 @@ def find_problem(type_: str, pattern: str) -> str | None:
     return find_fault(matched) if matched else describe_emptiness(type_)
 
 
-@lru_cache(50)  # each holds what RE2 has compiled: megabytes where an app has many odd rules
+@cache_results(50)  # each holds what RE2 has compiled: megabytes where an app has many odd rules
 def compile_matcher(rules: tuple[tuple[str, str], ...]) -> "Matcher":
     """Of rules as (type, pattern), in their order. Compiled once for what they say."""
     return Matcher(rules)
@@ -88,7 +88,7 @@ class _RuleExpressions:
         return [span for number in found for span in self._expressions.find_spans(number, text)]
 
 
-@lru_cache(1)
+@cache_results(1)
 def _compile_numbers() -> Expressions:
     return Expressions([MAY_BE_NUMBERS])
 

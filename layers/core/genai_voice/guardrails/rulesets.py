@@ -5,11 +5,11 @@ rule invalidates its own: there the change takes effect at once, elsewhere withi
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 from threading import Lock
 
 from cachetools import LRUCache
 
+from genai_voice.foundation.caches import cache_results, register_cache
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.log import report_unusable_rule
 from genai_voice.guardrails.matching import Matcher, compile_matcher, find_problem
@@ -43,7 +43,7 @@ class _CachedRuleset:
     fresh_until_ms: int
 
 
-_cache: LRUCache[str, _CachedRuleset] = LRUCache(200)
+_cache: LRUCache[str, _CachedRuleset] = register_cache(LRUCache(200))
 _invalidations = 0
 _lock = Lock()
 
@@ -93,7 +93,7 @@ def _to_rule(row: RuleRow) -> Rule:
     )
 
 
-@lru_cache(10_000)
+@cache_results(10_000)
 def _report_once(app: str, rule_id: str, pattern: str) -> None:
     """Report a rule that matches nothing, once for each pattern."""
     report_unusable_rule(app, rule_id)

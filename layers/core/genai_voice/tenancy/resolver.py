@@ -16,6 +16,7 @@ from threading import Lock
 
 from cachetools import TTLCache
 
+from genai_voice.foundation.caches import register_cache
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.errors import TooManyRequests, Unauthorized
 from genai_voice.foundation.http import Credentials
@@ -35,7 +36,9 @@ _ALL: frozenset[Scope] = frozenset({"runtime", "manage", "secret"})
 _FULL = _ALL - {"secret"}
 _RUNTIME: frozenset[Scope] = frozenset({"runtime"})
 
-_callers: TTLCache[tuple[str, ...], tuple[Caller, float]] = TTLCache(10_000, _KEPT_MS, timer=now_ms)
+_callers: TTLCache[tuple[str, ...], tuple[Caller, float]] = register_cache(
+    TTLCache(10_000, _KEPT_MS, timer=now_ms)
+)
 """Callers and the epoch ms until which their credential is valid. The keys hold digests, never a
 credential.
 """
