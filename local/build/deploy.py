@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from local.build.artifacts import ARCHITECTURE, ROOT, SAM, build
 from local.errors import LocalError
-from local.serve.template import given_parameters
+from local.serve.cloudformation import read_parameters
 
 
 def main(environ: Mapping[str, str] = os.environ) -> int:
@@ -37,7 +37,7 @@ def plan(environ: Mapping[str, str]) -> tuple[str, dict[str, str]]:
         raise LocalError(f"Say which stage of samconfig.toml: make deploy STAGE={'|'.join(stages)}")
     declared = config[stage]["deploy"]["parameters"].get("parameter_overrides", ())
     parameters = dict(each.split("=", 1) for each in declared)
-    parameters |= given_parameters(ROOT / "template.yaml", environ)
+    parameters |= read_parameters(ROOT / "template.yaml", environ)
     if parameters.get("Stage") == "prod" and not parameters.get("AllowedOrigins"):
         raise LocalError(
             "Stage prod needs the origins whose browsers may read replies: "

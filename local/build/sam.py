@@ -20,18 +20,17 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from local.build.artifacts import BUILT, SAM, build
 from local.errors import LocalError
 from local.project import Project
 from local.serve import connection, data_folder, engines, seeding, tables
+from local.serve.cloudformation import load_template
 from local.serve.connection import NO_CREDENTIALS, REAL_CREDENTIALS, Connection
 from local.serve.greeting import gemini_note, greeting
 from local.serve.processes import start_leashed, stop
 from local.serve.run import functions_environment
 from local.serve.secret_files import demo_secret, deployment_secret
-from local.serve.template import CloudFormationLoader, Template
+from local.serve.template_reader import read_template
 
 TEMPLATE = BUILT / "local.json"
 """What was built, with the variables of this machine: `sam local` passes no others on."""
@@ -92,7 +91,7 @@ async def _start(
     project: Project, host: _Host, environ: Mapping[str, str], lock: int, opened: AsyncExitStack
 ) -> tuple[Process, str]:
     """`sam local start-api` that answers, and the start message."""
-    template = Template.read(project.template, environ)
+    template = read_template(project.template, environ)
     port = project.port or int(engines.free_port("127.0.0.1"))
     engine = await engines.choose(project, environ, host.listen)
     aws = engines.moto(host.listen, engines.free_port(host.listen), "")
@@ -152,7 +151,7 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _write_template(variables: Mapping[str, str]) -> None:
     """`sam local` gives a function only the variables that the template declares."""
-    built = yaml.load((BUILT / "template.yaml").read_text(), CloudFormationLoader)  # noqa: S506 - a SafeLoader
+    built = load_template(BUILT / "template.yaml")
     TEMPLATE.write_text(json.dumps(on_this_machine(built, variables)), encoding="utf-8")
 
 

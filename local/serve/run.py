@@ -18,6 +18,7 @@ from local.serve.connection import Connection
 from local.serve.greeting import gemini_note, greeting
 from local.serve.secret_files import demo_secret, deployment_secret
 from local.serve.template import Template
+from local.serve.template_reader import read_template
 
 if TYPE_CHECKING:
     from local.serve.server import Server
@@ -98,7 +99,7 @@ class Run:
     def _read(self) -> Template:
         """With the addresses that queues will have, since variables are made of them."""
         queues_at = f"{self._moto.endpoint}/{engines.ACCOUNT}"
-        return Template.read(self._project.template, self._environ, queues_at)
+        return read_template(self._project.template, self._environ, queues_at)
 
     async def _start_workers(self, template: Template, table: Connection) -> "Workers":
         from local.serve.worker_pool import Workers

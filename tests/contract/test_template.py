@@ -9,8 +9,8 @@ import pytest
 import yaml
 from genai_voice.webhooks.sender import SECONDS
 
+from local.serve.cloudformation import CloudFormationLoader
 from local.serve.intrinsics import Intrinsics
-from local.serve.template import CloudFormationLoader
 from tests.support.policies import granted
 from tests.support.service import ROOT, new_app, sweep
 

@@ -15,7 +15,7 @@ import botocore
 import yaml
 from botocore.session import Session
 
-from local.serve.template import CloudFormationLoader
+from local.serve.cloudformation import CloudFormationLoader
 
 _TEMPLATE = Path(__file__).resolve().parents[2] / "template.yaml"
 

@@ -27,6 +27,7 @@ from pydantic import TypeAdapter
 
 from local.serve.gateway import HttpRequest, event_for
 from local.serve.template import Template
+from local.serve.template_reader import read_template
 from local.serve.worker import Context
 from tests.support.policies import running
 
@@ -38,7 +39,7 @@ Event = dict[str, Any]
 
 @cache
 def template() -> Template:
-    return Template.read(ROOT / "template.yaml", os.environ)
+    return read_template(ROOT / "template.yaml", os.environ)
 
 
 @cache

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from local.serve import connection, tables
-from local.serve.template import Template
+from local.serve.template_reader import read_template
 from tests.e2e.local.service import ROOT, Project, Service, body_of, needs_dynoxide
 
 Start = Callable[..., Service]
@@ -230,7 +230,8 @@ def test_a_table_of_another_template_is_one_sentence(start: Start, project: Proj
 def test_where_the_kernel_does_not_help_a_pipe_ends_the_engine(tmp_path: Path, sign: signal.Signals) -> None:
     pid = tmp_path / "pid"
     program = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
-    leash = f"import sys; from local import leash; sys.exit(leash.watch([sys.executable, '-c', {program!r}]))"
+    code = f"from local.serve import leash; sys.exit(leash.watch([sys.executable, '-c', {program!r}]))"
+    leash = f"import sys; {code}"
     watcher = subprocess.Popen(  # noqa: S603 - what is under test
         [sys.executable, "-c", leash], cwd=ROOT, stdin=subprocess.PIPE
     )
@@ -249,7 +250,7 @@ def test_expired_items_go_and_others_stay(start: Start, project: Project) -> Non
     service = start()
     service.wait_for("Ctrl-C to stop")
     here = connection.running(project.data)
-    client, (table,) = tables.open_client(here), Template.read(project.root / "template.yaml").tables
+    client, (table,) = tables.open_client(here), read_template(project.root / "template.yaml").tables
     soon, past = str(int(time.time()) + 1000), str(int(time.time()) - 10)
     for key, more in {
         "past": {"expires_at": {"N": past}},

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from local.serve import schedules, tables
-from local.serve.template import Schedule, Template
+from local.serve.template import Schedule
+from local.serve.template_reader import read_template
 from local.serve.worker_pool import Workers
 from tests.e2e.local.service import ROOT, TEMPLATE, Project, Service, body_of
 
@@ -381,7 +382,7 @@ def beat(project: Project) -> Callable[[float, int], list[int]]:
     write_driven(project)
 
     async def run(every_s: float, times: int) -> None:
-        template = Template.read(project.root / "template.yaml")
+        template = read_template(project.root / "template.yaml")
         environment = {
             **os.environ,
             "GENAI_VOICE_ROOT": str(project.root),

@@ -7,7 +7,7 @@ import pytest
 
 from local.build import artifacts
 from local.build.deploy import main, plan
-from local.serve.template import given_parameters
+from local.serve.cloudformation import read_parameters
 
 ROOT = Path(__file__).resolve().parents[3]
 ORIGINS = "https://app.example.com,https://admin.example.com"
@@ -51,7 +51,7 @@ def test_a_variable_wins_over_samconfig() -> None:
 
 
 def test_only_what_is_given_is_a_parameter() -> None:
-    given = given_parameters(ROOT / "template.yaml", {"ALARM_TOPIC_ARN": "", "ALLOWED_ORIGINS": ORIGINS})
+    given = read_parameters(ROOT / "template.yaml", {"ALARM_TOPIC_ARN": "", "ALLOWED_ORIGINS": ORIGINS})
     assert given == {"AllowedOrigins": ORIGINS}
 
 

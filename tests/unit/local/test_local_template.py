@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from local.serve.template import EventSource, Function, Queue, Route, Schedule, Template, TemplateError
+from local.serve.template_reader import read_template
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = """
@@ -72,7 +73,7 @@ Resources:
 def read(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> Template:
     file = tmp_path / "template.yaml"
     file.write_text(text)
-    return Template.read(file, environ)
+    return read_template(file, environ)
 
 
 def variable(tmp_path: Path, value: str, environ: dict[str, str] | None = None) -> str | None:
@@ -156,9 +157,9 @@ def test_schedules_are_read_with_their_rate(tmp_path: Path, rate: str, every_s: 
 def test_a_queues_address_is_known_where_queues_are(tmp_path: Path) -> None:
     file = tmp_path / "template.yaml"
     file.write_text(SMALL % "{TASKS: !Ref Tasks, DEAD: !Ref DeadLetters}")
-    here = Template.read(file, {}, "http://127.0.0.1:1/123").variables
+    here = read_template(file, {}, "http://127.0.0.1:1/123").variables
     assert (here["TASKS"], here["DEAD"]) == ("http://127.0.0.1:1/123/Tasks", "http://127.0.0.1:1/123/dead")
-    assert not {"TASKS", "DEAD"} & Template.read(file).variables.keys()
+    assert not {"TASKS", "DEAD"} & read_template(file).variables.keys()
 
 
 def test_the_environment_names_the_table(tmp_path: Path) -> None:
@@ -289,11 +290,11 @@ def test_nonsense_is_a_sentence_too(tmp_path: Path, text: str) -> None:
 
 def test_a_template_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(TemplateError, match=r"^template\.yaml cannot be read: No such file or directory\.$"):
-        Template.read(tmp_path / "template.yaml")
+        read_template(tmp_path / "template.yaml")
 
 
 def test_the_template_of_this_project_is_read() -> None:
-    template = Template.read(ROOT / "template.yaml")
+    template = read_template(ROOT / "template.yaml")
     assert Route("GET", "/api/health", "EdgeFunction") in template.routes
     assert template.default == "EdgeFunction"
     assert template.tables[0].ttl == "expires_at"
