@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import tomllib
 
 import click
 import genai_voice
@@ -25,7 +24,6 @@ from local.cli import cli
 from tests.support.documents import (
     PAGES,
     list_anchors,
-    list_code_blocks,
     list_commands,
     list_links,
     list_paths,
@@ -143,21 +141,3 @@ def test_every_limit_is_stated(limit: int) -> None:
 )
 def test_every_limit_of_guardrails_is_stated(what: str, limit: int) -> None:
     assert re.search(rf"\| {what} \|.*\b{limit:,}\b.* \|", LIMITS)
-
-
-def test_the_drawing_of_modules_has_the_layers_that_are_held() -> None:
-    """Line by line, and every feature once in it and once in the table."""
-    section = read_page("docs/architecture.md").partition("## The modules\n")[2].partition("\n## ")[0]
-    drawn = [
-        set(re.findall(r"[a-z_]+", re.split(r" {2,}", line.strip())[0]))
-        for line in list_code_blocks(section)[0].splitlines()
-        if line.strip() and "functions/" not in line
-    ]
-    contracts = tomllib.loads(read_page("pyproject.toml"))["tool"]["importlinter"]["contracts"]
-    (layers,) = (contract["layers"] for contract in contracts if contract["id"] == "layers")
-    assert drawn == [set(re.findall(r"[a-z_]+", layer)) for layer in layers]
-    folders = {file.parent.name for file in (ROOT / "layers" / "core" / "genai_voice").glob("*/__init__.py")}
-    folders |= set(re.findall(r"\((\w+)\)", " ".join(layers)))  # which are about to be made
-    listed = re.findall(r"^\| `([a-z_]+)` \|", section, re.M)
-    assert sorted([*listed, "foundation"]) == sorted(folders)
-    assert set().union(*drawn) == folders
