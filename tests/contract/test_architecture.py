@@ -1,4 +1,4 @@
-"""docs/architecture.md is of this house: its layers are those that are held, and every row is in its table."""
+"""docs/architecture.md is of this house: its layers are those that are held, its table has every row."""
 
 import json
 import os
