@@ -22,57 +22,57 @@ api = Api()
 
 
 @api.get("/api/persona")
-def read(caller: Caller, query: Scoped) -> PersonaView:
-    """How the app's agent presents itself."""
-    return service.read(caller.app.slug, query)
+def read_persona(caller: Caller, query: Scoped) -> PersonaView:
+    """Read how the app's agent presents itself."""
+    return service.read_persona(caller.app.slug, query)
 
 
 @api.patch("/api/persona", caller_first=True, scope="manage")
-def update(caller: Caller, body: PersonaUpdate) -> Ok:
+def update_own_persona(caller: Caller, body: PersonaUpdate) -> Ok:
     """Change the app's own persona fields."""
-    return service.update(caller.app.slug, body)
+    return service.update_persona(caller.app.slug, body)
 
 
 @api.get("/api/personas")
-def find(caller: Caller, query: Listing) -> PersonaLibrary:
-    """The library's active personas, oldest first."""
-    return library.find(caller.app.slug, query)
+def list_personas(caller: Caller, query: Listing) -> PersonaLibrary:
+    """List the library's active personas, oldest first."""
+    return library.list_personas(caller.app.slug, query)
 
 
 @api.post("/api/personas", caller_first=True, scope="manage")
-def create(caller: Caller, body: NewPersona) -> Created:
+def create_persona(caller: Caller, body: NewPersona) -> Created:
     """Add a persona to the library. Names need not be unique."""
-    return library.create(caller.app.slug, body)
+    return library.create_persona(caller.app.slug, body)
 
 
 @api.patch("/api/personas", caller_first=True, scope="manage", raises=(NotFound,))
-def change(caller: Caller, body: PersonaChange) -> Ok:
+def update_persona(caller: Caller, body: PersonaChange) -> Ok:
     """Change what is given of a persona; what it was is kept as a version."""
-    return library.update(caller.app.slug, body)
+    return library.update_persona(caller.app.slug, body)
 
 
 @api.delete("/api/personas", caller_first=True, scope="manage", raises=(NotFound,))
-def delete(caller: Caller, body: PersonaReference) -> Ok:
+def delete_persona(caller: Caller, body: PersonaReference) -> Ok:
     """Delete a persona. An app that links it falls back on its own fields."""
-    return library.delete(caller.app.slug, body)
+    return library.delete_persona(caller.app.slug, body)
 
 
 @api.patch("/api/personas/assign", caller_first=True, scope="manage", raises=(NotFound,))
-def assign(caller: Caller, body: PersonaLink) -> Ok:
+def assign_persona(caller: Caller, body: PersonaLink) -> Ok:
     """Link a persona of the library to the app, or none."""
-    return library.assign(caller.app.slug, body)
+    return library.assign_persona(caller.app.slug, body)
 
 
 @api.get("/api/personas/versions", raises=(NotFound,))
-def find_versions(caller: Caller, query: PersonaVersionQuery) -> PersonaVersionPage:
-    """The versions of a persona, or of the app's own fields, newest first."""
-    return versions.find(caller.app.slug, query)
+def list_versions(caller: Caller, query: PersonaVersionQuery) -> PersonaVersionPage:
+    """List the versions of a persona, or of the app's own fields, newest first."""
+    return versions.list_versions(caller.app.slug, query)
 
 
 @api.post("/api/personas/rollback", caller_first=True, scope="manage", raises=(NotFound,))
-def rollback(caller: Caller, body: PersonaRollback) -> PersonaRolledBack:
+def roll_back(caller: Caller, body: PersonaRollback) -> PersonaRolledBack:
     """Make a new version that says what an earlier one did."""
-    return versions.rollback(caller.app.slug, body)
+    return versions.roll_back(caller.app.slug, body)
 
 
 handler = api.handler

@@ -70,7 +70,7 @@ def update(
         raise click.UsageError("Nothing to change: give an option (see --help)")
     with audit(slug):
         if "persona_id" in cleared | given:
-            library.link(slug, persona_id)
+            library.link_persona(slug, persona_id)
         apps.update_app(slug, fields, cleared - {"persona_id"})
     yield _done(slug, "app updated")
 

@@ -86,7 +86,7 @@ def _counted(app: str) -> Line:
         "executions": executions.count(app),
         "tools": registry.count(app),
         "rules": guardrails.count(app),
-        "personas": personas.count(app),
+        "personas": personas.count_personas(app),
         "documents": knowledge.count(app),
     }
     data: dict[str, Any] = {"app": app, "conversations": statuses, **counts}

@@ -91,9 +91,9 @@ def slug() -> str:
 
 def in_library(slug: str, *, active: bool = True) -> str:
     pirate = NewPersona.model_validate({"name": "Pirate", "systemPrompt": "Be a pirate."})
-    persona_id = library.create(slug, pirate)["id"]
+    persona_id = library.create_persona(slug, pirate)["id"]
     if not active:
-        library.delete(slug, PersonaReference.model_validate({"personaId": persona_id}))
+        library.delete_persona(slug, PersonaReference.model_validate({"personaId": persona_id}))
     return persona_id
 
 
@@ -370,7 +370,7 @@ def test_a_persona_is_linked_only_if_the_library_has_it_active(slug: str, stored
 def test_a_persona_is_linked_by_its_present_version_and_cleared(slug: str) -> None:
     pirate = in_library(slug)
     change = PersonaChange.model_validate({"personaId": pirate, "personaTone": "loud"})
-    library.update(slug, change)
+    library.update_persona(slug, change)
 
     done("app", "update", slug, "--persona-id", pirate, "--voice", "Puck")
 

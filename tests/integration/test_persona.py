@@ -51,7 +51,7 @@ def pirate(app: Client, **fields: str) -> str:
 
 
 def link(app: Client, persona_id: str | None) -> None:
-    library.link(app.slug, persona_id)
+    library.link_persona(app.slug, persona_id)
 
 
 def test_a_persona_has_eight_keys_also_when_seven_are_not_set() -> None:

@@ -21,18 +21,18 @@ class PersonaRow(PersonaFields, discriminator="persona"):
         return cls(key("APP", app), key("PERSONA", persona_id), persona_id=persona_id)
 
     @classmethod
-    def new(cls, app: str) -> Self:
+    def of_new(cls, app: str) -> Self:
         return cls.of(app, time_ordered_id())
 
     @classmethod
-    def of_app(cls, app: str, after: str | None) -> Iterator[Self]:
-        """The active ones, oldest first, beginning after position `after` (a sort key)."""
+    def list_active(cls, app: str, after: str | None) -> Iterator[Self]:
+        """List the active ones, oldest first, beginning after position `after` (a sort key)."""
         wanted = cls.sk.startswith("PERSONA#") if after is None else cls.sk.between(after + "!", "PERSONA#~")
         is_active = cls.is_active == True  # noqa: E712 - a condition of the table
         return cls.query(key("APP", app), wanted, is_active, consistent_read=True)
 
     @classmethod
-    def count_of(cls, app: str) -> int:
+    def count_in_app(cls, app: str) -> int:
         return cls.count(key("APP", app), cls.sk.startswith("PERSONA#"))
 
     @property
@@ -40,6 +40,6 @@ class PersonaRow(PersonaFields, discriminator="persona"):
         return self.persona_id
 
     def is_unchanged(self) -> Condition:
-        """That it is still active, too."""
+        """Hold where the persona is as it was read, and active."""
         as_read: Condition = super().is_unchanged() & (PersonaRow.is_active == True)  # noqa: E712 - as above
         return as_read

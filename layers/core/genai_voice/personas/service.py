@@ -1,4 +1,4 @@
-"""The persona of an app is read by its agents and edited by its people."""
+"""Read the persona of an app, as its agents do, and change the app's own persona fields."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,8 +9,10 @@ from genai_voice.personas.rows import PersonaRow
 from genai_voice.tenancy import apps
 
 
-def read(app: str, query: Scoped) -> PersonaView:
-    """The linked persona of the library where it exists and is active, whole; else the app's own fields."""
+def read_persona(app: str, query: Scoped) -> PersonaView:
+    """Read the persona of the library that the app links, where it exists and is active; else the app's own
+    fields. The two are never mixed.
+    """
     if not query.is_for(app):
         return _view({})
     own = apps.load_app(app)
@@ -18,15 +20,15 @@ def read(app: str, query: Scoped) -> PersonaView:
     return _view(linked.content if linked and linked.is_active else own.content)
 
 
-def update(app: str, change: PersonaUpdate) -> Ok:
+def update_persona(app: str, change: PersonaUpdate) -> Ok:
     """Change the app's own fields, also while a persona of the library hides them."""
     apps.update_app(app, change)
     return {"ok": True}
 
 
-def count(app: str) -> int:
-    """The personas of the app's library."""
-    return PersonaRow.count_of(app)
+def count_personas(app: str) -> int:
+    """Count the personas of the app's library, those deleted included."""
+    return PersonaRow.count_in_app(app)
 
 
 def _view(content: Mapping[str, str]) -> PersonaView:
@@ -38,11 +40,11 @@ def _view(content: Mapping[str, str]) -> PersonaView:
         "personaTone": content.get("persona_tone"),
         "preferredTerms": content.get("preferred_terms"),
         "blockedTerms": content.get("blocked_terms"),
-        "uiStrings": _parsed(content.get("ui_strings")),
+        "uiStrings": _parse(content.get("ui_strings")),
     }
 
 
-def _parsed(text: str | None) -> dict[str, Any] | None:
+def _parse(text: str | None) -> dict[str, Any] | None:
     try:
         return parse_json_object(text) if text else None
     except ValueError:

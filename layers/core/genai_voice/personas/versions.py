@@ -1,9 +1,10 @@
-"""The versions of a persona, the app's own or one of its library: listed, and brought back."""
+"""List the versions of a persona, the app's own or one of its library, and bring one of them back."""
 
 from functools import partial
 
 from genai_voice.foundation.errors import NotFound
-from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
+from genai_voice.foundation.model import add_optional
+from genai_voice.foundation.pages import PageRows, read_page
 from genai_voice.personas import library
 from genai_voice.personas.model import (
     OWN,
@@ -20,30 +21,31 @@ from genai_voice.tenancy.rows import PersonaFields, PersonaVersionRow, format_pe
 PAGE = 100
 
 
-def find(app: str, query: PersonaVersionQuery) -> PersonaVersionPage:
-    """Newest first, the present one included, 100 a page. Those of a deleted persona are shown: conversations
-    refer to them. Raises NotFound.
+def list_versions(app: str, query: PersonaVersionQuery) -> PersonaVersionPage:
+    """List the versions newest first, the present one included, 100 a page. Those of a deleted persona are
+    shown: conversations refer to them. Raises NotFound.
     """
     if not query.is_for(app):
         return {"versions": []}
-    present = _presented(app, query.persona_id)
-    scope = (app, "persona versions", present.known_as)
-    number = int(read_cursor(query.cursor, *scope)[0]) if query.cursor else present.number
-    newest = [] if query.cursor else [present.as_version()]
-    kept = PersonaVersionRow.list_before(present.pk, present.known_as, number, PAGE + 1)
-    views, last = fill((row for rows in (newest, kept) for row in rows), partial(_view, app, present), PAGE)
-    page: PersonaVersionPage = {"versions": views}
-    if last is not None:
-        page["cursor"] = sign_cursor([int(last.number)], *scope)
-    return page
+    present = _find_present(app, query.persona_id)
+
+    def read(before: str | None) -> PageRows[PersonaVersionRow, PersonaVersionView]:
+        number = present.number if before is None else int(before)
+        newest = [present.as_version()] if before is None else []
+        earlier = PersonaVersionRow.list_before(present.pk, present.known_as, number, PAGE + 1)
+        return PageRows.of(
+            [*newest, *earlier], PAGE, partial(_view, app, present), position=lambda row: str(int(row.number))
+        )
+
+    views, cursor = read_page(app, query, ("persona versions", present.known_as), read)
+    return add_optional(PersonaVersionPage(versions=views), cursor=cursor)
 
 
-def rollback(app: str, request: PersonaRollback) -> PersonaRolledBack:
-    """Make a new version that says what this one did; none where the present one says so already.
-
-    Raises NotFound for a version that never was and for a persona that is deleted or not there, Busy.
+def roll_back(app: str, request: PersonaRollback) -> PersonaRolledBack:
+    """Make a new version that says what this one did. None is made where the present one says so already.
+    Raises NotFound for a version that never was and for a persona that is deleted or not there, and Busy.
     """
-    present = _presented(app, request.persona_id)
+    present = _find_present(app, request.persona_id)
     if request.version == present.number:
         content = present.content
     else:
@@ -57,8 +59,8 @@ def rollback(app: str, request: PersonaRollback) -> PersonaRolledBack:
     return {"ok": True, "version": apps.change_fields(app, given)}
 
 
-def _presented(app: str, persona_id: str | None) -> PersonaFields:
-    """The row whose versions are meant. Raises NotFound."""
+def _find_present(app: str, persona_id: str | None) -> PersonaFields:
+    """Find the row whose versions are meant: the app, or a persona of its library. Raises NotFound."""
     if persona_id in (None, "", OWN):
         return apps.load_app(app)
     persona = PersonaRow.of(app, persona_id).find_stored()
@@ -77,5 +79,5 @@ def _view(app: str, present: PersonaFields, row: PersonaVersionRow) -> PersonaVe
         "personaVersion": name,
         "createdAt": since,
         "isCurrent": row.number == present.number,
-        **library.texts(row.read_content()),
+        **library.to_texts(row.read_content()),
     }
