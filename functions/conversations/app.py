@@ -10,8 +10,8 @@ api = Api()
 
 
 @api.get("/api/conversations")
-def find(caller: Caller, query: ConversationQuery) -> ConversationPage:
-    """The conversations of the app, newest first."""
+def list_conversations(caller: Caller, query: ConversationQuery) -> ConversationPage:
+    """List the conversations of the app, newest first."""
     return service.find(caller.app.slug, query)
 
 

@@ -15,7 +15,7 @@ api = Api()
 
 @api.get("/api/annotations")
 def find(caller: Caller, query: AnnotationQuery) -> AnnotationFound | AnnotationPage:
-    """The annotation of `sessionId`, or all of them, newest first."""
+    """Find the annotation of `sessionId`, or list all of them, newest first."""
     return annotations.find(caller.app.slug, query)
 
 

@@ -8,13 +8,13 @@ api = Api()
 
 
 @api.get("/api/messages", caller_first=False)
-def find(caller: Caller, query: MessageQuery) -> MessagePage:
-    """All messages of a session, oldest first."""
+def list_messages(caller: Caller, query: MessageQuery) -> MessagePage:
+    """List all messages of a session, oldest first."""
     return messages.find(caller.app, query)
 
 
 @api.post("/api/messages")
-def insert(caller: Caller, body: MessageBatch, trace_id: str | None) -> MessagesSaved:
+def save_messages(caller: Caller, body: MessageBatch, trace_id: str | None) -> MessagesSaved:
     """Store a batch of messages; a batch sent again is stored once."""
     return messages.insert(caller.app.slug, body, trace_id)
 

@@ -9,13 +9,13 @@ api = Api()
 
 
 @api.get("/api/scenario-state")
-def read(caller: Caller, query: Scoped) -> ScenarioStateView:
-    """The state that the demo tools change."""
+def read_state(caller: Caller, query: Scoped) -> ScenarioStateView:
+    """Read the state that the demo tools change."""
     return service.read(caller.app.slug, query)
 
 
 @api.post("/api/scenario-state/reset", caller_first=True, lenient_body=True)
-def reset(caller: Caller) -> ScenarioReset:
+def reset_state(caller: Caller) -> ScenarioReset:
     """Put the state back to its beginning."""
     return service.reset(caller.app.slug)
 

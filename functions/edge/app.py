@@ -13,8 +13,8 @@ class Health(TypedDict):
 
 
 @api.get("/api/health")
-def health() -> Health:
-    """Whether the service is up, and which version."""
+def check_health() -> Health:
+    """Tell that the service is up, and its version."""
     return {"ok": True, "version": genai_voice.__version__}
 
 

@@ -19,8 +19,8 @@ api = Api()
 
 
 @api.get("/api/experiments")
-def find(caller: Caller, query: ExperimentQuery) -> ExperimentPage:
-    """All experiments, newest first."""
+def list_experiments(caller: Caller, query: ExperimentQuery) -> ExperimentPage:
+    """List all experiments, newest first."""
     return service.find(caller.app.slug, query)
 
 
@@ -38,7 +38,7 @@ def update(caller: Caller, body: ExperimentUpdate) -> Ok:
 
 @api.post("/api/experiments/assign", raises=(NotFound,))
 def assign(caller: Caller, body: AssignRequest) -> Assigned:
-    """The variant of a session: drawn by the weights the first time, the same ever after.
+    """Assign a variant to a session: drawn by the weights the first time, the same ever after.
 
     A session that has one keeps it when the experiment is not active any more.
     """
@@ -46,8 +46,8 @@ def assign(caller: Caller, body: AssignRequest) -> Assigned:
 
 
 @api.get("/api/experiments/results", raises=(NotFound,))
-def results(caller: Caller, query: ResultsQuery) -> Results:
-    """What came of the variants so far, with 95 % intervals and each one's difference to the first.
+def compare_variants(caller: Caller, query: ResultsQuery) -> Results:
+    """Compare the variants so far, with 95 % intervals and each one's difference to the first.
 
     `srm` tells whether sessions were assigned in another ratio than that of the weights: then results are not
     to be trusted.

@@ -11,20 +11,20 @@ api = Api()
 
 
 @api.get("/api/handoffs")
-def find(caller: Caller, query: HandoffQuery) -> HandoffPage:
-    """Newest first; `status`, `sessionId` and `assignedAgent` filter."""
+def list_handoffs(caller: Caller, query: HandoffQuery) -> HandoffPage:
+    """List handoffs, newest first; `status`, `sessionId` and `assignedAgent` filter."""
     return desk.find(caller.app.slug, query)
 
 
 @api.post("/api/handoffs", body_limit=5 * MEGABYTE)
-def request(caller: Caller, body: HandoffRequest) -> Created:
+def request_handoff(caller: Caller, body: HandoffRequest) -> Created:
     """Pass a conversation to a person: it is `handed_off` from then on."""
     return desk.request(caller.app, body)
 
 
 @api.patch("/api/handoffs", raises=(NotFound, Conflict))
-def update(caller: Caller, body: HandoffUpdate) -> Ok:
-    """Claim, resolve or put back.
+def update_handoff(caller: Caller, body: HandoffUpdate) -> Ok:
+    """Claim a handoff, resolve it or put it back.
 
     Raises NotFound for another app's handoff too, Conflict when somebody else was first.
     """

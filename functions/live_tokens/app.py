@@ -8,8 +8,8 @@ api = Api()
 
 
 @api.post("/api/token", caller_first=True)
-def create(caller: Caller, body: TokenRequest) -> LiveToken:
-    """A token that opens one live session with Gemini.
+def create_token(caller: Caller, body: TokenRequest) -> LiveToken:
+    """Create a token that opens one live session with Gemini.
 
     Where Gemini makes none the answer is 500 `Token creation failed`, with a sentence in `details`. Above the
     app's `tokensPerMinute` it is 429 `Too many tokens requested`.

@@ -12,8 +12,10 @@ api = Api()
 
 
 @api.get("/api/qa/scenarios")
-def find_scenarios(caller: Caller, query: ScenarioQuery) -> ScenarioPage:
-    """Newest first; `active` filters, `stats=true` adds what came of the last 20 runs of each."""
+def list_scenarios(caller: Caller, query: ScenarioQuery) -> ScenarioPage:
+    """List scenarios, newest first; `active` filters, `stats=true` adds what came of the last 20 runs of
+    each.
+    """
     return scenarios.find(caller.app.slug, query)
 
 
@@ -24,13 +26,13 @@ def save_scenario(caller: Caller, body: ScenarioSave) -> Created:
 
 
 @api.get("/api/qa/runs")
-def find_runs(caller: Caller, query: QaRunQuery) -> QaRunPage:
-    """Newest first; `scenarioId` and `since` filter."""
+def list_runs(caller: Caller, query: QaRunQuery) -> QaRunPage:
+    """List runs, newest first; `scenarioId` and `since` filter."""
     return runs.find(caller.app.slug, query)
 
 
 @api.post("/api/qa/runs", scope="manage", raises=(NotFound, UpstreamFailed))
-def run(caller: Caller, body: QaRunRequest) -> QaRunReply:
+def run_scenario(caller: Caller, body: QaRunRequest) -> QaRunReply:
     """Grade an answer to a scenario, or the one that the agent has given in a stored conversation.
 
     Where a judge decides and gives no usable answer, nothing is stored.

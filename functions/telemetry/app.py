@@ -8,8 +8,8 @@ api = Api()
 
 
 @api.post("/api/events")
-def insert(caller: Caller, body: EventBatch, trace_id: str | None) -> EventsInserted:
-    """Report what happened in a session, by the batch."""
+def save_events(caller: Caller, body: EventBatch, trace_id: str | None) -> EventsInserted:
+    """Save what happened in a session, by the batch."""
     return service.insert(caller.app.slug, body, trace_id)
 
 

@@ -20,19 +20,19 @@ api = Api()
 
 
 @api.get("/api/tools")
-def find_active(caller: Caller, query: Listing) -> ToolSummaries:
-    """The active tools, as an agent loads them."""
+def list_active(caller: Caller, query: Listing) -> ToolSummaries:
+    """List the active tools, as an agent loads them."""
     return registry.find_active(caller.app.slug, query)
 
 
 @api.get("/api/tools/all")
-def find_all(caller: Caller, query: Listing) -> ToolPage:
-    """All tools of the app."""
+def list_all(caller: Caller, query: Listing) -> ToolPage:
+    """List all tools of the app."""
     return registry.find_all(caller.app.slug, query)
 
 
 @api.post("/api/tools", scope="manage")
-def register(caller: Caller, body: ToolRegistration) -> Created:
+def register_tool(caller: Caller, body: ToolRegistration) -> Created:
     """Register a tool, or replace the one of this name.
 
     Raises BadRequest for an endpoint or headers that no call may go out with.
@@ -41,26 +41,26 @@ def register(caller: Caller, body: ToolRegistration) -> Created:
 
 
 @api.patch("/api/tools", scope="manage", raises=(NotFound,))
-def update(caller: Caller, body: ToolUpdate) -> Ok:
-    """Change what is given of a tool; `isActive: false` switches it off."""
+def update_tool(caller: Caller, body: ToolUpdate) -> Ok:
+    """Change those fields of a tool that are given; `isActive: false` switches it off."""
     return registry.update(caller.app.slug, body)
 
 
 @api.delete("/api/tools", scope="manage", raises=(NotFound,))
-def remove(caller: Caller, body: ToolRemoval) -> Ok:
-    """Remove a tool. What it did stays in the list of executions."""
+def remove_tool(caller: Caller, body: ToolRemoval) -> Ok:
+    """Remove a tool. Its executions stay in their list."""
     return registry.remove(caller.app.slug, body.name)
 
 
 @api.get("/api/tools/executions")
-def find_executions(caller: Caller, query: Listing) -> ExecutionPage:
-    """What was executed, newest first."""
+def list_executions(caller: Caller, query: Listing) -> ExecutionPage:
+    """List executions, newest first."""
     return executions.find(caller.app.slug, query)
 
 
 @api.post("/api/tools/execute", raises=(Conflict,))
 def execute(caller: Caller, body: ExecuteRequest, trace_id: str | None) -> ToolResult:
-    """Run a tool: whatever happens to it is in the reply.
+    """Execute a tool: whatever happens to it is in the reply.
 
     Raises TooManyRequests above the app's limit, Conflict for a `toolCallId` of another call. Everything else
     that happens is in the result.
@@ -69,8 +69,8 @@ def execute(caller: Caller, body: ExecuteRequest, trace_id: str | None) -> ToolR
 
 
 @api.post("/api/tools/log")
-def log(caller: Caller, body: LogRequest) -> Ok:
-    """Tell what the agent ran itself. With `executedAt`, the same told again is stored once."""
+def log_execution(caller: Caller, body: LogRequest) -> Ok:
+    """Log what the agent executed itself. With `executedAt`, the same told again is stored once."""
     return executions.log(caller.app.slug, body)
 
 

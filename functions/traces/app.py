@@ -8,8 +8,8 @@ api = Api()
 
 
 @api.get("/api/traces")
-def find(caller: Caller, query: TraceQuery) -> TimelinePage:
-    """What happened under a trace id, ascending by time."""
+def read_timeline(caller: Caller, query: TraceQuery) -> TimelinePage:
+    """Read what happened under a trace id, ascending by time."""
     return service.find(caller.app.slug, query)
 
 

@@ -10,8 +10,8 @@ api = Api()
 
 
 @api.get("/api/webhooks/deliveries", scope="secret")
-def find(caller: Caller, query: DeliveryQuery) -> DeliveryPage:
-    """The deliveries of the app, newest first; `status` and `event` filter."""
+def list_deliveries(caller: Caller, query: DeliveryQuery) -> DeliveryPage:
+    """List the deliveries of the app, newest first; `status` and `event` filter."""
     return deliveries.list_newest(caller.app.slug, query)
 
 

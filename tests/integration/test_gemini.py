@@ -13,7 +13,7 @@ import pytest
 import time_machine
 from genai_voice.foundation.caches import forget_all
 from genai_voice.foundation.errors import UpstreamFailed
-from genai_voice.gemini.client import TOKEN_S, NotJson, api_key, generate_json, live_token
+from genai_voice.gemini.client import TOKEN_S, NotJson, create_live_token, find_api_key, generate_json
 from genai_voice.gemini.model import LiveConfig
 
 from tests.support.gemini import WORDS, Answer, Gemini, blocked, drip, failure, hang, raw, said, text, token
@@ -50,7 +50,7 @@ BROKEN = {
 
 def make_token(prompt: str = PROMPT, *, audio: bool = True) -> str:
     config = LiveConfig(model="a-model", reply_as_audio=audio, system_instruction=prompt)
-    return live_token(config, datetime.now(UTC) + timedelta(minutes=30), timedelta(minutes=2))
+    return create_live_token(config, datetime.now(UTC) + timedelta(minutes=30), timedelta(minutes=2))
 
 
 def generate(timeout_s: float = 10, attempts: int = 3, **more: Any) -> Any:
@@ -264,7 +264,7 @@ def test_the_first_key_that_there_is_is_taken(
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     forget_all()
-    assert api_key("GOOGLE_API_KEY", "GEMINI_API_KEY") == found
+    assert find_api_key("GOOGLE_API_KEY", "GEMINI_API_KEY") == found
 
 
 def test_a_look_up_that_takes_long_is_cut_too(

@@ -1,7 +1,7 @@
 """The one client for Gemini: live tokens, answers as JSON.
 
-    live_token(...)       POST /v1alpha/auth_tokens                       at most 12 s, 3 attempts
-    generate_json(...)    POST /v1beta/models/<model>:generateContent     as its caller says
+    create_live_token(...)    POST /v1alpha/auth_tokens                       at most 12 s, 3 attempts
+    generate_json(...)        POST /v1beta/models/<model>:generateContent     as its caller says
 
 Each call has one deadline for everything: look-up, connections, attempts and the waits between them. 429 and
 5xx, and connections that cannot be made, are tried again after a wait that is random in part. What fails is
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 TOKEN_S = 12.0
-"""The longest that `live_token` takes."""
+"""The longest that `create_live_token` takes."""
 _TOKEN_VERSION = "v1alpha"  # noqa: S105 - the only version of the API that makes live tokens
 _GENERATE_VERSION = "v1beta"  # the version in which JSON schemas are documented
 _TOKEN_ATTEMPTS = 3
@@ -52,9 +52,9 @@ class NotJson(Exception):
         self.text = text
 
 
-def api_key(*variables: str) -> str:
-    """The first of these keys that there is: `api_key("GOOGLE_API_KEY", "GEMINI_API_KEY")`. Raises
-    UpstreamFailed where there is none.
+def find_api_key(*variables: str) -> str:
+    """Find the first of these keys that is set: `find_api_key("GOOGLE_API_KEY", "GEMINI_API_KEY")`. Raises
+    UpstreamFailed where none is.
     """
     try:
         found = next((key for key in map(find_provider_key, variables) if key), None)
@@ -65,13 +65,13 @@ def api_key(*variables: str) -> str:
     return found
 
 
-def live_token(config: LiveConfig, expires: datetime, starts_within: timedelta) -> str:
-    """The name of a token that opens one live session, locked to this configuration: within `starts_within`
-    from now, and until it `expires`. Raises UpstreamFailed.
+def create_live_token(config: LiveConfig, expires: datetime, starts_within: timedelta) -> str:
+    """Create a token that opens one live session, locked to this configuration: the session begins within
+    `starts_within` from now and ends when the token `expires`. Answers its name. Raises UpstreamFailed.
     """
     from google.genai import types
 
-    key, locked = api_key("GEMINI_API_KEY"), config.locked()
+    key, locked = find_api_key("GEMINI_API_KEY"), config.to_locked_fields()
     wanted = types.CreateAuthTokenConfig(
         uses=1,
         expire_time=expires,
@@ -79,7 +79,7 @@ def live_token(config: LiveConfig, expires: datetime, starts_within: timedelta) 
         live_connect_constraints=types.LiveConnectConstraints(
             model=locked.pop("model"), config=types.LiveConnectConfig.model_validate(locked)
         ),
-        http_options=_options(_TOKEN_VERSION, TOKEN_S, _TOKEN_ATTEMPTS),
+        http_options=_make_options(_TOKEN_VERSION, TOKEN_S, _TOKEN_ATTEMPTS),
     )
 
     async def create(gemini: "AsyncClient") -> str | None:
@@ -87,7 +87,7 @@ def live_token(config: LiveConfig, expires: datetime, starts_within: timedelta) 
         made: types.AuthToken = await gemini.auth_tokens.create(config=wanted)
         return made.name
 
-    return _asked(key, TOKEN_S, create)
+    return _ask(key, TOKEN_S, create)
 
 
 def generate_json(
@@ -100,7 +100,7 @@ def generate_json(
     timeout_s: float,
     attempts: int,
 ) -> Any:
-    """What the model answers to `content` under these instructions, as JSON by this JSON schema, at
+    """Generate the model's answer to `content` under these instructions, as JSON by this JSON schema, at
     temperature 0. It is parsed and not validated: the model need not keep to the schema.
 
     At most `attempts` requests, in `timeout_s` seconds in all. Raises UpstreamFailed, NotJson.
@@ -112,13 +112,13 @@ def generate_json(
         temperature=0,
         response_mime_type="application/json",
         response_json_schema=schema,
-        http_options=_options(_GENERATE_VERSION, timeout_s, attempts),
+        http_options=_make_options(_GENERATE_VERSION, timeout_s, attempts),
     )
 
     async def generate(gemini: "AsyncClient") -> str | None:
         return (await gemini.models.generate_content(model=model, contents=content, config=wanted)).text
 
-    text = _asked(api_key, timeout_s, generate)
+    text = _ask(api_key, timeout_s, generate)
     try:
         return from_json(text, allow_inf_nan=False)
     except ValueError:
@@ -128,8 +128,8 @@ def generate_json(
 # -- asking ------------------------------------------------------------------------------------------------
 
 
-def _asked(key: str, timeout_s: float, call: Callable[["AsyncClient"], Awaitable[str | None]]) -> str:
-    """What Gemini answers, a text that is not empty. Raises UpstreamFailed.
+def _ask(key: str, timeout_s: float, call: Callable[["AsyncClient"], Awaitable[str | None]]) -> str:
+    """Ask Gemini and answer its text, which is not empty. Raises UpstreamFailed.
 
     Asynchronous for the deadline's sake: the SDK's timeouts are those of single reads, so that an answer in
     drops would take for ever.
@@ -138,22 +138,24 @@ def _asked(key: str, timeout_s: float, call: Callable[["AsyncClient"], Awaitable
     from httpx2 import HTTPError, TimeoutException
 
     try:
-        answer = _run(_in_time(timeout_s, call, _client(key, settings().gemini_base_url)))
+        answer = _run_in_loop(_call_in_time(timeout_s, call, _open_client(key, settings().gemini_base_url)))
     except APIError as refused:
-        raise _failed(refused, _refusal(refused.code), refused.code) from None
+        raise _report_failure(refused, _describe_refusal(refused.code), refused.code) from None
     except (TimeoutError, TimeoutException) as late:
-        raise _failed(late, "Gemini did not answer in time") from None
+        raise _report_failure(late, "Gemini did not answer in time") from None
     except HTTPError as broken:
-        raise _failed(broken, "Gemini could not be reached") from None
+        raise _report_failure(broken, "Gemini could not be reached") from None
     except (ValueError, TypeError, AttributeError, RecursionError) as broken:  # the SDK, of strange answers
-        raise _failed(broken, _NO_ANSWER) from None
+        raise _report_failure(broken, _NO_ANSWER) from None
     if not answer:
-        raise _failed(None, _NO_ANSWER)
+        raise _report_failure(None, _NO_ANSWER)
     return answer
 
 
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """As asyncio.run, which would wait for the look-up of a name that is still going on when time is up."""
+def _run_in_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end in a loop of its own. asyncio.run would wait for the look-up of a name that
+    is still going on when time is up.
+    """
     loop = asyncio.new_event_loop()
     try:
         return loop.run_until_complete(work)
@@ -162,7 +164,9 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         loop.close()
 
 
-async def _in_time(timeout_s: float, call: Callable[["AsyncClient"], Awaitable[T]], client: "Client") -> T:
+async def _call_in_time(
+    timeout_s: float, call: Callable[["AsyncClient"], Awaitable[T]], client: "Client"
+) -> T:
     async with asyncio.timeout(timeout_s):
         return await call(client.aio)
 
@@ -170,7 +174,7 @@ async def _in_time(timeout_s: float, call: Callable[["AsyncClient"], Awaitable[T
 _NO_ANSWER = "Gemini gave no usable answer"
 
 
-def _refusal(status: int) -> str:
+def _describe_refusal(status: int) -> str:
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return "Gemini takes no more requests for now: try again later"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -178,12 +182,13 @@ def _refusal(status: int) -> str:
     return "Gemini refused the request"
 
 
-def _failed(reason: Exception | None, message: str, status: int | None = None) -> UpstreamFailed:
+def _report_failure(reason: Exception | None, message: str, status: int | None = None) -> UpstreamFailed:
+    """Log the kind of failure, and answer what to raise."""
     report_upstream_failure("gemini", type(reason).__name__ if reason else "NoAnswer", status)
     return UpstreamFailed(message)
 
 
-def _options(version: str, timeout_s: float, attempts: int) -> Any:
+def _make_options(version: str, timeout_s: float, attempts: int) -> Any:
     from google.genai import types
 
     again = types.HttpRetryOptions(
@@ -197,9 +202,9 @@ def _options(version: str, timeout_s: float, attempts: int) -> Any:
 
 
 @cache_results()
-def _client(key: str, base_url: str | None) -> "Client":
-    """No connection is kept for the next call: each call has an event loop of its own, and connections end
-    with their loop.
+def _open_client(key: str, base_url: str | None) -> "Client":
+    """Open a client, or answer the one there is. It keeps no connection for the next call: each call has an
+    event loop of its own, and connections end with their loop.
     """
     import httpx2
     from google import genai

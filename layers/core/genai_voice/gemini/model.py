@@ -12,8 +12,8 @@ class LiveConfig:
     reply_as_audio: bool
     system_instruction: str
 
-    def locked(self) -> dict[str, Any]:
-        """All of it, with the names of Gemini's API (contract 3.1)."""
+    def to_locked_fields(self) -> dict[str, Any]:
+        """Everything that the session is locked to, by the names of Gemini's API (contract 3.1)."""
         return {
             "model": self.model,
             "responseModalities": ["AUDIO" if self.reply_as_audio else "TEXT"],

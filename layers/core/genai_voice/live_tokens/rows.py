@@ -1,4 +1,4 @@
-"""How many live tokens an app has asked for in a minute is stored here."""
+"""How the number of live tokens that an app has asked for in a minute is stored."""
 
 from typing import Self
 
@@ -6,7 +6,7 @@ from genai_voice.foundation.keys import key
 from genai_voice.foundation.table import Item, NumberAttribute
 
 _MINUTE_MS = 60_000
-_KEPT_S = 3600
+_RETENTION_S = 3600
 
 
 class TokenMinuteRow(Item, discriminator="token_minute"):
@@ -15,12 +15,12 @@ class TokenMinuteRow(Item, discriminator="token_minute"):
     tokens = NumberAttribute()
 
     @classmethod
-    def at(cls, app: str, now_ms: int) -> Self:
-        """Of the minute of this moment (epoch ms)."""
+    def of_minute(cls, app: str, now_ms: int) -> Self:
+        """The row of the minute of this moment (epoch ms)."""
         return cls(key("APP", app), key("TOKENS", str(now_ms // _MINUTE_MS)))
 
-    def take(self, limit: int, now_ms: int) -> bool:
-        """Count one more. Answers False when there are so many already."""
+    def count_one_more(self, limit: int, now_ms: int) -> bool:
+        """Count one token more. Answers False when there are so many already."""
         has_room = TokenMinuteRow.tokens.does_not_exist() | (TokenMinuteRow.tokens < limit)
-        expiry = TokenMinuteRow.expires_at.set(now_ms // 1000 + _KEPT_S)
+        expiry = TokenMinuteRow.expires_at.set(now_ms // 1000 + _RETENTION_S)
         return self.change([TokenMinuteRow.tokens.add(1), expiry], has_room)

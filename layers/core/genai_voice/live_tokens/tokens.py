@@ -1,13 +1,13 @@
-"""A client gets a token with which it opens one live session, locked to what its app says now."""
+"""Tokens with which a client opens one live session, locked to what its app says now."""
 
 from datetime import UTC, datetime, timedelta
 
 from genai_voice.conversations.service import keep_config
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.errors import FailedWithDetails, TooManyRequests, UpstreamFailed
-from genai_voice.gemini.client import live_token
+from genai_voice.gemini.client import create_live_token
 from genai_voice.gemini.model import LiveConfig
-from genai_voice.live_tokens.fingerprint import config_hash
+from genai_voice.live_tokens.fingerprint import hash_config
 from genai_voice.live_tokens.model import LiveToken, TokenRequest
 from genai_voice.live_tokens.rows import TokenMinuteRow
 from genai_voice.tenancy.apps import load_app
@@ -17,7 +17,7 @@ STARTS_WITHIN = timedelta(minutes=2)
 
 
 def create(app: str, request: TokenRequest) -> LiveToken:
-    """A token for one session, which begins within two minutes and lives as long as the app says.
+    """Create a token for one session, which begins within two minutes and lives as long as the app says.
 
     The app is read as it is now: its own prompt, also where it links a persona (contract 3.1). A token
     counts in its minute before Gemini is asked, and keeps its place there when Gemini fails. With a session
@@ -27,16 +27,16 @@ def create(app: str, request: TokenRequest) -> LiveToken:
     """
     row, now = load_app(app), now_ms()
     limit = int(row.tokens_per_minute or 0)
-    if limit and not TokenMinuteRow.at(app, now).take(limit, now):
+    if limit and not TokenMinuteRow.of_minute(app, now).count_one_more(limit, now):
         raise TooManyRequests("Too many tokens requested")
     config = LiveConfig(row.model_id, row.reply_as_audio, row.system_prompt)
     life = timedelta(minutes=float(row.token_expire_minutes or DEFAULT_MINUTES))
     expires = datetime.fromtimestamp(now / 1000, UTC) + life
     try:
-        token = live_token(config, expires, STARTS_WITHIN)
+        token = create_live_token(config, expires, STARTS_WITHIN)
     except UpstreamFailed as failed:
         raise FailedWithDetails("Token creation failed", failed.message) from None
-    fingerprint = config_hash(config)
+    fingerprint = hash_config(config)
     if request.session_id:
         keep_config(app, request.session_id, fingerprint)
     ends = expires.isoformat(timespec="milliseconds").replace("+00:00", "Z")

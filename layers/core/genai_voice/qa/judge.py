@@ -40,7 +40,7 @@ def judge(
     """
     deadline = time.monotonic() + within_s
     try:
-        key = client.api_key("GOOGLE_API_KEY", "GEMINI_API_KEY")
+        key = client.find_api_key("GOOGLE_API_KEY", "GEMINI_API_KEY")
     except UpstreamFailed as failed:
         return [failed] * len(questions)
     with ThreadPoolExecutor(AT_ONCE) as pool:

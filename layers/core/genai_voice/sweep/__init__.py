@@ -1,1 +1,1 @@
-"""Work that must happen later or again: a sweep finds what is due."""
+"""The sweep finds the rows that are due and hands them on to the features that do the work."""

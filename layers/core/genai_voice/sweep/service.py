@@ -1,4 +1,4 @@
-"""The sweep: whatever is due is handed on, kind by kind, also where the message that told of it was lost."""
+"""The sweep hands on what is due, kind by kind, also where the message that told of it was lost."""
 
 from collections.abc import Callable, Sequence
 from itertools import islice
@@ -12,19 +12,21 @@ from genai_voice.webhooks import outbox
 from genai_voice.webhooks.rows import WebhookRow
 
 
-class Kind(NamedTuple):
+class DueKind(NamedTuple):
+    """One kind of row that may be due, and who takes care of it."""
+
     rows: type[Item]
     hand_on: Callable[[Sequence[Any]], None]
-    """Gets rows of which only the keys are known. Some may be gone by then, or not due any more, and some are
-    handed on twice.
+    """Takes rows of which only the keys are known. Some may be gone by then, or not due any more, and some
+    come twice.
     """
-    page: int
-    """How many at a time: what one of them raises keeps those of its page."""
+    page_size: int
+    """How many rows at a time: what one of them raises keeps the others of its page waiting."""
 
 
 KINDS = {
-    "delivery": Kind(WebhookRow, outbox.WEBHOOKS.notify_sender, 50),
-    "handoff": Kind(HandoffRow, desk.expire, 1),
+    "delivery": DueKind(WebhookRow, outbox.WEBHOOKS.notify_sender, 50),
+    "handoff": DueKind(HandoffRow, desk.expire, 1),
 }
 
 
