@@ -61,7 +61,7 @@ HOMES = {
     "google": {"gemini.client"},
     "h11": {"foundation.outgoing"},
     "httpx2": {"gemini.client"},
-    "pynamodb": {"foundation.table"},
+    "pynamodb": {"foundation.table", "foundation.transactions"},
     "standardwebhooks": {"webhooks.signing"},
     "re2": {"guardrails.expressions"},
 }

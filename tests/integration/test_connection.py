@@ -24,7 +24,7 @@ def test_first_requests_that_come_at_once_share_one_connection_that_is_complete(
         AppRow.find_by_slug("nobody")
         return id(AppRow._get_connection().connection.client), meter.operations
 
-    table.close()
+    table.forget_connection()
     with ThreadPoolExecutor(AT_ONCE) as pool:
         seen = list(pool.map(first_request, range(AT_ONCE)))
     assert [operations for _, operations in seen] == [["GetItem"]] * AT_ONCE

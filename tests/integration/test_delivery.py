@@ -26,7 +26,8 @@ from genai_voice.foundation.errors import BadRequest, Busy, NotFound
 from genai_voice.foundation.keys import key
 from genai_voice.foundation.model import Listing
 from genai_voice.foundation.settings import settings
-from genai_voice.foundation.table import UnicodeAttribute, write_together
+from genai_voice.foundation.table import UnicodeAttribute
+from genai_voice.foundation.transactions import write_together
 from typing_extensions import TypedDict
 
 from tests.support.service import Client, new_app

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import time_machine
 from genai_voice.foundation.keys import key
-from genai_voice.foundation.table import put_all
+from genai_voice.foundation.transactions import put_all
 from genai_voice.guardrails import rulesets
 from genai_voice.guardrails.rows import RuleRow, RulesetRow
 from genai_voice.seeding.service import seed_demos

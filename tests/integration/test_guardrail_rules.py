@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from genai_voice.foundation.table import put_all
+from genai_voice.foundation.transactions import put_all
 from genai_voice.guardrails import rules as use_cases
 from genai_voice.guardrails.counts import RuleCountsRow
 from genai_voice.guardrails.rows import RuleRow, RulesetRow

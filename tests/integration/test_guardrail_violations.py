@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from genai_voice.foundation.table import put_all
+from genai_voice.foundation.transactions import put_all
 from genai_voice.guardrails.rows import ViolationRow
 
 from tests.support.service import Client, new_app, pages, recorded_calls

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from genai_voice.foundation.table import put_all
+from genai_voice.foundation.transactions import put_all
 from genai_voice.personas.rows import PersonaRow
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields

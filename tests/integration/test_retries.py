@@ -10,7 +10,7 @@ import pytest
 from genai_voice.conversations.rows import ConversationRow
 from genai_voice.demos.rows import StateRow
 from genai_voice.foundation.errors import Busy
-from genai_voice.foundation.table import Change, put_all, write_together
+from genai_voice.foundation.transactions import Change, put_all, write_together
 from genai_voice.telemetry.rows import EventsRow
 from genai_voice.tools import registry
 

@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 from genai_voice.delivery.outbox import to_message
 from genai_voice.foundation.settings import settings
-from genai_voice.foundation.table import write_together
+from genai_voice.foundation.transactions import write_together
 from genai_voice.tenancy.model import WebhookEvent
 from genai_voice.tenancy.rows import AppRow
 from genai_voice.webhooks import outbox

@@ -29,7 +29,8 @@ from genai_voice.foundation.keys import digest
 from genai_voice.foundation.model import add_optional
 from genai_voice.foundation.pages import PageRows, read_page
 from genai_voice.foundation.retries import retry_lost_races
-from genai_voice.foundation.table import Change, Item, find_together, write_together
+from genai_voice.foundation.table import Item, find_together
+from genai_voice.foundation.transactions import Change, write_together
 
 RUNTIMES: Final[AgentRuntimes] = {
     "runtimes": [

@@ -15,7 +15,7 @@ from genai_voice.conversations.model import (
 )
 from genai_voice.conversations.rows import ConversationRow, MessageRow
 from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
-from genai_voice.foundation.table import put_all
+from genai_voice.foundation.transactions import put_all
 from genai_voice.tenancy.model import App
 
 

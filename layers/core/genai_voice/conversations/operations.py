@@ -24,7 +24,7 @@ from genai_voice.conversations.service import (
 from genai_voice.conversations.tallies import counting
 from genai_voice.conversations.transcripts import reply_bytes, unpack
 from genai_voice.foundation.clock import now_ms
-from genai_voice.foundation.table import Change
+from genai_voice.foundation.transactions import Change
 from genai_voice.tenancy.apps import load_app
 from genai_voice.tenancy.model import App
 

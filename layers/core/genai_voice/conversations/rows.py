@@ -13,13 +13,13 @@ from genai_voice.foundation.keys import digest, key, time_key
 from genai_voice.foundation.table import (
     BinaryAttribute,
     BooleanAttribute,
-    Change,
     Condition,
     Item,
     ListAttribute,
     NumberAttribute,
     UnicodeAttribute,
 )
+from genai_voice.foundation.transactions import Change
 
 MAX_MS = 10.0**15 - 1
 """The latest moment that a key can hold."""

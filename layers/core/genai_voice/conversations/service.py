@@ -25,7 +25,8 @@ from genai_voice.foundation.errors import Busy, NotFound
 from genai_voice.foundation.keys import digest, time_key
 from genai_voice.foundation.model import Ok
 from genai_voice.foundation.pages import REPLY_BYTES, fill, read_cursor, sign_cursor, take_fitting
-from genai_voice.foundation.table import Action, Change, Condition, put_all, write
+from genai_voice.foundation.table import Action, Condition
+from genai_voice.foundation.transactions import Change, put_all, write
 from genai_voice.tenancy.model import App
 from genai_voice.webhooks import outbox
 

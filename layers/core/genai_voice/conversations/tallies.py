@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from genai_voice.conversations.model import Tally
 from genai_voice.conversations.outcomes import Outcome, difference
 from genai_voice.conversations.rows import ConversationRow, TallyRow
-from genai_voice.foundation.table import Change
+from genai_voice.foundation.transactions import Change
 
 
 def counting(

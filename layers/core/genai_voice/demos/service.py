@@ -11,7 +11,7 @@ from genai_voice.demos.rows import StateRow
 from genai_voice.demos.scenarios import initial_state
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.model import Scoped
-from genai_voice.foundation.table import Change
+from genai_voice.foundation.transactions import Change
 
 
 def read(app: str, query: Scoped) -> ScenarioStateView:

@@ -30,7 +30,8 @@ from genai_voice.foundation.clock import back_off, now_ms, time_ordered_id
 from genai_voice.foundation.errors import BadRequest, Busy, NotFound
 from genai_voice.foundation.model import Created, Ok
 from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
-from genai_voice.foundation.table import find_together, write_together
+from genai_voice.foundation.table import find_together
+from genai_voice.foundation.transactions import write_together
 
 _ATTEMPTS = 30
 _UNTRUSTWORTHY = (

@@ -1,11 +1,9 @@
-"""The single table: what all items share, how they are read, changed and written together."""
+"""The single table: what all items share, and how one item is read and written."""
 
 import random
 import threading
-import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Self, TypeVar, cast, overload
 
@@ -21,15 +19,14 @@ from pynamodb.attributes import (
 )
 from pynamodb.connection import TableConnection
 from pynamodb.constants import BINARY
-from pynamodb.exceptions import DeleteError, GetError, PutError, TransactWriteError, UpdateError
+from pynamodb.exceptions import DeleteError, GetError, PutError, UpdateError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
 from pynamodb.models import Model
 
-from genai_voice.foundation.errors import Busy
+from genai_voice.foundation.connection import register_hooks
 from genai_voice.foundation.keys import digest, key
-from genai_voice.foundation.metering import count_call
 from genai_voice.foundation.settings import settings
 
 __all__ = [
@@ -37,7 +34,6 @@ __all__ = [
     "Action",
     "BinaryAttribute",
     "BooleanAttribute",
-    "Change",
     "CompressedText",
     "Condition",
     "Item",
@@ -46,24 +42,9 @@ __all__ = [
     "NumberAttribute",
     "UnicodeAttribute",
     "find_together",
-    "put_all",
-    "write",
-    "write_together",
 ]
 
-_BATCH = 25  # items of one BatchWriteItem, DynamoDB's limit
-_READ = 100  # items of one BatchGetItem, the same
-_CONFLICT_RETRIES = 5
-_THROTTLED = {"ProvisionedThroughputExceeded", "ThrottlingError"}  # why a transaction was cancelled
-_CONFLICT = {"TransactionConflictException", "TransactionConflict"}
-_PASSING = {
-    *_THROTTLED,
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "ThrottlingException",
-    "TransactionConflictException",
-    "TransactionInProgressException",
-}
+_READ = 100  # items of one BatchGetItem, DynamoDB's limit
 DUE_SHARDS = 8
 A = TypeVar("A", bound="Item")
 B = TypeVar("B", bound="Item")
@@ -71,7 +52,6 @@ C = TypeVar("C", bound="Item")
 D = TypeVar("D", bound="Item")
 E = TypeVar("E", bound="Item")
 
-_LOST_RACE = ("ConditionalCheckFailed", "TransactionConflict")
 _opening = threading.Lock()
 
 
@@ -197,12 +177,12 @@ class Item(Model):
     @classmethod
     def list_in_trace(cls, app: str, trace_id: str, prefix: str) -> Iterator[Self]:
         """List the items of this kind in a trace by their sort keys, which begin with `prefix`."""
-        trace = _trace_key(app, trace_id)
+        trace = _make_trace_key(app, trace_id)
         return cls.load_full(cls.query(trace, cls.gsi2sk.startswith(prefix), index_name="gsi2"))
 
     def set_due_changes(self, at_ms: float) -> list[Action]:
         """Have the sweep look at the item from this moment on (epoch ms), until it is cleared."""
-        return [type(self).due.set(self._due_key()), type(self).due_at.set(at_ms)]
+        return [type(self).due.set(self._make_due_key()), type(self).due_at.set(at_ms)]
 
     @classmethod
     def clear_due_changes(cls) -> list[Action]:
@@ -211,13 +191,13 @@ class Item(Model):
 
     def set_due(self, at_ms: float) -> None:
         """Have the sweep look at an item that is not stored yet, as `set_due_changes` does."""
-        self.due, self.due_at = self._due_key(), at_ms
+        self.due, self.due_at = self._make_due_key(), at_ms
 
-    def _due_key(self) -> str:
-        return self._due_partition(int(digest(self.pk, self.sk)[:2], 16) % DUE_SHARDS)
+    def _make_due_key(self) -> str:
+        return self._make_due_partition(int(digest(self.pk, self.sk)[:2], 16) % DUE_SHARDS)
 
     @classmethod
-    def _due_partition(cls, shard: int) -> str:
+    def _make_due_partition(cls, shard: int) -> str:
         """What waits of one kind is spread over partitions, so that none becomes hot."""
         return key("DUE", str(cls.kind.get_discriminator(cls)), "SHARD", str(shard))
 
@@ -228,7 +208,7 @@ class Item(Model):
         another order each time, so that none is always last.
         """
         for shard in random.sample(range(DUE_SHARDS), DUE_SHARDS):
-            yield from cls.query(cls._due_partition(shard), cls.due_at <= until_ms, index_name="due")
+            yield from cls.query(cls._make_due_partition(shard), cls.due_at <= until_ms, index_name="due")
 
     def find_stored(self) -> Self | None:
         """Find this item as it is now, or None: `StateRow.of(app).find_stored()`."""
@@ -236,14 +216,14 @@ class Item(Model):
 
     def put_in_trace(self, app: str, trace_id: str) -> None:
         """Have the item found by the trace it belongs to."""
-        self.gsi2pk, self.gsi2sk = _trace_key(app, trace_id), self.sk
+        self.gsi2pk, self.gsi2sk = _make_trace_key(app, trace_id), self.sk
 
     def insert(self) -> bool:
         """Store the item unless its key is taken. Answers whether it was stored."""
         try:
             self.save(condition=type(self).pk.does_not_exist())
         except PutError as refused:
-            return _unless_condition_failed(refused)
+            return _check_condition_failed(refused)
         return True
 
     def remove(self) -> bool:
@@ -251,7 +231,7 @@ class Item(Model):
         try:
             self.delete(condition=type(self).pk.exists())
         except DeleteError as refused:
-            return _unless_condition_failed(refused)
+            return _check_condition_failed(refused)
         return True
 
     def change(self, actions: Sequence[Action], condition: Condition | None = None) -> bool:
@@ -270,7 +250,7 @@ class Item(Model):
                 self.pk, self.sk, actions=[*actions, kind], condition=condition, return_values=returning
             )
         except UpdateError as refused:
-            _unless_condition_failed(refused)
+            _check_condition_failed(refused)
             return None
         before = type(self)(self.pk, self.sk)
         before.deserialize(reply.get("Attributes", {}))
@@ -302,7 +282,7 @@ def find_together(*rows: Item | None) -> tuple[Item | None, ...]:
     return tuple(None if row is None else found.get((row.pk, row.sk)) for row in rows)
 
 
-def _trace_key(app: str, trace_id: str) -> str:
+def _make_trace_key(app: str, trace_id: str) -> str:
     return key("APP", app, "TRACE", trace_id)
 
 
@@ -322,151 +302,17 @@ def _open_connection() -> TableConnection:
     )
     _Opening._connection = None
     connection = cast(Any, Model._get_connection).__func__(_Opening)
-    events = connection.connection.client.meta.events
-    events.register_first("needs-retry.dynamodb", _retry_after_conflict)
-    events.register("after-call.dynamodb", _record_capacity)
-    events.register("after-call.dynamodb", _tell_busy)
+    register_hooks(connection.connection.client.meta.events)
     return cast(TableConnection, connection)
 
 
-def close() -> None:
-    """Forget the connection, so that the next call opens one with the settings of then."""
+def forget_connection() -> None:
+    """Have the next call open a connection, with the settings of then."""
     Item._connection = None
 
 
-# -- writing several items --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """An update that waits to be written, alone (`row.change`) or together with others. Without actions it
-    only asks for its condition.
-    """
-
-    row: Item
-    actions: Sequence[Action]
-    condition: Condition | None = None
-
-
-def write_together(
-    changes: Sequence[Change],
-    puts: Sequence[Item] = (),
-    inserts: Sequence[Item] = (),
-    removals: Sequence[Item] = (),
-) -> bool:
-    """All or nothing (TransactWriteItems, at double cost, at most 100 items). What is inserted must be new,
-    what is removed must be there.
-
-    Answers False when a condition does not hold, or other writers win every time: read again, then decide.
-    Raises Busy when DynamoDB throttles.
-    """
-    updates = [
-        each.row.get_update_kwargs_from_instance(
-            actions=[*each.actions, type(each.row).kind.set(type(each.row))], condition=each.condition
-        )
-        for each in changes
-        if each.actions
-    ]
-    checks = [
-        each.row.get_operation_kwargs_from_class(each.row.pk, each.row.sk, condition=each.condition)
-        for each in changes
-        if not each.actions
-    ]
-    try:
-        Item._get_connection().connection.transact_write_items(
-            condition_check_items=checks,
-            delete_items=[row.get_delete_kwargs_from_instance(type(row).pk.exists()) for row in removals],
-            put_items=[
-                *(row.get_save_kwargs_from_instance() for row in puts),
-                *(row.get_save_kwargs_from_instance(type(row).pk.does_not_exist()) for row in inserts),
-            ],
-            update_items=updates,
-        )
-    except TransactWriteError as refused:
-        if any(reason and reason.code in _LOST_RACE for reason in refused.cancellation_reasons):
-            return False
-        raise
-    return True
-
-
-def write(
-    changes: Sequence[Change],
-    puts: Sequence[Item] = (),
-    inserts: Sequence[Item] = (),
-    removals: Sequence[Item] = (),
-) -> bool:
-    """As `write_together`, but one change that is alone is a plain update, at half the cost."""
-    if len(changes) == 1 and not (puts or inserts or removals):
-        return changes[0].row.change(changes[0].actions, changes[0].condition)
-    return write_together(changes, puts, inserts, removals)
-
-
-def put_all(rows: Sequence[Item]) -> None:
-    """Store items, 25 in a call; each replaces what has its key. Equal keys must have been removed: DynamoDB
-    refuses them in one call.
-
-    Raises Busy when DynamoDB leaves items unprocessed for about 3 s; storing them again is harmless then.
-    """
-    for start in range(0, len(rows), _BATCH):
-        _put_batch([row.serialize() for row in rows[start : start + _BATCH]])
-
-
-def _put_batch(pending: list[Any]) -> None:
-    connection = Item._get_connection()
-    for attempt in range(7):
-        if attempt:
-            time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311 - spreads retries, no secret
-        reply = connection.batch_write_item(put_items=pending)
-        unprocessed = (reply or {}).get("UnprocessedItems", {}).get(connection.table_name, [])
-        pending = [request["PutRequest"]["Item"] for request in unprocessed]
-        if not pending:
-            return
-    raise Busy("The table is busy: try again")
-
-
-# -- what botocore is told --------------------------------------------------------------------------------
-
-
-def _record_capacity(parsed: Mapping[str, Any], model: Any, **_: object) -> None:
-    consumed = parsed.get("ConsumedCapacity", [])
-    count_call(
-        model.name,
-        sum(
-            each.get("CapacityUnits", 0.0)
-            for each in (consumed if isinstance(consumed, list) else [consumed])
-        ),
-    )
-
-
-def _tell_busy(parsed: Mapping[str, Any], **_: object) -> None:
-    """What outlasts the retries but goes by itself is no bug."""
-    codes = _codes(parsed)
-    if codes & _PASSING and "ConditionalCheckFailed" not in codes:
-        raise Busy("The table is busy: try again")
-
-
-def _retry_after_conflict(response: Any, attempts: int, **_: object) -> float | None:
-    """DynamoDB answers TransactionConflict when an item is in another's transaction, and cancels a
-    transaction when one of its items is throttled. Neither botocore nor pynamodb retries these.
-
-    Tells botocore to send the same request (the same ClientRequestToken too) again after 10-200 ms, up to 5
-    times.
-    """
-    if response is None or attempts > _CONFLICT_RETRIES:
-        return None
-    codes = _codes(response[1])
-    passes = codes & (_CONFLICT | _THROTTLED) and "ConditionalCheckFailed" not in codes
-    return random.uniform(0.01, min(0.2, 0.025 * 2**attempts)) if passes else None  # noqa: S311 - spreads retries
-
-
-def _codes(parsed: Mapping[str, Any]) -> set[str]:
-    """Of an error, and of the reasons why a transaction was cancelled."""
-    reasons = parsed.get("CancellationReasons", [])
-    return {each["Code"] for each in (parsed.get("Error", {}), *reasons) if "Code" in each}
-
-
-def _unless_condition_failed(refused: PutError | UpdateError | GetError | DeleteError) -> bool:
-    """False for a failed condition; any other error goes on its way."""
+def _check_condition_failed(refused: PutError | UpdateError | GetError | DeleteError) -> bool:
+    """Answer False where a condition has failed, and raise any other error again."""
     if refused.cause_response_code != "ConditionalCheckFailedException":
         raise refused
     return False

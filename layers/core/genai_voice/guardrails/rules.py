@@ -11,7 +11,8 @@ from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.errors import BadRequest, NotFound
 from genai_voice.foundation.model import Created, Ok, Scoped, add_optional
 from genai_voice.foundation.retries import retry_lost_races
-from genai_voice.foundation.table import Action, Change, Condition, write_together
+from genai_voice.foundation.table import Action, Condition
+from genai_voice.foundation.transactions import Change, write_together
 from genai_voice.guardrails import rulesets
 from genai_voice.guardrails.counts import RuleCounts, list_rules_with_counts
 from genai_voice.guardrails.matching import find_problem

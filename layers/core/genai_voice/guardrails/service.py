@@ -7,7 +7,7 @@ from genai_voice.foundation.errors import Busy
 from genai_voice.foundation.log import report_lost_violations
 from genai_voice.foundation.model import add_optional
 from genai_voice.foundation.retries import retry_lost_races
-from genai_voice.foundation.table import Change, write_together
+from genai_voice.foundation.transactions import Change, write_together
 from genai_voice.guardrails import rulesets
 from genai_voice.guardrails.counts import RuleCountsRow
 from genai_voice.guardrails.model import CheckReply, CheckRequest, Rule, Violated

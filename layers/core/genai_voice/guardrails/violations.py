@@ -7,7 +7,7 @@ from genai_voice.foundation.errors import NotFound
 from genai_voice.foundation.model import Ok, add_optional
 from genai_voice.foundation.pages import PageRows, read_page
 from genai_voice.foundation.retries import retry_lost_races
-from genai_voice.foundation.table import Change, write_together
+from genai_voice.foundation.transactions import Change, write_together
 from genai_voice.guardrails.counts import RuleCountsRow
 from genai_voice.guardrails.model import ViolationAnnotation, ViolationPage, ViolationQuery, ViolationView
 from genai_voice.guardrails.rows import ViolationRow

@@ -22,7 +22,8 @@ from genai_voice.foundation.clock import back_off, now_ms, time_ordered_id
 from genai_voice.foundation.errors import Busy, Conflict, NotFound
 from genai_voice.foundation.model import Created, Ok
 from genai_voice.foundation.pages import REPLY_BYTES, read_cursor, sign_cursor, take_fitting
-from genai_voice.foundation.table import Action, Change, Item, put_all, write, write_together
+from genai_voice.foundation.table import Action, Item
+from genai_voice.foundation.transactions import Change, put_all, write, write_together
 from genai_voice.handoffs.lifecycle import moves
 from genai_voice.handoffs.model import HandoffPage, HandoffQuery, HandoffRequest, HandoffUpdate, HandoffView
 from genai_voice.handoffs.rows import AssignmentRow, HandoffRow

@@ -17,7 +17,8 @@ from genai_voice.foundation.errors import NotFound
 from genai_voice.foundation.model import Created, Listing, Ok, add_optional
 from genai_voice.foundation.pages import PageRows, read_page
 from genai_voice.foundation.retries import retry_lost_races
-from genai_voice.foundation.table import Change, find_together, write_together
+from genai_voice.foundation.table import find_together
+from genai_voice.foundation.transactions import Change, write_together
 from genai_voice.personas.model import (
     LibraryPersona,
     NewPersona,

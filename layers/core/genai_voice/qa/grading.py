@@ -9,7 +9,7 @@ from genai_voice.conversations.service import last_answer
 from genai_voice.foundation.clock import back_off, now_ms, time_ordered_id
 from genai_voice.foundation.errors import BadRequest, Busy, UpstreamFailed
 from genai_voice.foundation.keys import digest
-from genai_voice.foundation.table import Change, write_together
+from genai_voice.foundation.transactions import Change, write_together
 from genai_voice.handoffs import desk
 from genai_voice.qa.checks import Grade, by_default, by_judge, compare, outcome, plan
 from genai_voice.qa.flakiness import RecentResult, with_newest

@@ -11,7 +11,8 @@ from genai_voice.foundation.errors import Conflict, NotFound
 from genai_voice.foundation.model import Request, add_optional
 from genai_voice.foundation.retries import retry_lost_races
 from genai_voice.foundation.secret import derive_keys
-from genai_voice.foundation.table import Action, Change, write_together
+from genai_voice.foundation.table import Action
+from genai_voice.foundation.transactions import Change, write_together
 from genai_voice.tenancy.fields import AppFields, NewApp, check_secret
 from genai_voice.tenancy.hashing import hash_secret
 from genai_voice.tenancy.resolver import PEPPER, find_secret_expiry, forget_callers

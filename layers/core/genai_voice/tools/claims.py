@@ -15,7 +15,8 @@ import time
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.errors import Busy, Conflict
 from genai_voice.foundation.keys import digest
-from genai_voice.foundation.table import Action, Change
+from genai_voice.foundation.table import Action
+from genai_voice.foundation.transactions import Change
 from genai_voice.tools.model import ExecuteRequest, ToolResult
 from genai_voice.tools.rows import CallRow, ExecutionRow
 

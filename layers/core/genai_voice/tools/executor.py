@@ -31,7 +31,8 @@ from genai_voice.demos import service as demos
 from genai_voice.demos.rows import StateRow
 from genai_voice.foundation.clock import back_off, now_ms, time_ordered_id
 from genai_voice.foundation.errors import Busy, TooManyRequests
-from genai_voice.foundation.table import Change, find_together, write_together
+from genai_voice.foundation.table import find_together
+from genai_voice.foundation.transactions import Change, write_together
 from genai_voice.tenancy.model import App
 from genai_voice.tools import endpoint
 from genai_voice.tools.claims import Claim
