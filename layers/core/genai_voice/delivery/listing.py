@@ -40,6 +40,7 @@ def list_deliveries(
 
 
 def view_attempts(row: DeliveryRow) -> list[AttemptView]:
+    """Show the attempts of a delivery, oldest first."""
     return [_view_attempt(each) for each in row.attempts or ()]
 
 

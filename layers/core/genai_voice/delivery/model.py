@@ -1,4 +1,4 @@
-"""What becomes of a delivery, what came of one attempt, when the next is made, and how attempts are shown."""
+"""Deliveries as plain values: status, schedule of retries, results of attempts and how they are shown."""
 
 from dataclasses import dataclass
 from math import ceil

@@ -50,4 +50,5 @@ def redrive(outbox: Outbox[R], app: str, *, dry_run: bool = False) -> Iterator[s
 
 
 def _restart(row: DeliveryRow) -> bool:
+    """Have a delivery begin anew, unless somebody else was first."""
     return row.change(row.restart_changes(now_ms()), type(row).status == row.status)

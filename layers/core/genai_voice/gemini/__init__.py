@@ -1,1 +1,1 @@
-"""Gemini: the one client for what is asked of Google's models."""
+"""The one client for Gemini, Google's models."""

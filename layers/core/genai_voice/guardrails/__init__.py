@@ -1,1 +1,1 @@
-"""The rules an agent's conversations are checked against."""
+"""Guardrails: the rules of an app, and what is checked against them."""

@@ -1,4 +1,4 @@
-"""How often each rule was violated, and what people said of that: counted in a few rows of an app."""
+"""The counts of an app's rules: how often each was violated, and what people said of that."""
 
 from collections import Counter
 from secrets import randbelow
@@ -13,13 +13,13 @@ _PREFIXES = {"matches": "m_", "true_positive": "t_", "false_positive": "f_"}
 
 
 class RuleCountsRow(Item, discriminator="rule_stats"):
-    """Counts of an app's rules, an attribute each. There are SHARDS of these rows, which have to be added up:
-    a single one would be changed by every check at once.
+    """One of the SHARDS rows that hold an app's counts, each count in an attribute of its own. They have to
+    be added up: a single row would be changed by every check at once.
     """
 
     @classmethod
     def choose(cls, app: str, number: int = 1) -> list[Self]:
-        """Choose so many different ones, by chance."""
+        """Choose so many different rows of the app, by chance."""
         first = randbelow(SHARDS)
         shards = (str((first + each) % SHARDS) for each in range(number))
         return [cls(key("APP", app), key("RULE_STATS", shard)) for shard in shards]
@@ -52,6 +52,7 @@ class RuleCounts:
         self._shards.setdefault(name[2:], set()).add(sk)
 
     def get(self, what: str, rule_id: str) -> int:
+        """Answer one count of a rule: matches, true_positive or false_positive."""
         return self._counts[f"{_PREFIXES[what]}{rule_id}"]
 
     def list_rows(self, app: str, rule_id: str) -> list[RuleCountsRow]:

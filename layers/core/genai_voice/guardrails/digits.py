@@ -1,4 +1,4 @@
-"""Finds numbers that were said in English words, and says with which digits they would have been written."""
+"""Numbers that were said in English words, and the digits that they would have been written in."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from unicodedata import decimal
 
 
 class Replacement(NamedTuple):
-    """What would stand at text[start:end] if it had been written in digits."""
+    """What stands at text[start:end] once the number is written in digits."""
 
     start: int
     end: int
@@ -72,7 +72,7 @@ class _Token(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Number:
-    """One number: what its tokens, from `first` until before `after`, are in digits."""
+    """One number: its tokens, from `first` until before `after`, and what they are in digits."""
 
     first: int
     after: int
@@ -86,8 +86,8 @@ class _Number:
 
 
 def find_replacements(text: str) -> list[list[Replacement]]:
-    """What to write in place of words, ascending, once for each way in which the words can be meant; nothing
-    where no number was said.
+    """Find what to write in place of number words, ascending by place. There is one list for each way in
+    which the words can be meant, and none where no number was said.
 
     "four one one one" is 4111, "double five" 55, "forty one" 41, "oh" a zero beside other digits. "eight
     hundred fifty five" is 855 to some and 80055 to others: both are answered. Digits that stand apart ("4 1 1
@@ -112,7 +112,7 @@ def _tokenize(text: str) -> Iterator[_Token]:
 
 
 class _Reader:
-    """Reads the numbers of one text from left to right."""
+    """A reader of the numbers of one text, from left to right."""
 
     def __init__(self, text: str, tokens: list[_Token], adding: bool) -> None:
         self._text, self._tokens = text, tokens
@@ -136,7 +136,7 @@ class _Reader:
         return replaced + self._join_run(run)
 
     def _join_run(self, run: list[_Number]) -> list[Replacement]:
-        """What numbers that belong together become. "oh" by itself is no zero."""
+        """Join numbers that belong together. "oh" by itself is no zero."""
         if all(number.kind is _Kind.OH for number in run):
             return []
         replaced: list[Replacement] = []
@@ -150,7 +150,7 @@ class _Reader:
         return [each for each in replaced if self._text[each.start : each.end] != each.text]
 
     def _find_joint(self, before: _Number, number: _Number) -> str | None:
-        """What stands between two numbers when they are written; None where they do not belong together."""
+        """Find what is written between two numbers; None where they do not belong together."""
         gap = self._text[self._get_end(before) : self._get_start(number)]
         between = self._tokens[before.after : number.first]
         if not between:
@@ -182,7 +182,7 @@ class _Reader:
         return number and self._read_scaled(number, "2", self._read_plain)
 
     def _read_scaled(self, number: _Number, scale: str, rest: Callable[[int], _Number | None]) -> _Number:
-        """The number with the hundred or thousand that follows, and what that is followed by."""
+        """Read the hundred or thousand that follows the number, and the number that follows that."""
         after = self._get_glued_token(number.after, _Kind.SCALE)
         if after is None or after.value != scale:
             return number
@@ -230,7 +230,7 @@ class _Reader:
         return self._tokens[place] if place < len(self._tokens) else None
 
     def _get_glued_token(self, place: int, kind: _Kind) -> _Token | None:
-        """The token at this place, if it is of this kind and nothing but a space or hyphen is before it."""
+        """Answer the token at this place, if it is of this kind and only a space or hyphen is before it."""
         token = self._get_token(place)
         return token if token and token.kind is kind and self._is_glued(place) else None
 

@@ -1,4 +1,4 @@
-"""Regular expressions of tenants, run by RE2: in time linear in the text, whatever they say."""
+"""Regular expressions of tenants, run by RE2 in time that is linear in the text, whatever they say."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ _SENTINEL = "\U0010fffd\U0010fffc\U0010fffb"  # for private use, in no text but 
 
 @cache_results(4096)
 def find_fault(pattern: str) -> str | None:
-    """Why RE2 cannot compile this, or would take too long over a text; else None."""
+    """Find why RE2 cannot compile this pattern, or would take too long over a text; else None."""
     import re2
 
     try:
@@ -26,26 +26,28 @@ def find_fault(pattern: str) -> str | None:
 
 
 class Expressions:
-    """Expressions that are matched together: which of them occur in a text, and where. They ignore case."""
+    """Expressions that are looked for together in a text. They ignore case."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
         """Raises ValueError for one that RE2 cannot compile."""
         self._parts = list(_split_into_parts(patterns, 0))
 
     def find_matching(self, text: str) -> list[int]:
-        """Those that match anywhere in the text, by their places, ascending."""
+        """Find the expressions that match anywhere in the text. Answers their places, ascending."""
         return [place for part in self._parts for place in part.find_matching(text)]
 
     def find_spans(self, place: int, text: str) -> Iterator[Span]:
-        """Where this one matches, ascending, without overlaps and without empty matches."""
+        """Find where the expression at this place matches, ascending, without overlaps and without empty
+        matches.
+        """
         part = next(each for each in reversed(self._parts) if each.first <= place)
         spans = (found.span() for found in part.get_compiled(place).finditer(text))
         return (span for span in spans if span[0] < span[1])
 
 
 class _Part:
-    """Some of the expressions behind RE2's filter. It looks for the words without which an expression cannot
-    match, all at once, and matches only those expressions that are left.
+    """Some of the expressions, behind RE2's filter. The filter looks for the words without which an
+    expression cannot match, all at once; only the expressions that are left are matched.
     """
 
     def __init__(self, patterns: Sequence[str], first: int) -> None:
@@ -92,7 +94,7 @@ class _Single:
 
 
 def _split_into_parts(patterns: Sequence[str], first: int) -> Iterator[_Part | _Single]:
-    """In as few parts as RE2 takes."""
+    """Split the expressions into as few parts as RE2 takes."""
     if not patterns:
         return
     try:

@@ -1,4 +1,4 @@
-"""Which rules a text violates, and what of it is nobody's business."""
+"""Texts are matched with rules: which of them a text violates, and what of it is masked."""
 
 from collections.abc import Sequence
 
@@ -12,19 +12,19 @@ MASK = "[masked]"
 
 
 def find_problem(type_: str, pattern: str) -> str | None:
-    """Why a rule can match nothing, or None."""
+    """Find why a rule can match nothing; None where it can match."""
     matched = to_expression(type_, pattern)
     return find_fault(matched) if matched else describe_emptiness(type_)
 
 
 @cache_results(50)  # each holds what RE2 has compiled: megabytes where an app has many odd rules
 def compile_matcher(rules: tuple[tuple[str, str], ...]) -> "Matcher":
-    """Of rules as (type, pattern), in their order. Compiled once for what they say."""
+    """Compile rules, each a (type, pattern). The same rules are compiled once."""
     return Matcher(rules)
 
 
 class Matcher:
-    """Rules that are matched together. Those with a `problem` never match."""
+    """Rules that are matched together. Those in which `find_problem` finds one never match."""
 
     def __init__(self, rules: Sequence[tuple[str, str]]) -> None:
         usable = [place for place, rule in enumerate(rules) if find_problem(*rule) is None]
@@ -34,13 +34,13 @@ class Matcher:
         self._boundaries = frozenset(place for place in usable if rules[place][0] == BOUNDARY)
 
     def find_violated(self, text: str) -> list[int]:
-        """The rules that this text violates, by their places, ascending."""
+        """Find the rules that this text violates. Answers their places, ascending."""
         said = Utterance(text)
         found = self._find_matching(said) | self._find_in_digits(said)
         return sorted(found ^ self._boundaries)
 
     def mask(self, text: str) -> str:
-        """The text without what its pii_filter rules match, in any reading. All of it is masked where it
+        """Mask what the pii_filter rules match in any reading of the text. The whole text is masked where it
         cannot be proven which part was matched.
         """
         said = Utterance(text)
@@ -74,7 +74,7 @@ class Matcher:
 
 
 class _RuleExpressions:
-    """The expressions of some of the rules, by the places of these."""
+    """The expressions of some of the rules, which are named by their places among all rules."""
 
     def __init__(self, places: Sequence[int], rules: Sequence[tuple[str, str]]) -> None:
         self.places = places
@@ -94,7 +94,7 @@ def _compile_numbers() -> Expressions:
 
 
 def _mask_spans(text: str, hidden: Sequence[Span]) -> str:
-    """Each stretch of these spans replaced by the mask."""
+    """Replace each stretch of these spans by the mask."""
     shown, done = list[str](), 0
     for start, end in _join_spans(hidden):
         shown += [text[done:start], MASK]
@@ -103,7 +103,7 @@ def _mask_spans(text: str, hidden: Sequence[Span]) -> str:
 
 
 def _join_spans(spans: Sequence[Span]) -> list[Span]:
-    """The same characters in as few spans as possible, ascending."""
+    """Join spans that touch. Answers the same characters in as few spans as possible, ascending."""
     joined = list[Span]()
     for start, end in sorted(spans):
         if joined and start <= joined[-1][1]:

@@ -1,4 +1,4 @@
-"""Guardrails: what is asked and answered, and what a rule is to those who match it."""
+"""Guardrails: requests, replies, and a rule as those who match it see it."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, NotRequired, get_args

@@ -1,4 +1,4 @@
-"""What a rule's pattern says: keywords or an expression, and whether it may be stored."""
+"""The patterns of rules: keywords or an expression, and whether a pattern may be stored."""
 
 import re
 from collections.abc import Iterator
@@ -26,14 +26,14 @@ _PIECE = re.compile(
 
 
 def split_keywords(pattern: str) -> list[str]:
-    """The keywords of a list as they are looked for, in its order, without blank ones."""
+    """Split a list of keywords. Answers them as they are looked for, in their order, without blank ones."""
     words = (to_folded(each).strip() for each in pattern.split(","))
     return list(dict.fromkeys(filter(None, words)))
 
 
 def to_expression(type_: str, pattern: str) -> str:
-    """What RE2 matches, ignoring case: for keywords with the folded text, else with the plain one. Empty for
-    a list without keywords.
+    """Turn a pattern into what RE2 matches, ignoring case: keywords with the folded text, an expression with
+    the plain one. The answer is empty for a list without keywords.
     """
     if type_ in KEYWORD_TYPES:
         return "|".join(map(_to_literal, split_keywords(pattern)))
@@ -41,7 +41,7 @@ def to_expression(type_: str, pattern: str) -> str:
 
 
 def find_refusal(type_: str, pattern: str) -> str | None:
-    """Why the pattern may not be stored, as far as that can be said without compiling it; else None."""
+    """Find why the pattern may not be stored, as far as that is known without compiling it; else None."""
     if len(pattern.encode()) > MAX_BYTES:
         return f"over {MAX_BYTES:,} bytes"
     if not to_expression(type_, pattern):
@@ -50,7 +50,7 @@ def find_refusal(type_: str, pattern: str) -> str | None:
 
 
 def describe_emptiness(type_: str) -> str:
-    """What is said of a pattern without a keyword, or without a character that can be seen."""
+    """Say that a pattern has no keyword, or no character that can be seen."""
     return "it has no keyword" if type_ in KEYWORD_TYPES else "it is empty"
 
 
@@ -65,11 +65,11 @@ def _find_expression_refusal(pattern: str) -> str | None:
 
 
 def _find_repetitions(pattern: str) -> Iterator[int]:
-    """The numbers of {n}, {n,} and {n,m}, where they stand for repetitions."""
+    """Find the numbers of {n}, {n,} and {n,m}, where they stand for repetitions."""
     for piece in _PIECE.finditer(pattern):
         yield from (int(count) for count in piece.group("least", "most") if count)
 
 
 def _to_literal(text: str) -> str:
-    """As an expression that matches just this text."""
+    """Turn a text into an expression that matches just this text."""
     return "".join(each if each.isalnum() or not each.isascii() else f"\\x{{{ord(each):x}}}" for each in text)

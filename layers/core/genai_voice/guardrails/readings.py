@@ -1,5 +1,5 @@
-"""What a text is compared with: as it was said, without what makes equal texts look different; and where in
-the original each part of that comes from.
+"""The ways to read a text, without what makes equal texts look different, and where in the original each
+part of a reading comes from.
 """
 
 import re
@@ -21,19 +21,19 @@ Span = tuple[int, int]
 
 
 def to_plain(text: str) -> str:
-    """Without invisible characters, in the compatibility form NFKC: wide letters are letters, a ligature
-    is what it joins.
+    """Remove invisible characters, and put the text into the compatibility form NFKC: wide letters become
+    letters, a ligature becomes what it joins.
     """
     return text if text.isascii() else normalize("NFKC", _IGNORABLE.sub("", text))
 
 
 def to_folded(text: str) -> str:
-    """As `plain`, with upper and lower case alike: "Straße" is "strasse"."""
+    """Make a text plain, with upper and lower case alike: "Straße" becomes "strasse"."""
     return text.lower() if text.isascii() else normalize("NFKC", to_plain(text).casefold())
 
 
 def to_readable(pattern: str) -> str:
-    """An expression that means the same for plain texts, in which its own characters may look different."""
+    """Rewrite an expression for plain texts, in which its own characters may look different."""
     return pattern if pattern.isascii() else normalize("NFC", "".join(map(_to_readable_character, pattern)))
 
 
@@ -45,15 +45,15 @@ def _to_readable_character(character: str) -> str:
 
 
 class Alignment:
-    """Which part of one text each part of another was made of: the other's [starts[i], starts[i + 1]) came
-    from [origins[i], origins[i + 1]).
+    """Where each part of one text comes from in another: [starts[i], starts[i + 1]) of the one comes from
+    [origins[i], origins[i + 1]) of the other.
     """
 
     def __init__(self, starts: Sequence[int], origins: Sequence[int]) -> None:
         self._starts, self._origins = starts, origins
 
     def find_origin(self, span: Span) -> Span:
-        """All that had a part in this span, which is not empty."""
+        """Find everything that had a part in this span, which is not empty."""
         first = bisect_right(self._starts, span[0]) - 1
         return self._origins[first], self._origins[bisect_left(self._starts, span[1])]
 
@@ -67,11 +67,11 @@ class Reading:
 
     @cached_property
     def alignments(self) -> list[Alignment] | None:
-        """From this reading, step by step, to the original. None where that could not be proven."""
+        """The steps from this reading to the original; None where these could not be proven."""
         return self._align()
 
     def find_origin(self, span: Span) -> Span | None:
-        """Where in the original the part of this reading comes from, or None where nobody can say."""
+        """Find where in the original this part of the reading comes from; None where that is not known."""
         if self.alignments is None:
             return None
         for alignment in self.alignments:
@@ -80,7 +80,7 @@ class Reading:
 
 
 class Utterance:
-    """A text, and how it can be read."""
+    """A text that was said, and the ways to read it."""
 
     def __init__(self, original: str) -> None:
         self.original = original
@@ -96,8 +96,8 @@ class Utterance:
 
     @cached_property
     def expression_readings(self) -> list[Reading]:
-        """What expressions are matched with, which ignore case: the folded text only where that is not the
-        plain one in lower case ("straße").
+        """The readings that expressions, which ignore case, are matched with: the plain text, and the folded
+        one only where that is not the plain one in lower case ("straße").
         """
         return [self.plain] if self.folded.text == self.plain.text.lower() else [self.plain, self.folded]
 
@@ -121,7 +121,7 @@ class Utterance:
 
 
 def _split_parts(text: str, replaced: list[Replacement]) -> Iterator[tuple[str, Span]]:
-    """What the reading is made of, each with the place it has in the text."""
+    """Split a reading into its parts, each with the place it has in the text."""
     done = 0
     for each in replaced:
         yield text[done : each.start], (done, each.start)
@@ -131,7 +131,9 @@ def _split_parts(text: str, replaced: list[Replacement]) -> Iterator[tuple[str, 
 
 
 def _align_replacements(text: str, replaced: list[Replacement]) -> Alignment:
-    """What was replaced is in one piece, all else stands character by character."""
+    """Align a reading with the text it was made of: a replacement in one piece, all else character by
+    character.
+    """
     starts, origins, length = list[int](), list[int](), 0
     for part, (start, end) in _split_parts(text, replaced):
         pieces = range(len(part)) if part == text[start:end] else range(1)
@@ -142,8 +144,8 @@ def _align_replacements(text: str, replaced: list[Replacement]) -> Alignment:
 
 
 def _align(original: str, reading: str, form: Callable[[str], str]) -> list[Alignment] | None:
-    """By pieces as small as can be read by themselves: characters with their marks, else words. None where
-    even the words put together are not the reading.
+    """Align a reading with its original in pieces as small as can be read by themselves: characters with
+    their marks, else words. Answers None where even the words put together are not the reading.
     """
     for cuts in (_cut_at_characters(original), _cut_at_words(original)):
         parts = [form(original[start:end]) for start, end in pairwise(cuts)]

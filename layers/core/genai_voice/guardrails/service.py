@@ -23,7 +23,7 @@ _COUNTS_PER_ROW = 100  # that one update raises: an expression takes 300 operato
 
 
 def check(app: App, request: CheckRequest) -> CheckReply:
-    """Find which rules the text violates, oldest first, and whether it may be said. Where it violates none
+    """Check which rules the text violates, oldest first, and whether it may be said. Where it violates none
     nothing is written, and where the app's guardrails are off nothing is read.
 
     What was found is answered also when the table does not take it: that is logged, by ids alone.

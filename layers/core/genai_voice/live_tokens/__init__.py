@@ -1,1 +1,1 @@
-"""Live sessions with Gemini: the tokens that open them, locked to what their app says."""
+"""Live tokens: they open sessions with Gemini that are locked to what their app says."""

@@ -1,4 +1,4 @@
-"""Live tokens: what is asked and what is answered."""
+"""Live tokens: requests and replies."""
 
 from typing_extensions import TypedDict
 

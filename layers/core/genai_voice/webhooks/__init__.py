@@ -1,1 +1,1 @@
-"""What an app is told of its own events: signed, and until it has taken them."""
+"""Webhooks: an app is told of its own events, signed, until it has taken them."""

@@ -1,4 +1,4 @@
-"""Deliveries of webhooks: what is asked and what is shown."""
+"""Deliveries of webhooks: requests and replies."""
 
 from typing import Any, NotRequired
 

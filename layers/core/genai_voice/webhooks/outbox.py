@@ -1,4 +1,4 @@
-"""Where events become deliveries, in the transaction of what they report."""
+"""Events become deliveries here, which are stored in the transaction of what they report."""
 
 from datetime import UTC, datetime
 from typing import Any

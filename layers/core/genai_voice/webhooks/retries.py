@@ -1,4 +1,4 @@
-"""What follows an attempt to deliver a webhook: it was taken, it is tried again, or it is given up."""
+"""What follows an attempt to deliver a webhook: it is delivered, tried again, or given up."""
 
 from datetime import UTC
 from email.utils import parsedate_to_datetime

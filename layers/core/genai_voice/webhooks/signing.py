@@ -1,4 +1,4 @@
-"""Signatures of webhooks, as Standard Webhooks has them: its library, which receivers check them with too."""
+"""The signatures of webhooks, made by the library of Standard Webhooks, with which receivers check them."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
