@@ -26,10 +26,10 @@ from local.project import Project
 from local.serve import connection, data_folder, engines, seeding, tables
 from local.serve.cloudformation import load_template
 from local.serve.connection import NO_CREDENTIALS, REAL_CREDENTIALS, Connection
-from local.serve.greeting import gemini_note, greeting
+from local.serve.greeting import describe_gemini, format_greeting
 from local.serve.processes import start_leashed, stop
-from local.serve.run import functions_environment
-from local.serve.secret_files import demo_secret, deployment_secret
+from local.serve.run import build_functions_environment
+from local.serve.secret_files import prepare_deployment_secret, read_demo_secret
 from local.serve.template_reader import read_template
 
 TEMPLATE = BUILT / "local.json"
@@ -92,24 +92,24 @@ async def _start(
 ) -> tuple[Process, str]:
     """`sam local start-api` that answers, and the start message."""
     template = read_template(project.template, environ)
-    port = project.port or int(engines.free_port("127.0.0.1"))
+    port = project.port or int(engines.find_free_port("127.0.0.1"))
     engine = await engines.choose(project, environ, host.listen)
-    aws = engines.moto(host.listen, engines.free_port(host.listen), "")
+    aws = engines.make_moto(host.listen, engines.find_free_port(host.listen), "")
     table = Connection(
         endpoint=engine.endpoint,
         table=project.table,
         region=project.region,
-        deployment_secret_file=str(deployment_secret(project.data)),
+        deployment_secret_file=str(prepare_deployment_secret(project.data)),
         address=f"http://127.0.0.1:{port}",
     )
-    secret = demo_secret(project.data, environ)
+    secret = read_demo_secret(project.data, environ)
     data_folder.start_log(project.log)
     for each in (engine, aws):
         opened.push_async_callback(each.stop)
-        await each.start(project.log, table.environment(environ), lock)
+        await each.start(project.log, table.to_environment(environ), lock)
     client = await asyncio.to_thread(tables.open_client, table)
     created = await asyncio.to_thread(tables.prepare, client, template.tables)
-    variables = functions_environment(template, table, environ)
+    variables = build_functions_environment(template, table, environ)
     lines = await seeding.seed(secret, project.data, project.root, variables, new_table=created)
     arn = await asyncio.to_thread(_keep_secret, aws, table)
     _write_template(
@@ -127,9 +127,9 @@ async def _start(
     await _answers(sam, port)
     table.write(project.data)
     opened.callback(connection.forget, project.data)
-    words = greeting(
+    words = format_greeting(
         *(table.address, secret, project.log, engine.note),
-        gemini=gemini_note(environ),
+        gemini=describe_gemini(environ),
         code="Edited code needs another start.",
     )
     return sam, "\n".join([*lines, words])
@@ -170,7 +170,7 @@ def on_this_machine(template: dict[str, Any], variables: Mapping[str, str]) -> d
 
 def _keep_secret(aws: engines.Engine, table: Connection) -> str:
     """Puts the deployment secret where functions look for it in AWS. Answers its ARN."""
-    client = tables.aws_client("secretsmanager", aws.endpoint, table.region)
+    client = tables.open_aws_client("secretsmanager", aws.endpoint, table.region)
     document = Path(table.deployment_secret_file).read_text(encoding="utf-8")
     return str(client.create_secret(Name="deployment-secret", SecretString=document)["ARN"])
 

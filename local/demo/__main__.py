@@ -54,7 +54,7 @@ def _where(environ: Mapping[str, str]) -> tuple[str, str]:
     address = environ.get("URL")
     if not address:
         try:
-            address = connection.running(project.data).address
+            address = connection.find_running(project.data).address
         except LocalError:
             raise LocalError(
                 f"No local service is running on {project.data}: start it with `make run` in another "

@@ -12,7 +12,7 @@ from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from local.serve.authority import certificate
+from local.serve.authority import issue_certificate
 
 Json = dict[str, Any]
 
@@ -70,7 +70,7 @@ def receiving(data: Path) -> Iterator[Receiver]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.NamedTemporaryFile() as file:  # a context reads certificates from files alone
-        file.write(certificate(data, ["127.0.0.1"]))
+        file.write(issue_certificate(data, ["127.0.0.1"]))
         file.flush()
         context.load_cert_chain(file.name)
     server.socket = context.wrap_socket(server.socket, server_side=True)

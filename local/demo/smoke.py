@@ -162,7 +162,7 @@ def _clean_up(agent: VoiceAgent, environ: Mapping[str, str]) -> str:
 
 def _is_local(agent: VoiceAgent, environ: Mapping[str, str]) -> bool:
     try:
-        return connection.running(Project.read(environ).data).address == agent.service.address
+        return connection.find_running(Project.read(environ).data).address == agent.service.address
     except LocalError:
         return False
 
