@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from genai_voice.foundation.outgoing import NotAllowed, check_address
+from genai_voice.foundation.outgoing import check_address
+from genai_voice.foundation.outgoing_rules import NotAllowed
 from genai_voice.tenancy.fields import AppFields
 from pydantic import ValidationError
 
