@@ -50,7 +50,7 @@ class _Host(NamedTuple):
 def main(environ: Mapping[str, str] = os.environ) -> int:
     try:
         project = Project.read(environ)
-        host = _host(environ)
+        host = _find_host(environ)
         build()
         asyncio.run(_serve(project, host, environ, data_folder.claim(project.data)))
     except LocalError as reason:
@@ -61,7 +61,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     return 0
 
 
-def _host(environ: Mapping[str, str]) -> _Host:
+def _find_host(environ: Mapping[str, str]) -> _Host:
     """Raises LocalError where no Docker runs."""
     asked = ["docker", "network", "inspect", "bridge", "-f", "{{(index .IPAM.Config 0).Gateway}}"]
     try:
@@ -111,7 +111,7 @@ async def _start(
     created = await asyncio.to_thread(tables.prepare, client, template.tables)
     variables = build_functions_environment(template, table, environ)
     lines = await seeding.seed(secret, project.data, project.root, variables, new_table=created)
-    arn = await asyncio.to_thread(_keep_secret, aws, table)
+    arn = await asyncio.to_thread(_store_secret, aws, table)
     _write_template(
         {
             "TABLE_NAME": table.table,
@@ -122,9 +122,11 @@ async def _start(
         }
     )
     served = ["--port", str(port), "--warm-containers", "LAZY", "--no-watch"]
-    sam = await start_leashed(command("start-api", *served), environment(environ), sys.stdout.buffer)
+    sam = await start_leashed(
+        build_command("start-api", *served), build_environment(environ), sys.stdout.buffer
+    )
     opened.push_async_callback(stop, sam, _STOP_S)
-    await _answers(sam, port)
+    await _await_answer(sam, port)
     table.write(project.data)
     opened.callback(connection.forget, project.data)
     words = format_greeting(
@@ -135,13 +137,13 @@ async def _start(
     return sam, "\n".join([*lines, words])
 
 
-def command(*arguments: str, environ: Mapping[str, str] = os.environ) -> list[str]:
+def build_command(*arguments: str, environ: Mapping[str, str] = os.environ) -> list[str]:
     """`sam local` on what was built and written by `make sam`."""
     more = shlex.split(environ.get("SAM_LOCAL_FLAGS", ""))
     return [str(SAM), "local", *arguments, "--template", str(TEMPLATE), *more]
 
 
-def environment(environ: Mapping[str, str]) -> dict[str, str]:
+def build_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """For `sam local`, which would put variables that are set here in the place of the template's."""
     ours = {"TABLE_NAME", "DYNAMODB_ENDPOINT", "DEPLOYMENT_SECRET_ARN", "WEBHOOK_QUEUE_URL"}
     kept = {name: value for name, value in environ.items() if name not in ours | {*REAL_CREDENTIALS}}
@@ -152,10 +154,10 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
 def _write_template(variables: Mapping[str, str]) -> None:
     """`sam local` gives a function only the variables that the template declares."""
     built = load_template(BUILT / "template.yaml")
-    TEMPLATE.write_text(json.dumps(on_this_machine(built, variables)), encoding="utf-8")
+    TEMPLATE.write_text(json.dumps(localize_template(built, variables)), encoding="utf-8")
 
 
-def on_this_machine(template: dict[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
+def localize_template(template: dict[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
     """The template with these variables, and without the addresses of queues: `sam local` drives none, and
     would give the queue's name for its address.
     """
@@ -168,14 +170,14 @@ def on_this_machine(template: dict[str, Any], variables: Mapping[str, str]) -> d
     return template
 
 
-def _keep_secret(aws: engines.Engine, table: Connection) -> str:
+def _store_secret(aws: engines.Engine, table: Connection) -> str:
     """Puts the deployment secret where functions look for it in AWS. Answers its ARN."""
     client = tables.open_aws_client("secretsmanager", aws.endpoint, table.region)
     document = Path(table.deployment_secret_file).read_text(encoding="utf-8")
     return str(client.create_secret(Name="deployment-secret", SecretString=document)["ARN"])
 
 
-async def _answers(sam: Process, port: int) -> None:
+async def _await_answer(sam: Process, port: int) -> None:
     """Raises LocalError when it ends, or is not healthy within three minutes: it answers its first request
     when it has made an image of the layer.
     """
