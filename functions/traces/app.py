@@ -10,7 +10,7 @@ api = Api()
 @api.get("/api/traces")
 def read_timeline(caller: Caller, query: TraceQuery) -> TimelinePage:
     """Read what happened under a trace id, ascending by time."""
-    return service.find(caller.app.slug, query)
+    return service.read_timeline(caller.app.slug, query)
 
 
 handler = api.handler

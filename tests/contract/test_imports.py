@@ -47,6 +47,7 @@ OUTWARD = {
     "conversations.tallies",  # makes changes of rows
     "webhooks.outbox",  # makes rows
     "webhooks.signing",
+    "traces.sources",  # reads rows
     "tools.claims",  # reads the clock, waits
     "tools.endpoint",  # calls what tenants have registered
 }

@@ -5,21 +5,21 @@ from typing import Any
 
 import pytest
 from genai_voice.traces.model import TimelineEntry
-from genai_voice.traces.timeline import Entry, First, Place, earliest, parsed
+from genai_voice.traces.timeline import FoundEntry, RowLimit, TimelinePosition, parse_if_json, take_earliest
 from hypothesis import given
 from hypothesis import strategies as st
 
 
-def entry(timestamp: float, rank: int = 0, id: str = "x", size: int = 1) -> Entry:
+def entry(timestamp: float, rank: int = 0, id: str = "x", size: int = 1) -> FoundEntry:
     shown: TimelineEntry = {
         "type": "event",
         "timestamp": timestamp,
         "data": {"id": id, "eventType": "e", "sessionId": "s", "data": None},
     }
-    return Entry(Place(timestamp, rank, id), shown, size)
+    return FoundEntry(TimelinePosition(timestamp, rank, id), shown, size)
 
 
-ORDERED: dict[str, tuple[list[Entry], list[Entry]]] = {
+ORDERED: dict[str, tuple[list[FoundEntry], list[FoundEntry]]] = {
     "nothing": ([], []),
     "by time": ([entry(3), entry(1), entry(2)], [entry(1), entry(2), entry(3)]),
     "fractions are time": ([entry(1.5), entry(1), entry(1.25)], [entry(1), entry(1.25), entry(1.5)]),
@@ -33,8 +33,8 @@ ORDERED: dict[str, tuple[list[Entry], list[Entry]]] = {
 
 
 @pytest.mark.parametrize(("given_", "expected"), ORDERED.values(), ids=ORDERED.keys())
-def test_the_order(given_: list[Entry], expected: list[Entry]) -> None:
-    assert earliest(given_, room=100) == (expected, False)
+def test_the_order(given_: list[FoundEntry], expected: list[FoundEntry]) -> None:
+    assert take_earliest(given_, room=100) == (expected, False)
 
 
 FITTING: dict[str, tuple[list[float], int, list[float], bool]] = {
@@ -49,19 +49,19 @@ FITTING: dict[str, tuple[list[float], int, list[float], bool]] = {
 
 @pytest.mark.parametrize(("times", "room", "shown", "more"), FITTING.values(), ids=FITTING.keys())
 def test_what_fits(times: list[float], room: int, shown: list[float], more: bool) -> None:
-    found, left = earliest([entry(time, size=10) for time in times], room)
-    assert ([each.place.timestamp for each in found], left) == (shown, more)
+    found, left = take_earliest([entry(time, size=10) for time in times], room)
+    assert ([each.position.timestamp for each in found], left) == (shown, more)
 
 
 def test_a_small_entry_never_overtakes_a_large_one_that_did_not_fit() -> None:
     small, large = entry(1, size=8), entry(2, size=30)
-    assert earliest([small, large, entry(3, size=1)], room=10) == ([small], True)
+    assert take_earliest([small, large, entry(3, size=1)], room=10) == ([small], True)
 
 
 def test_it_goes_on_after_a_place() -> None:
     entries = [entry(1, 0, "a"), entry(1, 0, "b"), entry(1, 1, "a"), entry(2)]
-    assert earliest(entries, 100, after=Place(1, 0, "b")) == (entries[2:], False)
-    assert earliest(entries, 100, after=Place(2, 0, "x")) == ([], False)
+    assert take_earliest(entries, 100, after=TimelinePosition(1, 0, "b")) == (entries[2:], False)
+    assert take_earliest(entries, 100, after=TimelinePosition(2, 0, "x")) == ([], False)
 
 
 places = st.tuples(st.sampled_from([0, 1, 1.5, 2, 3]), st.integers(0, 2), st.sampled_from("abc"))
@@ -77,17 +77,17 @@ def test_page_by_page_everything_is_shown_once_in_order_and_pages_fit(
 ) -> None:
     sizes = dict(given_)  # the same entry has the same size whenever it comes
     every = [entry(*place, size=sizes[place]) for place, _ in given_]
-    shown: list[Place] = []
-    after: Place | None = None
+    shown: list[TimelinePosition] = []
+    after: TimelinePosition | None = None
     more = True
     while more:
         random.Random(seed + len(shown)).shuffle(every)  # noqa: S311 - an order that can be had again
-        page, more = earliest(every, room, after)
+        page, more = take_earliest(every, room, after)
         assert len(page) <= 1 or sum(each.size for each in page) <= room
         assert page or not more
-        shown += [each.place for each in page]
+        shown += [each.position for each in page]
         after = shown[-1] if shown else None
-    assert shown == sorted({Place(*place) for place, _ in given_})
+    assert shown == sorted({TimelinePosition(*place) for place, _ in given_})
 
 
 def test_it_holds_little_of_a_lot() -> None:
@@ -107,17 +107,17 @@ def test_it_holds_little_of_a_lot() -> None:
 
     def entries() -> Any:
         for number in range(200, 0, -1):
-            yield Entry(Place(number, 0, "x"), Large(), 10)  # type: ignore[arg-type]
+            yield FoundEntry(TimelinePosition(number, 0, "x"), Large(), 10)  # type: ignore[arg-type]
 
-    found, more = earliest(entries(), room=50)
-    assert ([each.place.timestamp for each in found], more) == ([1, 2, 3, 4, 5], True)
+    found, more = take_earliest(entries(), room=50)
+    assert ([each.position.timestamp for each in found], more) == ([1, 2, 3, 4, 5], True)
     assert most <= 13
 
 
 def test_of_each_source_the_first_rows_are_taken_and_it_is_known_whether_there_were_more() -> None:
     for lengths, exceeded in [((0, 3, 3), False), ((3, 4), True), ((4, 1), True)]:
-        bound = First(3)
-        taken = [list(bound.of(range(length))) for length in lengths]
+        bound = RowLimit(3)
+        taken = [list(bound.take(range(length))) for length in lengths]
         assert taken == [list(range(min(length, 3))) for length in lengths]
         assert bound.exceeded is exceeded
 
@@ -143,4 +143,4 @@ PARSED: dict[str, tuple[str | None, Any]] = {
 
 @pytest.mark.parametrize(("text", "value"), PARSED.values(), ids=PARSED.keys())
 def test_text_is_parsed_or_passed_on(text: str | None, value: Any) -> None:
-    assert parsed(text) == value
+    assert parse_if_json(text) == value

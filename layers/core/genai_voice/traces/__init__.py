@@ -1,1 +1,1 @@
-"""What happened under one trace id, in the order of time."""
+"""Traces: what happened under one trace id, in the order of time."""

@@ -1,4 +1,4 @@
-"""Timelines: what is asked and what is answered."""
+"""Requests and replies of timelines."""
 
 from typing import Any, ClassVar, NotRequired
 
@@ -14,7 +14,7 @@ class TraceQuery(Listing):
 
     trace_id: Name
     session_id: str | None = None
-    """For what belongs to no trace but to a session."""
+    """The session of handoffs and violations, which belong to no trace."""
 
 
 class EventData(TypedDict):
@@ -77,4 +77,4 @@ class TimelinePage(TypedDict):
     timeline: list[TimelineEntry]
     cursor: NotRequired[str]
     truncated: NotRequired[bool]
-    """True where a source has more rows than are looked at."""
+    """True where a source has more rows than are read."""

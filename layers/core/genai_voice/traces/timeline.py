@@ -1,4 +1,4 @@
-"""How entries of many sources become one timeline."""
+"""The merge of entries of many sources into one timeline."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from genai_voice.traces.model import TimelineEntry
 R = TypeVar("R")
 
 
-class Place(NamedTuple):
-    """Where an entry stands: by time; at the same moment by source, then by id. An entry that comes twice has
-    the same place.
+class TimelinePosition(NamedTuple):
+    """The position of an entry. Entries are ordered by time, at the same moment by source, then by id. An
+    entry that comes twice has the same position.
     """
 
     timestamp: float
@@ -22,64 +22,67 @@ class Place(NamedTuple):
     id: str
 
 
-class Entry(NamedTuple):
-    place: Place
-    shown: TimelineEntry
+class FoundEntry(NamedTuple):
+    position: TimelinePosition
+    view: TimelineEntry
     size: int
     """Bytes in a reply."""
 
 
 @dataclass
-class First:
-    """At most so many rows of each source."""
+class RowLimit:
+    """A limit of the rows that are read of each source."""
 
-    most: int
+    limit: int
     exceeded: bool = False
-    """Whether a source had more."""
+    """True once a source had more."""
 
-    def of(self, rows: Iterable[R]) -> Iterator[R]:
+    def take(self, rows: Iterable[R]) -> Iterator[R]:
+        """Take at most so many of one source's rows."""
         for count, row in enumerate(rows):
-            if count == self.most:
+            if count == self.limit:
                 self.exceeded = True
                 return
             yield row
 
 
-def earliest(entries: Iterable[Entry], room: int, after: Place | None = None) -> tuple[list[Entry], bool]:
-    """The first entries after a place, in order, each once, that fit `room` bytes (one always does), and
-    whether more are left.
+def take_earliest(
+    entries: Iterable[FoundEntry], room: int, after: TimelinePosition | None = None
+) -> tuple[list[FoundEntry], bool]:
+    """Take the first entries after a position that fit `room` bytes: in order, each once, and at least one.
+    Answers them and whether more are left.
 
-    Holds about twice `room` at a time, however many there are.
+    Holds about twice `room` at a time, however many entries there are.
     """
-    kept: dict[Place, Entry] = {}
+    kept: dict[TimelinePosition, FoundEntry] = {}
     size = 0
     for entry in entries:
-        if entry.place in kept or (after is not None and entry.place <= after):
+        if entry.position in kept or (after is not None and entry.position <= after):
             continue
-        kept[entry.place] = entry
+        kept[entry.position] = entry
         size += entry.size
         if size > 2 * room:
-            kept = {each.place: each for each in _beyond(room, kept)}
+            kept = {each.position: each for each in _sort_until_full(room, kept)}
             size = sum(each.size for each in kept.values())
-    found = _beyond(room, kept)
+    found = _sort_until_full(room, kept)
     more = len(found) > 1 and sum(each.size for each in found) > room
     return (found[:-1] if more else found), more
 
 
-def _beyond(room: int, kept: dict[Place, Entry]) -> list[Entry]:
-    """The first entries in order, up to the one that no longer fits: nothing after it can be shown."""
-    first = list[Entry]()
+def _sort_until_full(room: int, kept: dict[TimelinePosition, FoundEntry]) -> list[FoundEntry]:
+    """Sort entries up to and with the first that no longer fits `room`: none after it can be shown."""
+    first = list[FoundEntry]()
     size = 0
-    for place in sorted(kept):
-        size += kept[place].size
-        first.append(kept[place])
+    for position in sorted(kept):
+        size += kept[position].size
+        first.append(kept[position])
         if size > room and len(first) > 1:
             break
     return first
 
 
-def parsed(text: str | None) -> Any:
-    """The JSON that a text holds. A text that holds none is passed on as it is (contract 1.7)."""
+def parse_if_json(text: str | None) -> Any:
+    """Parse the JSON in a text. A text that holds none is answered as it is (contract 1.7)."""
     if text is None:
         return None
     try:
