@@ -1,15 +1,15 @@
-"""Experiments: sessions are assigned variants, and what their conversations come to is compared."""
+"""Experiments: sessions are assigned variants, and the outcomes of their conversations are compared."""
 
 from genai_voice.experiments import service
 from genai_voice.experiments.model import (
-    Assigned,
     AssignRequest,
     ExperimentPage,
     ExperimentQuery,
+    ExperimentResults,
     ExperimentUpdate,
     NewExperiment,
-    Results,
     ResultsQuery,
+    VariantAssignment,
 )
 from genai_voice.foundation.errors import NotFound
 from genai_voice.foundation.model import Created, Ok
@@ -21,38 +21,38 @@ api = Api()
 @api.get("/api/experiments")
 def list_experiments(caller: Caller, query: ExperimentQuery) -> ExperimentPage:
     """List all experiments, newest first."""
-    return service.find(caller.app.slug, query)
+    return service.list_experiments(caller.app.slug, query)
 
 
 @api.post("/api/experiments", scope="manage")
-def create(caller: Caller, body: NewExperiment) -> Created:
-    """Begin an experiment. Names need not be unique."""
-    return service.create(caller.app.slug, body)
+def create_experiment(caller: Caller, body: NewExperiment) -> Created:
+    """Create an experiment. Names need not be unique."""
+    return service.create_experiment(caller.app.slug, body)
 
 
 @api.patch("/api/experiments", scope="manage", raises=(NotFound,))
-def update(caller: Caller, body: ExperimentUpdate) -> Ok:
+def update_experiment(caller: Caller, body: ExperimentUpdate) -> Ok:
     """Stop assigning variants, or go on."""
-    return service.update(caller.app.slug, body)
+    return service.update_experiment(caller.app.slug, body)
 
 
 @api.post("/api/experiments/assign", raises=(NotFound,))
-def assign(caller: Caller, body: AssignRequest) -> Assigned:
+def assign_variant(caller: Caller, body: AssignRequest) -> VariantAssignment:
     """Assign a variant to a session: drawn by the weights the first time, the same ever after.
 
     A session that has one keeps it when the experiment is not active any more.
     """
-    return service.assign(caller.app.slug, body)
+    return service.assign_variant(caller.app.slug, body)
 
 
 @api.get("/api/experiments/results", raises=(NotFound,))
-def compare_variants(caller: Caller, query: ResultsQuery) -> Results:
+def compare_variants(caller: Caller, query: ResultsQuery) -> ExperimentResults:
     """Compare the variants so far, with 95 % intervals and each one's difference to the first.
 
     `srm` tells whether sessions were assigned in another ratio than that of the weights: then results are not
     to be trusted.
     """
-    return service.results(caller.app.slug, query)
+    return service.read_results(caller.app.slug, query)
 
 
 handler = api.handler

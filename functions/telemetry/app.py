@@ -10,7 +10,7 @@ api = Api()
 @api.post("/api/events")
 def save_events(caller: Caller, body: EventBatch, trace_id: str | None) -> EventsInserted:
     """Save what happened in a session, by the batch."""
-    return service.insert(caller.app.slug, body, trace_id)
+    return service.save_events(caller.app.slug, body, trace_id)
 
 
 handler = api.handler

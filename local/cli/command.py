@@ -18,7 +18,7 @@ from genai_voice.audit.service import record_change
 from genai_voice.foundation.errors import Refused
 from genai_voice.foundation.settings import SettingsError, settings
 
-from local.cli.progress import describe_stop
+from local.cli.progress import stopped_at
 from local.errors import LocalError
 from local.serve.connection import connect
 
@@ -34,7 +34,7 @@ class Line(NamedTuple):
     text: str
     """Without."""
 
-    def to_terminal(self) -> str:
+    def shown(self) -> str:
         """The text for a terminal."""
         return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", self.text)
 
@@ -56,25 +56,25 @@ class Audit:
         }
 
     def __call__(self, app: str) -> AbstractContextManager[Result]:
-        return record_change(app, _find_actor(), self._command, self._arguments)
+        return record_change(app, _actor(), self._command, self._arguments)
 
 
-def declare_reading(command: Command) -> Callable[..., None]:
+def reading(command: Command) -> Callable[..., None]:
     """Declares a command that changes nothing."""
 
     @wraps(command)
     def body(audit: Audit, **options: Any) -> Iterator[Line]:
         return command(**options)
 
-    return _declare(body, "reads")
+    return _declared(body, "reads")
 
 
-def declare_changing(command: Command) -> Callable[..., None]:
+def changing(command: Command) -> Callable[..., None]:
     """Declares a command that changes something, within `with audit(app)`: a contract test plays them all."""
-    return _declare(command, "changes")
+    return _declared(command, "changes")
 
 
-def _declare(body: Command, effect: str) -> Callable[..., None]:
+def _declared(body: Command, effect: str) -> Callable[..., None]:
     @click.option("--json", "as_json", is_flag=True, help="print one JSON object per line")
     @click.pass_context
     @wraps(body)
@@ -86,45 +86,45 @@ def _declare(body: Command, effect: str) -> Callable[..., None]:
             connect()
             with closing(body(audit=Audit(context), **options)) as lines:  # type: ignore[type-var]
                 for line in lines:
-                    click.echo(json.dumps(line.data) if as_json else line.to_terminal())
+                    click.echo(json.dumps(line.data) if as_json else line.shown())
         except (Refused, LocalError, SettingsError, ValueError) as wrong:
             raise click.ClickException(str(wrong)) from None
         except (PynamoDBException, BotoCoreError, ClientError) as wrong:
             raise click.ClickException(f"The table cannot be used: {wrong}") from None
         except KeyboardInterrupt:
-            click.echo(_explain_stop(effect), err=True)
+            click.echo(_stopped(effect), err=True)
             context.exit(_INTERRUPTED)
 
     run.effect = effect  # type: ignore[attr-defined]
     return run
 
 
-def _explain_stop(effect: str) -> str:
-    where = describe_stop()
+def _stopped(effect: str) -> str:
+    where = stopped_at()
     text = f"Stopped{f' at {where}' if where else ''}."
     return f"{text} What was done stays done: run it again to go on." if effect == "changes" else text
 
 
 @cache
-def _find_actor() -> str:
+def _actor() -> str:
     """Who makes a change: the AWS identity, where the table is AWS's and it can be had, and the user of this
     machine, who is not proven.
 
     Nobody is kept from revoking tokens because the identity service does not answer.
     """
-    here = f"{_find_user()}@{socket.gethostname()}"
-    identity = None if settings().dynamodb_endpoint else _find_aws_identity()
+    here = f"{_user()}@{socket.gethostname()}"
+    identity = None if settings().dynamodb_endpoint else _aws_identity()
     return f"{identity} ({here})" if identity else here
 
 
-def _find_user() -> str:
+def _user() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a container's user may have a number and no name
         return str(os.getuid())
 
 
-def _find_aws_identity() -> str | None:
+def _aws_identity() -> str | None:
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError

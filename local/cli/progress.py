@@ -9,7 +9,7 @@ _reached: list[str] = []
 
 
 @contextmanager
-def show_progress(what: str, total: int | None = None) -> Iterator[Callable[[], None]]:
+def progress(what: str, total: int | None = None) -> Iterator[Callable[[], None]]:
     """Shows `what` and a count, as a bar where the total is known. Calling what it yields counts one more."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -31,6 +31,6 @@ def show_progress(what: str, total: int | None = None) -> Iterator[Callable[[], 
     _reached.clear()
 
 
-def describe_stop() -> str | None:
+def stopped_at() -> str | None:
     """Where the work was cut off."""
     return _reached[0] if _reached else None

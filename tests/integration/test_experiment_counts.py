@@ -15,8 +15,14 @@ from genai_voice.conversations.operations import resolve_stale
 from genai_voice.conversations.outcomes import Outcome
 from genai_voice.conversations.rows import ConversationRow, TallyRow
 from genai_voice.conversations.tallies import sums
-from genai_voice.experiments.draw import draw
-from genai_voice.experiments.intervals import Sample, mean, mean_difference, rate, rate_difference
+from genai_voice.experiments.draw import draw_variant
+from genai_voice.experiments.intervals import (
+    Sample,
+    estimate_mean,
+    estimate_mean_difference,
+    estimate_rate,
+    estimate_rate_difference,
+)
 from genai_voice.foundation.keys import key
 
 from tests.integration.test_experiments import assign, create, exposures, save
@@ -368,7 +374,9 @@ def test_whatever_races_the_sums_are_what_the_rows_say(seed: int) -> None:
 
 def sessions_for(experiment: str, variant: str, count: int) -> list[str]:
     """Sessions that draw this variant of two."""
-    drawn = (f"s{n}" for n in range(1_000) if draw(experiment, f"s{n}", [("a", 1), ("b", 1)]) == variant)
+    drawn = (
+        f"s{n}" for n in range(1_000) if draw_variant(experiment, f"s{n}", [("a", 1), ("b", 1)]) == variant
+    )
     return list(islice(drawn, count))
 
 
@@ -403,12 +411,21 @@ def test_results_show_every_variant_with_its_intervals_and_its_difference_to_the
     samples = [Sample(3, sum(each), sum(ms**2 for ms in each)) for each in lasted.values()]
     assert a["difference"] is None
     assert [(each["exposures"], each["conversations"]) for each in (a, b)] == [(4, 3), (4, 3)]
-    assert [a["resolutionRate"], b["resolutionRate"]] == [rate(1, 3)._asdict(), rate(2, 3)._asdict()]
-    assert [a["abandonmentRate"], b["handoffRate"]] == [rate(2, 3)._asdict(), rate(0, 3)._asdict()]
-    assert b["meanDurationMs"] == mean(samples[1])._asdict()
+    assert [a["resolutionRate"], b["resolutionRate"]] == [
+        estimate_rate(1, 3)._asdict(),
+        estimate_rate(2, 3)._asdict(),
+    ]
+    assert [a["abandonmentRate"], b["handoffRate"]] == [
+        estimate_rate(2, 3)._asdict(),
+        estimate_rate(0, 3)._asdict(),
+    ]
+    assert b["meanDurationMs"] == estimate_mean(samples[1])._asdict()
     assert b["meanMessages"]["value"] == 1
-    assert b["difference"]["resolutionRate"] == rate_difference(rate(1, 3), rate(2, 3))._asdict()
-    assert b["difference"]["meanDurationMs"] == mean_difference(*samples)._asdict()
+    assert (
+        b["difference"]["resolutionRate"]
+        == estimate_rate_difference(estimate_rate(1, 3), estimate_rate(2, 3))._asdict()
+    )
+    assert b["difference"]["meanDurationMs"] == estimate_mean_difference(*samples)._asdict()
 
 
 def test_before_anybody_is_assigned_results_are_null() -> None:

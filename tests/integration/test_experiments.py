@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import time_machine
 from genai_voice.conversations.rows import ConversationRow
-from genai_voice.experiments.draw import draw
+from genai_voice.experiments.draw import draw_variant
 from genai_voice.experiments.rows import ExposureRow
 from genai_voice.foundation.keys import key
 from genai_voice.tools import registry
@@ -228,7 +228,7 @@ def test_a_session_has_one_variant_and_is_told_whether_it_had_it() -> None:
     made = create(app, [*PAIR, {"id": "off", "weight": 0, "config": {"x": 1}}])
     first = ask(app, made)
     assert first.json == {
-        "variantId": draw(made, "s", [("control", 1), ("warm", 1), ("off", 0)]),
+        "variantId": draw_variant(made, "s", [("control", 1), ("warm", 1), ("off", 0)]),
         "alreadyAssigned": False,
     }
     for _ in range(2):
@@ -284,7 +284,7 @@ def test_whoever_comes_second_answers_what_was_stored_first() -> None:
     """Also where it is another variant than the hash draws."""
     app = new_app()
     made = create(app)
-    other = {"control": "warm", "warm": "control"}[draw(made, "s", [("control", 1), ("warm", 1)])]
+    other = {"control": "warm", "warm": "control"}[draw_variant(made, "s", [("control", 1), ("warm", 1)])]
 
     def overtake(_: int) -> None:
         row = ExposureRow.of(app.slug, made, "s")
@@ -321,7 +321,7 @@ def test_an_assignment_that_dies_at_any_call_is_made_once(after: bool) -> None:
                 ask(app, made)
         except Cut:
             pass
-        assert assign(app, made) == draw(made, "s", [("control", 1), ("warm", 1)])
+        assert assign(app, made) == draw_variant(made, "s", [("control", 1), ("warm", 1)])
         assert len(exposures(app, made)) == sum(exposed(app, made).values()) == 1
         (stored,) = ConversationRow.of(app.slug, "s").find_stored().exposures
         assert stored == [made, assign(app, made)]

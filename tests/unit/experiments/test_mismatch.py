@@ -1,7 +1,7 @@
 """The test of the ratio in which sessions were assigned, against published examples and scipy."""
 
 import pytest
-from genai_voice.experiments.mismatch import SIGNIFICANCE, chi_square_tail, p_value
+from genai_voice.experiments.mismatch import SIGNIFICANCE, compute_chi_square_tail, compute_p_value
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -11,7 +11,7 @@ def test_the_p_value_is_that_of_a_published_mismatch() -> None:
     """Kohavi, Tang, Xu (2020), Trustworthy Online Controlled Experiments, chapter 3: a ratio of 0.993 where 1
     was designed.
     """
-    assert f"{p_value([821_588, 815_482], [1, 1]):.1e}" == "1.8e-06"
+    assert f"{compute_p_value([821_588, 815_482], [1, 1]):.1e}" == "1.8e-06"
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_the_p_value_is_that_of_a_published_mismatch() -> None:
     ids=str,
 )
 def test_a_mismatch_is_told_from_chance(exposures: list[int], weights: list[float], mismatch: bool) -> None:
-    found = p_value(exposures, weights)
+    found = compute_p_value(exposures, weights)
     assert found is not None
     assert (found < SIGNIFICANCE) == mismatch
 
@@ -45,11 +45,11 @@ def test_a_mismatch_is_told_from_chance(exposures: list[int], weights: list[floa
     ids=str,
 )
 def test_where_nothing_can_be_told_nothing_is(exposures: list[int], weights: list[float]) -> None:
-    assert p_value(exposures, weights) is None
+    assert compute_p_value(exposures, weights) is None
 
 
 def test_of_a_variant_without_weight_nothing_is_expected() -> None:
-    assert p_value([500, 0, 510], [1, 0, 1]) == p_value([500, 510], [1, 1])
+    assert compute_p_value([500, 0, 510], [1, 0, 1]) == compute_p_value([500, 510], [1, 1])
 
 
 @given(
@@ -59,7 +59,7 @@ def test_of_a_variant_without_weight_nothing_is_expected() -> None:
 )
 def test_the_p_value_is_scipys(case: list[list[int]]) -> None:
     exposures, weights = case
-    found = p_value(exposures, weights)
+    found = compute_p_value(exposures, weights)
     expected = [sum(exposures) * weight / sum(weights) for weight in weights]
     if min(expected) < 5:
         assert found is None
@@ -73,9 +73,11 @@ def test_the_p_value_is_scipys(case: list[list[int]]) -> None:
 )
 def test_the_tail_is_that_of_the_printed_tables(freedom: int, critical: float) -> None:
     """Abramowitz and Stegun, table 26.8."""
-    assert chi_square_tail(critical, freedom) == pytest.approx(0.05, abs=2e-5)
+    assert compute_chi_square_tail(critical, freedom) == pytest.approx(0.05, abs=2e-5)
 
 
 @given(st.floats(0, 1000), st.integers(1, 19))
 def test_the_tail_is_scipys(x: float, freedom: int) -> None:
-    assert chi_square_tail(x, freedom) == pytest.approx(stats.chi2.sf(x, freedom), rel=1e-9, abs=1e-300)
+    assert compute_chi_square_tail(x, freedom) == pytest.approx(
+        stats.chi2.sf(x, freedom), rel=1e-9, abs=1e-300
+    )

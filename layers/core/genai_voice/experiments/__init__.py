@@ -1,1 +1,1 @@
-"""Experiments: sessions are assigned variants, and what their conversations come to is compared."""
+"""Experiments: sessions are assigned variants, and the outcomes of their conversations are compared."""

@@ -1,4 +1,4 @@
-"""What the sums of variants say: rates and means, and how they differ from those of the first variant."""
+"""The comparison of variants: rates and means from their sums, and the differences to the first variant."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import isinf
@@ -8,54 +8,68 @@ from genai_voice.conversations.model import Tally
 from genai_voice.experiments.intervals import (
     Estimate,
     Sample,
-    mean,
-    mean_difference,
-    rate,
-    rate_difference,
+    estimate_mean,
+    estimate_mean_difference,
+    estimate_rate,
+    estimate_rate_difference,
 )
 from genai_voice.experiments.model import EstimateView, Measures, VariantResults
 
 
-def compare(variants: Sequence[tuple[str, float, Tally]]) -> Iterator[VariantResults]:
-    """The variants by id, weight and sums, in their order, each with its difference to the first."""
+def compare_variants(variants: Sequence[tuple[str, float, Tally]]) -> Iterator[VariantResults]:
+    """Compare variants, given by id, weight and sums. Answers them in their order, each with its measures and
+    its difference to the first.
+    """
     for place, (variant, weight, tally) in enumerate(variants):
         yield {
             "variantId": variant,
             "weight": weight,
             "exposures": tally.exposures,
             "conversations": tally.conversations,
-            **_measures(tally),
-            "difference": _difference(variants[0][2], tally) if place else None,
+            **_measure(tally),
+            "difference": _measure_difference(variants[0][2], tally) if place else None,
         }
 
 
-def _measures(tally: Tally) -> Measures:
-    return _shown({**_rates(tally), **{name: mean(sample) for name, sample in _samples(tally).items()}})
-
-
-def _difference(first: Tally, other: Tally) -> Measures:
-    if not first.conversations:
-        return _shown({})
-    rates, samples = _rates(first), _samples(first)
-    return _shown(
+def _measure(tally: Tally) -> Measures:
+    return _view_measures(
         {
-            **{name: rate_difference(rates[name], mine) for name, mine in _rates(other).items()},
-            **{name: mean_difference(samples[name], mine) for name, mine in _samples(other).items()},
+            **_estimate_rates(tally),
+            **{name: estimate_mean(sample) for name, sample in _collect_samples(tally).items()},
         }
     )
 
 
-def _rates(tally: Tally) -> dict[str, Estimate]:
-    """None without conversations; so are the means."""
+def _measure_difference(first: Tally, other: Tally) -> Measures:
+    if not first.conversations:
+        return _view_measures({})
+    rates, samples = _estimate_rates(first), _collect_samples(first)
+    return _view_measures(
+        {
+            **{
+                name: estimate_rate_difference(rates[name], mine)
+                for name, mine in _estimate_rates(other).items()
+            },
+            **{
+                name: estimate_mean_difference(samples[name], mine)
+                for name, mine in _collect_samples(other).items()
+            },
+        }
+    )
+
+
+def _estimate_rates(tally: Tally) -> dict[str, Estimate]:
+    """Estimate the rates of a variant: none while it has no conversations."""
     counts = {
         "resolutionRate": tally.resolved,
         "handoffRate": tally.handed_off,
         "abandonmentRate": tally.abandoned,
     }
-    return {name: rate(n, tally.conversations) for name, n in counts.items() if tally.conversations}
+    return {name: estimate_rate(n, tally.conversations) for name, n in counts.items() if tally.conversations}
 
 
-def _samples(tally: Tally) -> dict[str, Sample]:
+def _collect_samples(tally: Tally) -> dict[str, Sample]:
+    """Collect the samples whose means are compared: none while the variant has no conversations."""
     sums = {
         "meanDurationMs": (tally.duration_ms, tally.duration_ms_squared),
         "meanMessages": (tally.messages, tally.messages_squared),
@@ -63,11 +77,12 @@ def _samples(tally: Tally) -> dict[str, Sample]:
     return {name: Sample(tally.conversations, *each) for name, each in sums.items() if tally.conversations}
 
 
-def _shown(estimates: Mapping[str, Estimate]) -> Measures:
-    return cast(Measures, {name: _view(estimates.get(name)) for name in Measures.__annotations__})
+def _view_measures(estimates: Mapping[str, Estimate]) -> Measures:
+    """Show all measures: null where there is no estimate."""
+    return cast(Measures, {name: _view_estimate(estimates.get(name)) for name in Measures.__annotations__})
 
 
-def _view(estimate: Estimate | None) -> EstimateView | None:
+def _view_estimate(estimate: Estimate | None) -> EstimateView | None:
     if estimate is None:
         return None
     known = not isinf(estimate.low)

@@ -1,4 +1,4 @@
-"""Experiments: what is asked and what is answered."""
+"""Requests and replies of experiments."""
 
 from typing import Annotated, Any, ClassVar, NotRequired
 
@@ -27,12 +27,12 @@ VariantId = Annotated[str, Field(min_length=1, max_length=MAX_VARIANT_ID)]
 class Variant(TypedDict):
     id: VariantId
     weight: Amount
-    """Its share is this among the weights of all; 0 is never assigned."""
+    """Its share is its part of the sum of all weights. A variant of weight 0 is never assigned."""
     config: NotRequired[Annotated[dict[str, Any], limit_json_bytes(MAX_CONFIG_BYTES)] | None]
-    """What it means, for whoever carries it out: kept as it is."""
+    """What the variant means to whoever carries it out. It is kept as it is."""
 
 
-def _consistent(variants: list[Variant]) -> list[Variant]:
+def _check_variants(variants: list[Variant]) -> list[Variant]:
     ids = [variant["id"] for variant in variants]
     for place, id_ in enumerate(ids):
         if id_ in ids[:place]:
@@ -51,7 +51,7 @@ class NewExperiment(Request):
         FailFast(),
         Field(min_length=2, examples=[[{"id": "control", "weight": 1}, {"id": "other", "weight": 1}]]),
         limit_items(MAX_VARIANTS),
-        AfterValidator(_consistent),
+        AfterValidator(_check_variants),
     ]
 
 
@@ -60,7 +60,7 @@ class ExperimentUpdate(Request):
 
     experiment_id: Name
     is_active: bool
-    """False: nobody new is assigned. Who has a variant keeps it, and counts."""
+    """False: no more sessions are assigned. A session that has a variant keeps it and counts."""
 
 
 class ExperimentQuery(Listing):
@@ -89,7 +89,7 @@ class AssignRequest(Request):
     session_id: Name
 
 
-class Assigned(TypedDict):
+class VariantAssignment(TypedDict):
     variantId: str
     alreadyAssigned: bool
 
@@ -104,8 +104,8 @@ class ResultsQuery(Scoped):
 
 
 class EstimateView(TypedDict):
-    """With the ends of its 95 % interval: null where the conversations tell nothing of how they
-    vary: of a mean where there is one, or all are alike.
+    """An estimate with the ends of its 95 % interval. Those of a mean are null while there is one
+    conversation, or all are alike: such conversations do not tell how they vary.
     """
 
     value: float
@@ -114,11 +114,13 @@ class EstimateView(TypedDict):
 
 
 class Measures(TypedDict):
-    """Null where no conversation has been counted yet. Rates are fractions of the conversations."""
+    """Measures of a variant, null while no conversation has been counted. Rates are fractions of the
+    conversations.
+    """
 
     resolutionRate: EstimateView | None
     handoffRate: EstimateView | None
-    """Of those that were with a person at any time, whatever became of them."""
+    """The rate of those that were with a person at any time, whatever their outcome."""
     abandonmentRate: EstimateView | None
     meanDurationMs: EstimateView | None
     meanMessages: EstimateView | None
@@ -130,12 +132,12 @@ class VariantResults(Measures):
     exposures: int
     """Sessions that were assigned this variant."""
     conversations: int
-    """Theirs that have ended or were handed over: those that the rates and means are of."""
+    """Conversations of these sessions that have ended or were handed over. Rates and means are of these."""
     difference: Measures | None
-    """To the first variant, in the same units; null for the first itself."""
+    """The difference to the first variant, in the same units; null for the first itself."""
 
 
-class Results(TypedDict):
+class ExperimentResults(TypedDict):
     experimentId: str
     appSlug: str
     name: str

@@ -1,4 +1,4 @@
-"""How experiments are stored, and which variant each session was assigned."""
+"""Rows of experiments, and of the variants that sessions were assigned."""
 
 from collections.abc import Iterator
 from typing import Self
@@ -18,15 +18,15 @@ class ExperimentRow(Item, discriminator="experiment"):
         return cls(key("APP", app), key("EXPERIMENT", experiment_id), experiment_id=experiment_id)
 
     @classmethod
-    def newest(cls, app: str, before: str | None) -> Iterator[Self]:
-        """Newest first, beginning after position `before` (a sort key)."""
+    def list_newest(cls, app: str, before: str | None) -> Iterator[Self]:
+        """List an app's experiments, newest first, beginning after the position `before` (a sort key)."""
         every = cls.sk.startswith("EXPERIMENT#")
-        wanted = cls.sk.between("EXPERIMENT#", before.removesuffix("#")) if before else every
-        return cls.query(key("APP", app), wanted, consistent_read=True, scan_index_forward=False)
+        place = cls.sk.between("EXPERIMENT#", before.removesuffix("#")) if before else every
+        return cls.query(key("APP", app), place, consistent_read=True, scan_index_forward=False)
 
 
 class ExposureRow(Item, discriminator="exposure"):
-    """That a session was assigned a variant: there is one for each, so there is one variant."""
+    """The variant that a session was assigned in an experiment. There is one row, so there is one variant."""
 
     app = UnicodeAttribute()
     experiment_id = UnicodeAttribute()

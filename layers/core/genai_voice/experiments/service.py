@@ -1,4 +1,4 @@
-"""Experiments: sessions are assigned variants, each once, and what comes of them is compared."""
+"""Experiments: create them, assign their variants to sessions, and compare the outcomes."""
 
 import json
 from functools import partial
@@ -10,61 +10,58 @@ from genai_voice.conversations.model import Tally
 from genai_voice.conversations.rows import ConversationRow
 from genai_voice.conversations.service import MAX_EXPERIMENTS, exposed
 from genai_voice.conversations.tallies import sums
-from genai_voice.experiments.comparison import compare
-from genai_voice.experiments.draw import draw
-from genai_voice.experiments.mismatch import SIGNIFICANCE, p_value
+from genai_voice.experiments.comparison import compare_variants
+from genai_voice.experiments.draw import draw_variant
+from genai_voice.experiments.mismatch import SIGNIFICANCE, compute_p_value
 from genai_voice.experiments.model import (
-    Assigned,
     AssignRequest,
     ExperimentPage,
     ExperimentQuery,
+    ExperimentResults,
     ExperimentUpdate,
     ExperimentView,
     NewExperiment,
-    Results,
     ResultsQuery,
     Variant,
+    VariantAssignment,
 )
 from genai_voice.experiments.rows import ExperimentRow, ExposureRow
-from genai_voice.foundation.clock import back_off, now_ms, time_ordered_id
-from genai_voice.foundation.errors import BadRequest, Busy, NotFound
-from genai_voice.foundation.model import Created, Ok
-from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
+from genai_voice.foundation.clock import now_ms, time_ordered_id
+from genai_voice.foundation.errors import BadRequest, NotFound
+from genai_voice.foundation.model import Created, Ok, add_optional
+from genai_voice.foundation.pages import PageRows, read_page
+from genai_voice.foundation.retries import retry_lost_races
 from genai_voice.foundation.table import find_together
 from genai_voice.foundation.transactions import write_together
 
-_ATTEMPTS = 30
 _UNTRUSTWORTHY = (
     "Sessions were not assigned in the ratio of the weights (sample ratio mismatch, p = {p:.2g}): "
     "the results are not to be trusted until the cause is found."
 )
 
 
-def create(app: str, request: NewExperiment) -> Created:
-    """Begin an experiment. Names need not be unique."""
+def create_experiment(app: str, request: NewExperiment) -> Created:
+    """Create an experiment, which is active at once. Names need not be unique."""
     now = now_ms()
     row = ExperimentRow.of(app, time_ordered_id(now))
     row.name, row.is_active, row.created_at = request.name, True, now
-    row.variants = to_json([_without_null(variant) for variant in request.variants]).decode()
+    row.variants = to_json([_drop_nulls(variant) for variant in request.variants]).decode()
     row.insert()
     return {"id": row.experiment_id}
 
 
-def find(app: str, query: ExperimentQuery) -> ExperimentPage:
-    """All of them, newest first; `cursor` where more are left than a reply can hold."""
-    if not query.is_for(app):
-        return {"experiments": []}
-    scope = (app, "experiments")
-    before = str(read_cursor(query.cursor, *scope)[0]) if query.cursor else None
-    views, last = fill(ExperimentRow.newest(app, before), partial(_view, app))
-    page: ExperimentPage = {"experiments": views}
-    if last is not None:
-        page["cursor"] = sign_cursor([last.sk], *scope)
-    return page
+def list_experiments(app: str, query: ExperimentQuery) -> ExperimentPage:
+    """List all experiments, newest first, as many as fit the reply, and the cursor where more are left."""
+
+    def read(before: str | None) -> PageRows[ExperimentRow, ExperimentView]:
+        return PageRows(ExperimentRow.list_newest(app, before), partial(_view_experiment, app))
+
+    views, cursor = read_page(app, query, ("experiments",), read)
+    return add_optional(ExperimentPage(experiments=views), cursor=cursor)
 
 
-def update(app: str, request: ExperimentUpdate) -> Ok:
-    """Stop assigning, or go on. Raises NotFound."""
+def update_experiment(app: str, request: ExperimentUpdate) -> Ok:
+    """Stop assigning variants, or go on. Raises NotFound."""
     row = ExperimentRow
     is_there = row.pk.exists()
     if not row.of(app, request.experiment_id).change([row.is_active.set(request.is_active)], is_there):
@@ -72,48 +69,64 @@ def update(app: str, request: ExperimentUpdate) -> Ok:
     return {"ok": True}
 
 
-def assign(app: str, request: AssignRequest) -> Assigned:
-    """The variant of the session: the one that it has, else the one that is drawn (contract 5.4).
+def assign_variant(app: str, request: AssignRequest) -> VariantAssignment:
+    """Answer the variant of a session. Where it has none yet, draw one and store it (contract 5.4).
 
-    The exposure, its count and what the conversation carries are one transaction under the condition that
-    there is no exposure yet. One call reads, after a refusal the conversation too. Raises NotFound for a
-    session without a variant where the experiment is not active or not there, BadRequest for one that takes
-    part in MAX_EXPERIMENTS, Busy.
+    Raises NotFound for a session without a variant where the experiment is not there or not active,
+    BadRequest for a session that takes part in MAX_EXPERIMENTS already, and Busy.
+    """
+    conversation = ConversationRow.of(app, request.session_id)
+    # The conversation is read only after a refusal: it may be the reason.
+    return retry_lost_races(
+        partial(_try_assigning, app, request, None),
+        after_loss=partial(_try_assigning, app, request, conversation),
+        busy="Too many changes of this session at once: try again",
+    )
+
+
+def _try_assigning(
+    app: str, request: AssignRequest, conversation: ConversationRow | None
+) -> VariantAssignment | None:
+    """Read, draw and write in one transaction the exposure, its count and what the conversation carries of
+    it. None says that another writer came between.
     """
     wanted = ExperimentRow.of(app, request.experiment_id)
     new = ExposureRow.of(app, request.experiment_id, request.session_id)
-    conversation = ConversationRow.of(app, request.session_id)
-    for attempt in range(_ATTEMPTS):
-        experiment, exposure, stored = find_together(wanted, new, conversation if attempt else None)
-        if exposure:
-            return {"variantId": exposure.variant_id, "alreadyAssigned": True}
-        if experiment is None or not experiment.is_active:
-            raise NotFound("Experiment not found or inactive")
-        if stored and len(stored.exposures or ()) >= MAX_EXPERIMENTS:
-            raise BadRequest(f"A session takes part in at most {MAX_EXPERIMENTS} experiments")
-        new.variant_id, new.created_at = _drawn(experiment, request.session_id), now_ms()
-        changes = exposed(app, request.session_id, experiment.experiment_id, new.variant_id, stored)
-        if write_together(changes, inserts=[new]):
-            return {"variantId": new.variant_id, "alreadyAssigned": False}
-        back_off(attempt)
-    raise Busy("Too many changes of this session at once: try again")
+    experiment, exposure, stored = find_together(wanted, new, conversation)
+    if exposure:
+        return {"variantId": exposure.variant_id, "alreadyAssigned": True}
+    if experiment is None or not experiment.is_active:
+        raise NotFound("Experiment not found or inactive")
+    if stored and len(stored.exposures or ()) >= MAX_EXPERIMENTS:
+        raise BadRequest(f"A session takes part in at most {MAX_EXPERIMENTS} experiments")
+    weights = [(each["id"], each["weight"]) for each in _parse_variants(experiment)]
+    new.variant_id = draw_variant(experiment.experiment_id, request.session_id, weights)
+    new.created_at = now_ms()
+    changes = exposed(app, request.session_id, experiment.experiment_id, new.variant_id, stored)
+    if not write_together(changes, inserts=[new]):
+        return None
+    return {"variantId": new.variant_id, "alreadyAssigned": False}
 
 
-def results(app: str, query: ResultsQuery) -> Results:
-    """What the experiment shows so far: two reads, whatever it has seen. Raises NotFound."""
+def read_results(app: str, query: ResultsQuery) -> ExperimentResults:
+    """Read what the experiment has shown so far. Takes two reads, however many sessions it has seen. Raises
+    NotFound.
+    """
     row = ExperimentRow.of(app, query.experiment_id).find_stored() if query.is_for(app) else None
     if row is None:
         raise NotFound("Experiment not found")
     counted = sums(app, query.experiment_id)
-    variants = [(each["id"], each["weight"], counted.get(each["id"], Tally())) for each in _variants(row)]
-    p = p_value([tally.exposures for *_, tally in variants], [weight for _, weight, _ in variants])
-    found: Results = {
+    variants = [
+        (each["id"], each["weight"], counted.get(each["id"], Tally())) for each in _parse_variants(row)
+    ]
+    p = compute_p_value([tally.exposures for *_, tally in variants], [weight for _, weight, _ in variants])
+    found: ExperimentResults = {
         "experimentId": row.experiment_id,
         "appSlug": app,
         "name": row.name,
         "isActive": row.is_active,
         "createdAt": row.created_at or 0,
-        "variants": list(compare(variants)),
+        "variants": list(compare_variants(variants)),
         "srm": p is not None and p < SIGNIFICANCE,
         "srmPValue": p,
     }
@@ -122,27 +135,23 @@ def results(app: str, query: ResultsQuery) -> Results:
     return found
 
 
-def _drawn(row: ExperimentRow, session_id: str) -> str:
-    return draw(row.experiment_id, session_id, [(each["id"], each["weight"]) for each in _variants(row)])
-
-
-def _variants(row: ExperimentRow) -> list[Variant]:
+def _parse_variants(row: ExperimentRow) -> list[Variant]:
     return list(json.loads(row.variants))
 
 
-def _without_null(variant: Variant) -> Variant:
-    """What is optional and null is absent."""
+def _drop_nulls(variant: Variant) -> Variant:
+    """Leave out the optional fields that are null."""
     kept = {name: value for name, value in variant.items() if value is not None}
     return cast(Variant, kept)
 
 
-def _view(app: str, row: ExperimentRow) -> ExperimentView:
+def _view_experiment(app: str, row: ExperimentRow) -> ExperimentView:
     return {
         "_id": row.experiment_id,
         "_creationTime": row.created_at or 0,
         "appSlug": app,
         "name": row.name,
-        "variants": _variants(row),
+        "variants": _parse_variants(row),
         "isActive": row.is_active,
         "createdAt": row.created_at or 0,
     }

@@ -1,1 +1,1 @@
-"""What an app's agent knows."""
+"""The documents that an app's agent knows."""

@@ -1,4 +1,4 @@
-"""How documents are stored."""
+"""Rows of documents."""
 
 from typing import Self
 
@@ -16,9 +16,10 @@ class DocumentRow(Item, discriminator="document"):
 
     @classmethod
     def of(cls, app: str, title: str) -> Self:
-        """An upsert by title needs no look-up: the title is the key."""
+        """Build the row of a title. The title is the key, so an upsert needs no look-up."""
         return cls(key("APP", app, "KNOWLEDGE"), key("DOC", digest(app, title)))
 
     @classmethod
-    def count_of(cls, app: str) -> int:
+    def count_documents(cls, app: str) -> int:
+        """Count the documents of an app."""
         return cls.count(key("APP", app, "KNOWLEDGE"), cls.sk.startswith("DOC#"))

@@ -1,10 +1,12 @@
-"""Documents are put into an app's knowledge, and counted."""
+"""The documents of an app: put and counted."""
 
 from genai_voice.foundation.clock import now_ms
 from genai_voice.knowledge.rows import DocumentRow
 
 
-def put(app: str, title: str, *, content: str, category: str, source_type: str, updated_by: str) -> bool:
+def put_document(
+    app: str, title: str, *, content: str, category: str, source_type: str, updated_by: str
+) -> bool:
     """Create or replace the document of this title. Answers whether it is new."""
     row, now = DocumentRow, now_ms()
     before = DocumentRow.of(app, title).change_and_return(
@@ -22,6 +24,6 @@ def put(app: str, title: str, *, content: str, category: str, source_type: str, 
     return before is None or before.title is None
 
 
-def count(app: str) -> int:
-    """The app's documents."""
-    return DocumentRow.count_of(app)
+def count_documents(app: str) -> int:
+    """Count the documents of an app."""
+    return DocumentRow.count_documents(app)

@@ -56,7 +56,7 @@ def _seed(scenario: DemoScenario, secret: str) -> Iterator[str]:
     for type_ in guardrails.remove_outdated(slug, present):
         yield f"{slug}: rule {type_} of an earlier version removed"
     for document in scenario.documents:
-        new = knowledge.put(
+        new = knowledge.put_document(
             slug,
             document["title"],
             content=document["content"],

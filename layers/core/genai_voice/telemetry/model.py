@@ -1,4 +1,4 @@
-"""Events: what is asked and what is answered."""
+"""Requests and replies of events."""
 
 from typing import Annotated, NotRequired
 
@@ -19,14 +19,14 @@ class Event(TypedDict):
     """JSON text."""
 
 
-def _first(events: object) -> object:
+def _drop_excess(events: object) -> object:
     return events[:MAX_EVENTS] if isinstance(events, list) else events
 
 
 class EventBatch(Request):
     session_id: Name
-    events: Annotated[list[Event], FailFast(), BeforeValidator(_first)]
-    """What comes after the hundredth is dropped unseen."""
+    events: Annotated[list[Event], FailFast(), BeforeValidator(_drop_excess)]
+    """Those after the hundredth are dropped without being looked at."""
 
 
 class EventsInserted(TypedDict):

@@ -1,4 +1,4 @@
-"""How events are stored: a batch is one item."""
+"""Rows of events: a batch is one item."""
 
 from typing import Self
 
@@ -13,13 +13,13 @@ class EventsRow(Item, discriminator="events"):
     trace_id = UnicodeAttribute(null=True)
 
     @classmethod
-    def count_of(cls, session: str) -> int:
-        """How many batches there are in a session's partition. Reads them all, and carries none."""
+    def count_batches(cls, session: str) -> int:
+        """Count the batches in a session's partition. Reads them all, but transfers none."""
         return cls.count(session, cls.sk.startswith("EVENTS#"))
 
     @classmethod
     def of(cls, app: str, session: str, first_ts: float, events: str, trace_id: str | None) -> Self:
-        """Its key is made of its content, so that a batch that is sent again is the same row."""
+        """Build a row whose key is made of its content, so that a batch sent again is the same row."""
         place = time_key(first_ts, digest(app, session, trace_id or "", events))
         row = cls(
             key("APP", app, "SESSION", session), key("EVENTS", place), session_id=session, events=events

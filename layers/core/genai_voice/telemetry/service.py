@@ -1,4 +1,4 @@
-"""Events come in by the batch."""
+"""Events, which come in batches."""
 
 import zlib
 
@@ -11,27 +11,27 @@ from genai_voice.telemetry.rows import EventsRow
 _ITEM_BYTES = 350 * 1024  # compressed; an item of DynamoDB holds 400 KB
 
 
-def insert(app: str, batch: EventBatch, trace_id: str | None) -> EventsInserted:
+def save_events(app: str, batch: EventBatch, trace_id: str | None) -> EventsInserted:
     """Store the batch as one item, or as few as hold it. The same batch sent again is stored once."""
-    for events in _items(batch.events):
+    for events in _split_into_items(batch.events):
         row = EventsRow.of(app, batch.session_id, events[0]["ts"], to_json(events).decode(), trace_id)
         row.event_count, row.created_at = len(events), now_ms()
         row.save()
     return {"inserted": len(batch.events)}
 
 
-def count(session: str) -> int:
-    """Stored batches in a session's partition."""
-    return EventsRow.count_of(session)
+def count_batches(session: str) -> int:
+    """Count the stored batches in a session's partition."""
+    return EventsRow.count_batches(session)
 
 
-def _items(events: list[Event]) -> list[list[Event]]:
-    """The events in runs of which each fits an item."""
+def _split_into_items(events: list[Event]) -> list[list[Event]]:
+    """Split the events into runs of which each fits an item."""
     if not events:
         return []
     text = to_json(events)
-    # Text that is short enough as it is needs no trial: incompressible data grows by a few bytes at most.
+    # A text that is short enough as it is need not be tried: compression adds a few bytes at worst.
     if len(events) == 1 or len(text) < _ITEM_BYTES or len(zlib.compress(text, 6)) <= _ITEM_BYTES:
         return [events]
     half = len(events) // 2
-    return [*_items(events[:half]), *_items(events[half:])]
+    return [*_split_into_items(events[:half]), *_split_into_items(events[half:])]
