@@ -16,19 +16,19 @@ def list_scenarios(caller: Caller, query: ScenarioQuery) -> ScenarioPage:
     """List scenarios, newest first; `active` filters, `stats=true` adds what came of the last 20 runs of
     each.
     """
-    return scenarios.find(caller.app.slug, query)
+    return scenarios.list_scenarios(caller.app.slug, query)
 
 
 @api.post("/api/qa/scenarios", scope="manage")
 def save_scenario(caller: Caller, body: ScenarioSave) -> Created:
-    """Say what an agent must master. A scenario of the same name is replaced."""
-    return scenarios.save(caller.app.slug, body)
+    """Save what an agent must master. A scenario of the same name is replaced."""
+    return scenarios.save_scenario(caller.app.slug, body)
 
 
 @api.get("/api/qa/runs")
 def list_runs(caller: Caller, query: QaRunQuery) -> QaRunPage:
     """List runs, newest first; `scenarioId` and `since` filter."""
-    return runs.find(caller.app.slug, query)
+    return runs.list_runs(caller.app.slug, query)
 
 
 @api.post("/api/qa/runs", scope="manage", raises=(NotFound, UpstreamFailed))
@@ -37,16 +37,16 @@ def run_scenario(caller: Caller, body: QaRunRequest) -> QaRunReply:
 
     Where a judge decides and gives no usable answer, nothing is stored.
     """
-    return runs.run(caller.app.slug, body)
+    return runs.grade_run(caller.app.slug, body)
 
 
 @api.post("/api/qa/suites/run", scope="manage")
-def run_suite(caller: Caller, body: SuiteRequest) -> SuiteReply:
+def grade_suite(caller: Caller, body: SuiteRequest) -> SuiteReply:
     """Grade the answers to many scenarios, those of a tag or those named, at most 50 at once.
 
     What cannot be graded is an `error` with its reason; the others are graded all the same.
     """
-    return suites.run(caller.app.slug, body)
+    return suites.grade_suite(caller.app.slug, body)
 
 
 handler = api.handler

@@ -784,7 +784,7 @@ def test_where_a_tag_is_rare_a_call_looks_at_a_part_and_goes_on() -> None:
     row = ScenarioRow.of(app.slug, rare).find_stored()
     assert row
     for number in range(suites.LOOKED_AT + 1):
-        copy = ScenarioRow.named(app.slug, str(number))
+        copy = ScenarioRow.from_name(app.slug, str(number))
         for attribute in ("turns", "expectations", "criteria", "evaluator_type", "is_active", "updated_at"):
             setattr(copy, attribute, getattr(row, attribute))
         copy.name, copy.tags, copy.gsi2pk = str(number), [], row.gsi2pk

@@ -3,8 +3,15 @@
 from typing import Any
 
 import pytest
-from genai_voice.qa.checks import GradingPlan, by_default, by_judge, compare, outcome, plan
-from genai_voice.qa.flakiness import KEPT, RecentResult, is_flaky, pass_rate, with_newest
+from genai_voice.qa.checks import (
+    GradingPlan,
+    compare_answer,
+    convert_scores,
+    grade_checks,
+    pass_by_default,
+    plan_grading,
+)
+from genai_voice.qa.flakiness import KEPT, RecentResult, add_newest, compute_pass_rate, is_flaky
 
 ANSWER = {
     "responseText": "Your Appointment APT-1 is CANCELLED.",
@@ -49,13 +56,13 @@ COMPARED: dict[str, tuple[dict[str, Any], list[tuple[str, bool]]]] = {
 
 @pytest.mark.parametrize(("expectations", "expected"), COMPARED.values(), ids=COMPARED.keys())
 def test_each_expectation_is_a_check(expectations: Any, expected: list[tuple[str, bool]]) -> None:
-    found = compare(expectations, ANSWER)  # type: ignore[arg-type]
+    found = compare_answer(expectations, ANSWER)  # type: ignore[arg-type]
     assert [(each["check"], each["passed"]) for each in found] == expected
 
 
 @pytest.mark.parametrize(("actual", "passed"), [(True, True), (False, False), (None, False)])
 def test_what_is_not_said_of_a_handoff_is_none(actual: bool | None, passed: bool) -> None:
-    [check] = compare({"shouldHandoff": True}, {"responseText": "", "handoffTriggered": actual})
+    [check] = compare_answer({"shouldHandoff": True}, {"responseText": "", "handoffTriggered": actual})
     assert check["passed"] is passed
 
 
@@ -65,7 +72,7 @@ def test_a_check_names_what_it_looked_for() -> None:
         "shouldNotContain": ["APT-1"],
         "shouldCallTool": "refund",
     }
-    assert [each["detail"] for each in compare(expectations | {"shouldHandoff": True}, ANSWER)] == [  # type: ignore[arg-type]
+    assert [each["detail"] for each in compare_answer(expectations | {"shouldHandoff": True}, ANSWER)] == [  # type: ignore[arg-type]
         'The response lacks "sorry"',
         'The response contains "APT-1"',
         'The tool "refund" was not called',
@@ -74,13 +81,13 @@ def test_a_check_names_what_it_looked_for() -> None:
 
 
 PLANS = {
-    ("string_match", False, False): GradingPlan(compares=True, judged=False, asks=False),
-    ("string_match", False, True): GradingPlan(compares=True, judged=False, asks=False),
-    ("string_match", True, True): GradingPlan(compares=True, judged=True, asks=False),
-    ("llm_judge", False, True): GradingPlan(compares=False, judged=True, asks=True),
-    ("llm_judge", False, False): GradingPlan(compares=False, judged=True, asks=False),
-    ("hybrid", False, True): GradingPlan(compares=True, judged=True, asks=True),
-    ("hybrid", True, False): GradingPlan(compares=True, judged=True, asks=False),
+    ("string_match", False, False): GradingPlan(has_string_checks=True, is_judged=False, asks_model=False),
+    ("string_match", False, True): GradingPlan(has_string_checks=True, is_judged=False, asks_model=False),
+    ("string_match", True, True): GradingPlan(has_string_checks=True, is_judged=True, asks_model=False),
+    ("llm_judge", False, True): GradingPlan(has_string_checks=False, is_judged=True, asks_model=True),
+    ("llm_judge", False, False): GradingPlan(has_string_checks=False, is_judged=True, asks_model=False),
+    ("hybrid", False, True): GradingPlan(has_string_checks=True, is_judged=True, asks_model=True),
+    ("hybrid", True, False): GradingPlan(has_string_checks=True, is_judged=True, asks_model=False),
 }
 
 
@@ -88,19 +95,19 @@ PLANS = {
 def test_the_model_is_asked_only_where_a_judge_evaluates_by_criteria(
     asked: Any, expected: GradingPlan
 ) -> None:
-    assert plan(*asked) == expected
+    assert plan_grading(*asked) == expected
 
 
 def test_a_run_passes_where_all_checks_do() -> None:
-    passed, failed = by_judge(
+    passed, failed = convert_scores(
         [{"criterion": "polite", "passed": ok, "reasoning": "because"} for ok in (True, False)]
     )
     assert failed == {"check": "llm_judge:polite", "passed": False, "detail": "because"}
-    assert outcome([passed, passed]) == ("passed", 1, 2, 2)
-    assert outcome([passed, failed, passed, passed]) == ("failed", 0.75, 4, 3)
-    assert outcome([failed]) == ("failed", 0, 1, 0)
-    assert outcome([]) == ("passed", 1, 0, 0)
-    assert outcome([by_default()]) == ("passed", 1, 1, 1)
+    assert grade_checks([passed, passed]) == ("passed", 1, 2, 2)
+    assert grade_checks([passed, failed, passed, passed]) == ("failed", 0.75, 4, 3)
+    assert grade_checks([failed]) == ("failed", 0, 1, 0)
+    assert grade_checks([]) == ("passed", 1, 0, 0)
+    assert grade_checks([pass_by_default()]) == ("passed", 1, 1, 1)
 
 
 # -- the last results --------------------------------------------------------------------------------------
@@ -127,11 +134,11 @@ def results(text: str) -> list[RecentResult]:
     ],
 )
 def test_the_same_answer_that_passes_and_fails_is_flaky(text: str, flaky: bool, rate: float | None) -> None:
-    assert (is_flaky(results(text)), pass_rate(results(text))) == (flaky, rate)
+    assert (is_flaky(results(text)), compute_pass_rate(results(text))) == (flaky, rate)
 
 
 def test_the_last_twenty_results_are_kept() -> None:
     kept: list[RecentResult] = []
     for each in range(KEPT + 5):
-        kept = with_newest(kept, RecentResult(str(each), "passed", "x"))
+        kept = add_newest(kept, RecentResult(str(each), "passed", "x"))
     assert [each.run_id for each in kept] == [str(each) for each in range(KEPT + 4, 4, -1)]

@@ -10,11 +10,11 @@ from genai_voice.qa.judgement import (
     Judgement,
     JudgeQuestion,
     UnusableAnswer,
-    majority,
-    prompt,
-    schema,
-    scores,
-    unfenced,
+    find_majority,
+    make_schema,
+    parse_fenced,
+    read_scores,
+    write_prompt,
 )
 from genai_voice.qa.model.runs import JudgeScore
 from genai_voice.qa.model.scenarios import Criterion
@@ -39,7 +39,7 @@ def verdict(criterion: str, passed: Any = True, **more: Any) -> dict[str, Any]:
 
 
 def test_all_that_others_wrote_is_within_the_fence() -> None:
-    told = prompt(question(), lambda: "MARK")
+    told = write_prompt(question(), lambda: "MARK")
     assert told.content == (
         "[MARK scenario begins]\nuser: When?\n[MARK scenario ends]\n\n"
         "[MARK criteria begins]\n1. polite: It is polite.\n2. correct: It names the date.\n"
@@ -57,7 +57,7 @@ def test_a_marker_that_occurs_in_the_question_is_not_taken(place: str) -> None:
         [{"name": text if place == "name" else "x", "description": text if place == "description" else "x"}],
         text if place == "response" else "x",
     )
-    told = prompt(asked, iter(["first", "second"]).__next__)
+    told = write_prompt(asked, iter(["first", "second"]).__next__)
     assert "[second response ends]" in told.content
     assert "second" in told.instructions
     assert "first" not in told.instructions
@@ -69,7 +69,7 @@ def test_whatever_is_said_the_lines_of_the_fence_stay_six(turn: str, criterion: 
     asked = JudgeQuestion(
         [{"role": "user", "content": turn}], [{"name": criterion, "description": turn}], response
     )
-    told = prompt(asked, draw.__next__)
+    told = write_prompt(asked, draw.__next__)
     marker = told.instructions.split('"[')[1].split(" ")[0]
     assert told.content.count(marker) == 6
     assert told.content.split(f"[{marker} response begins]\n")[1].split(f"\n[{marker} response ends]")[0] == (
@@ -78,13 +78,13 @@ def test_whatever_is_said_the_lines_of_the_fence_stay_six(turn: str, criterion: 
 
 
 def test_asked_again_it_is_told_what_was_wrong() -> None:
-    assert prompt(question(), lambda: "MARK", "it was no JSON").content.endswith(
+    assert write_prompt(question(), lambda: "MARK", "it was no JSON").content.endswith(
         "[MARK response ends]\n\nYour answer before could not be used: it was no JSON. Answer anew."
     )
 
 
 def test_the_schema_names_the_criteria() -> None:
-    items = schema(CRITERIA)["items"]
+    items = make_schema(CRITERIA)["items"]
     assert items["properties"]["criterion"]["enum"] == ["polite", "correct"]
     assert items["properties"]["passed"] == {"type": "boolean"}
     assert items["required"] == ["criterion", "passed", "reasoning"]
@@ -116,13 +116,13 @@ ANSWERS: dict[str, tuple[list[Any], list[bool]]] = {
 
 @pytest.mark.parametrize(("answer", "expected"), ANSWERS.values(), ids=ANSWERS.keys())
 def test_each_criterion_has_one_verdict(answer: list[Any], expected: list[bool]) -> None:
-    found = scores(answer, CRITERIA)
+    found = read_scores(answer, CRITERIA)
     assert [each["criterion"] for each in found] == ["polite", "correct"]
     assert [each["passed"] for each in found] == expected
 
 
 def test_a_criterion_that_is_left_out_has_failed() -> None:
-    assert scores([verdict("correct")], CRITERIA)[0] == {
+    assert read_scores([verdict("correct")], CRITERIA)[0] == {
         "criterion": "polite",
         "passed": False,
         "reasoning": UNANSWERED,
@@ -131,11 +131,11 @@ def test_a_criterion_that_is_left_out_has_failed() -> None:
 
 def test_of_two_verdicts_the_reason_is_that_of_the_failure() -> None:
     answer = [verdict("polite"), verdict("polite", False, reasoning="rude")]
-    assert scores(answer, CRITERIA)[0]["reasoning"] == "rude"
+    assert read_scores(answer, CRITERIA)[0]["reasoning"] == "rude"
 
 
 def test_a_long_reason_is_cut() -> None:
-    [first, _] = scores([verdict("polite", reasoning="é" * 5_000)], CRITERIA)
+    [first, _] = read_scores([verdict("polite", reasoning="é" * 5_000)], CRITERIA)
     assert first["reasoning"] == "é" * MAX_REASONING
 
 
@@ -161,20 +161,20 @@ def test_a_long_reason_is_cut() -> None:
 )
 def test_what_is_no_array_of_verdicts_is_unusable(answer: Any) -> None:
     with pytest.raises(UnusableAnswer):
-        scores(answer, CRITERIA)
+        read_scores(answer, CRITERIA)
 
 
 @pytest.mark.parametrize(
     "text", ["[1]", "```json\n[1]\n```", "```\n[1]\n```", "```JSON [1]```", "Here:\n```json\n[1]\n```\nDone."]
 )
 def test_a_fenced_block_is_opened(text: str) -> None:
-    assert unfenced(text) == [1]
+    assert parse_fenced(text) == [1]
 
 
 @pytest.mark.parametrize("text", ["", "[1", "All passed.", "```json\n[1\n```", "[NaN]", "Here: [1]"])
 def test_other_text_is_no_json(text: str) -> None:
     with pytest.raises(UnusableAnswer, match="no JSON"):
-        unfenced(text)
+        parse_fenced(text)
 
 
 # -- several answers ---------------------------------------------------------------------------------------
@@ -206,17 +206,17 @@ def said(passed: str) -> list[list[JudgeScore]]:
 def test_the_majority_decides_each_criterion_and_a_tie_fails(
     answers: str, passed: list[bool], agreement: list[float], overall: float
 ) -> None:
-    found = majority(said(answers))
+    found = find_majority(said(answers))
     assert [each["passed"] for each in found.scores] == passed
     assert [each["agreement"] for each in found.scores] == agreement
     assert found.agreement == overall
 
 
 def test_the_reason_is_that_of_the_first_who_agrees() -> None:
-    found = majority(said("-+ +- +-"))
+    found = find_majority(said("-+ +- +-"))
     assert [each["reasoning"] for each in found.scores] == ["1+", "1-"]
 
 
 def test_one_answer_is_the_judgement() -> None:
     [only] = said("+-")
-    assert majority([only]) == Judgement(only, None)
+    assert find_majority([only]) == Judgement(only, None)

@@ -1,4 +1,4 @@
-"""What the last results of a scenario say of it: how often it passes, and whether chance decides."""
+"""Tell from the last results of a scenario how often it passes, and whether chance decides."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -12,21 +12,21 @@ KEPT = 20
 class RecentResult(NamedTuple):
     run_id: str
     status: RunStatus
-    graded: str
+    fingerprint: str
     """Stands for the answer and for all of the scenario that decides about it: the same for the same."""
 
 
-def with_newest(results: Iterable[RecentResult], newest: RecentResult) -> list[RecentResult]:
-    """Newest first."""
+def add_newest(results: Iterable[RecentResult], newest: RecentResult) -> list[RecentResult]:
+    """Put the newest result before the others, and drop the oldest over KEPT."""
     return [newest, *results][:KEPT]
 
 
-def pass_rate(results: Sequence[RecentResult]) -> float | None:
-    """The share that has passed, from 0 to 1; None of none."""
+def compute_pass_rate(results: Sequence[RecentResult]) -> float | None:
+    """Compute the share that has passed, from 0 to 1. Answers None where there are no results."""
     return sum(each.status == "passed" for each in results) / len(results) if results else None
 
 
 def is_flaky(results: Iterable[RecentResult]) -> bool:
     """Whether the same answer to the same scenario has passed and has failed."""
     seen: dict[str, RunStatus] = {}
-    return any(seen.setdefault(each.graded, each.status) != each.status for each in results)
+    return any(seen.setdefault(each.fingerprint, each.status) != each.status for each in results)

@@ -1,4 +1,4 @@
-"""Responses are graded, by strings and by the judge, and what came of it is kept."""
+"""Grade answers, by strings and by the judge, and store what came of it."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,13 +6,21 @@ from typing import NamedTuple
 from pydantic_core import from_json, to_json
 
 from genai_voice.conversations.service import last_answer
-from genai_voice.foundation.clock import back_off, now_ms, time_ordered_id
-from genai_voice.foundation.errors import BadRequest, Busy, UpstreamFailed
+from genai_voice.foundation.clock import now_ms, time_ordered_id
+from genai_voice.foundation.errors import BadRequest, UpstreamFailed
 from genai_voice.foundation.keys import digest
+from genai_voice.foundation.retries import retry_lost_races
 from genai_voice.foundation.transactions import Change, write_together
 from genai_voice.handoffs import desk
-from genai_voice.qa.checks import Grade, by_default, by_judge, compare, outcome, plan
-from genai_voice.qa.flakiness import RecentResult, with_newest
+from genai_voice.qa.checks import (
+    Grade,
+    compare_answer,
+    convert_scores,
+    grade_checks,
+    pass_by_default,
+    plan_grading,
+)
+from genai_voice.qa.flakiness import RecentResult, add_newest
 from genai_voice.qa.judge import judge
 from genai_voice.qa.judgement import Judgement, JudgeQuestion
 from genai_voice.qa.model.runs import (
@@ -23,10 +31,9 @@ from genai_voice.qa.model.runs import (
     ExecutionMode,
     QaRunInput,
 )
+from genai_voice.qa.model.scenarios import Expectations
 from genai_voice.qa.rows import RecentRow, RunRow, ScenarioRow
 from genai_voice.tools import executions
-
-_ATTEMPTS = 12
 
 
 class AnswerToGrade(NamedTuple):
@@ -50,16 +57,16 @@ class GradedAnswer(NamedTuple):
 
     @property
     def results(self) -> list[CheckResult]:
-        return [*self.checks, *by_judge(self.judgement.scores if self.judgement else ())]
+        return [*self.checks, *convert_scores(self.judgement.scores if self.judgement else ())]
 
     @property
-    def outcome(self) -> Grade:
-        return outcome(self.results)
+    def grade(self) -> Grade:
+        return grade_checks(self.results)
 
 
-def held(app: str, session: str) -> AgentAnswer:
-    """What is graded of a stored conversation: what its agent said last, the tools that were executed in it,
-    whether it was handed over to a person.
+def read_answer(app: str, session: str) -> AgentAnswer:
+    """Read what is graded of a stored conversation: what its agent said last, the tools that were executed
+    in it, whether it was handed over to a person.
 
     Raises NotFound where nothing of it is saved, BadRequest for an answer that is longer than any graded.
     """
@@ -71,79 +78,84 @@ def held(app: str, session: str) -> AgentAnswer:
     return {"responseText": said, "calledTools": tools, "handoffTriggered": triggered}
 
 
-def grade(
+def grade_answers(
     attempts: Sequence[AnswerToGrade], *, use_llm_judge: bool, judge_runs: int, within_s: float
 ) -> list[GradedAnswer | UpstreamFailed]:
-    """What came of each, or why the judge has none to say of it. All that need it are judged at once, within
+    """Grade each answer, or tell why the judge could not. All that need the judge are judged at once, within
     this time.
     """
     plans = [
-        plan(each.scenario.evaluator_type, use_llm_judge, bool(from_json(each.scenario.criteria)))  # type: ignore[arg-type]
+        plan_grading(each.scenario.evaluator_type, use_llm_judge, bool(from_json(each.scenario.criteria)))  # type: ignore[arg-type]
         for each in attempts
     ]
-    questions = [_question(each) for each, how in zip(attempts, plans, strict=True) if how.asks]
+    questions = [_make_question(each) for each, how in zip(attempts, plans, strict=True) if how.asks_model]
     judged = iter(judge(questions, judge_runs, within_s) if questions else ())
     graded: list[GradedAnswer | UpstreamFailed] = []
     for attempt, how in zip(attempts, plans, strict=True):
-        judgement = next(judged) if how.asks else Judgement([], None) if how.judged else None
+        judgement = next(judged) if how.asks_model else Judgement([], None) if how.is_judged else None
         if isinstance(judgement, UpstreamFailed):
             graded.append(judgement)
             continue
-        checks = compare(from_json(attempt.scenario.expectations), attempt.answer) if how.compares else []
-        if not checks and not how.judged:
-            checks = [by_default()]
-        graded.append(GradedAnswer(checks, judgement, judge_runs if how.asks else None))
+        expectations: Expectations = from_json(attempt.scenario.expectations)
+        checks = compare_answer(expectations, attempt.answer) if how.has_string_checks else []
+        if not checks and not how.is_judged:
+            checks = [pass_by_default()]
+        graded.append(GradedAnswer(checks, judgement, judge_runs if how.asks_model else None))
     return graded
 
 
-def keep(app: str, attempt: AnswerToGrade, graded: GradedAnswer, mode: ExecutionMode) -> str:
+def save_run(app: str, attempt: AnswerToGrade, graded: GradedAnswer, mode: ExecutionMode) -> str:
     """Store the run, in one transaction with the last results of its scenario. Answers its id. Raises Busy
-    when other runs of the scenario win a dozen times running.
+    when other runs of the scenario win every time.
     """
-    row, recent = _row(app, attempt, graded, mode), attempt.recent
-    result = RecentResult(row.run_id, graded.outcome.status, _graded(attempt))
-    empty = RecentRow.of(app, attempt.scenario.scenario_id)
-    for retry in range(_ATTEMPTS):
+    row, place = _make_row(app, attempt, graded, mode), RecentRow.of(app, attempt.scenario.scenario_id)
+    result = RecentResult(row.run_id, graded.grade.status, _compute_fingerprint(attempt))
+
+    def try_after(recent: RecentRow | None) -> str | None:
         last = recent.results if recent else []
         if result in last:  # by a write whose answer was lost
             return row.run_id
-        packed = RecentRow.pack(with_newest(last, result))
+        packed = RecentRow.pack(add_newest(last, result))
         actions = [RecentRow.packed.set(packed), RecentRow.version.add(1)]
-        if write_together([Change(empty, actions, RecentRow.unchanged(recent))], inserts=[row]):
-            return row.run_id
-        back_off(retry)
-        recent = empty.find_stored()
-    raise Busy("Too many runs of this scenario at once: try again")
+        change = Change(place, actions, RecentRow.is_unchanged(recent))
+        return row.run_id if write_together([change], inserts=[row]) else None
+
+    return retry_lost_races(
+        lambda: try_after(attempt.recent),
+        after_loss=lambda: try_after(place.find_stored()),
+        busy="Too many runs of this scenario at once: try again",
+    )
 
 
-def _question(attempt: AnswerToGrade) -> JudgeQuestion:
+def _make_question(attempt: AnswerToGrade) -> JudgeQuestion:
     scenario = attempt.scenario
     return JudgeQuestion(
         from_json(scenario.turns), from_json(scenario.criteria), attempt.answer["responseText"]
     )
 
 
-def _graded(attempt: AnswerToGrade) -> str:
+def _compute_fingerprint(attempt: AnswerToGrade) -> str:
+    """Compute what stands for the answer and for all of the scenario that decides how it is graded."""
     answer = attempt.answer
     tools = sorted({each.lower() for each in answer.get("calledTools", ())})
     handed_over = "handed over" if answer.get("handoffTriggered") else ""
-    return digest(attempt.scenario.decisive, answer["responseText"], handed_over, *tools)
+    return digest(attempt.scenario.fingerprint, answer["responseText"], handed_over, *tools)
 
 
-def _row(app: str, attempt: AnswerToGrade, graded: GradedAnswer, mode: ExecutionMode) -> RunRow:
+def _make_row(app: str, attempt: AnswerToGrade, graded: GradedAnswer, mode: ExecutionMode) -> RunRow:
     now = now_ms()
     row = RunRow.of(app, time_ordered_id(now))
-    row.belongs_to(app, attempt.scenario)
+    row.set_scenario(app, attempt.scenario)
     row.session_id, row.execution_mode, row.created_at = attempt.session_id or None, mode, now
-    row.status = graded.outcome.status
-    row.checks, row.input = to_json(graded.checks).decode(), to_json(_input(attempt)).decode()
+    row.status = graded.grade.status
+    row.checks, row.input = to_json(graded.checks).decode(), to_json(_describe_input(attempt)).decode()
     if graded.judgement and graded.judgement.scores:
         row.judge_scores = to_json(graded.judgement.scores).decode()
         row.judge_runs, row.agreement = graded.judge_runs, graded.judgement.agreement
     return row
 
 
-def _input(attempt: AnswerToGrade) -> QaRunInput:
+def _describe_input(attempt: AnswerToGrade) -> QaRunInput:
     answer = attempt.answer
     given: QaRunInput = {
         "responseText": answer["responseText"],

@@ -1,4 +1,4 @@
-"""What the judge is asked, what of its answer counts, and what several answers come to.
+"""Write what the judge is asked, read what of its answer counts, and find what several answers come to.
 
 What it grades was written by strangers, and so may its answer be. Everything but our own words is fenced by
 a marker that does not occur in it, and nothing is taken from the answer but whether a known criterion passes,
@@ -61,9 +61,9 @@ class Judgement(NamedTuple):
     """Where there were several answers."""
 
 
-def prompt(question: JudgeQuestion, draw: Callable[[], str], refused: str | None = None) -> JudgePrompt:
-    """What the model is told. `draw` makes up markers: the first that occurs in nothing of the question is
-    taken. `refused` says what was wrong with its answer before.
+def write_prompt(question: JudgeQuestion, draw: Callable[[], str], refused: str | None = None) -> JudgePrompt:
+    """Write what the model is told. `draw` makes up markers: the first that occurs in nothing of the question
+    is taken. `refused` says what was wrong with its answer before.
     """
     parts = {
         "scenario": "\n".join(f"{turn['role']}: {turn['content']}" for turn in question.turns),
@@ -73,14 +73,14 @@ def prompt(question: JudgeQuestion, draw: Callable[[], str], refused: str | None
         ),
         "response": question.response,
     }
-    marker = _unused(draw, parts.values())
+    marker = _draw_marker(draw, parts.values())
     fenced = [f"[{marker} {name} begins]\n{text}\n[{marker} {name} ends]" for name, text in parts.items()]
     again = [f"Your answer before could not be used: {refused}. Answer anew."] if refused else []
     return JudgePrompt(_INSTRUCTIONS.format(marker=marker), "\n\n".join([*fenced, *again]))
 
 
-def schema(criteria: Iterable[Criterion]) -> dict[str, Any]:
-    """The JSON schema of its answer."""
+def make_schema(criteria: Iterable[Criterion]) -> dict[str, Any]:
+    """Make the JSON schema of its answer."""
     verdict = {
         "type": "object",
         "properties": {
@@ -93,18 +93,20 @@ def schema(criteria: Iterable[Criterion]) -> dict[str, Any]:
     return {"type": "array", "items": verdict}
 
 
-def unfenced(text: str) -> Any:
-    """The JSON of an answer that came as a fenced block, as models write them. Raises Unusable."""
+def parse_fenced(text: str) -> Any:
+    """Parse the JSON of an answer that came as a fenced block, as models write them. Raises
+    UnusableAnswer.
+    """
     for each in (text, *(found[1] for found in _FENCED.finditer(text))):
         with suppress(ValueError):
             return from_json(each, allow_inf_nan=False)
     raise UnusableAnswer("it was no JSON")
 
 
-def scores(answer: object, criteria: Iterable[Criterion]) -> list[JudgeScore]:
-    """Its verdict on each criterion. One that it leaves out has failed; of one that it answers twice, both
-    must have passed; what it says of others is dropped. Raises Unusable where it is no array of verdicts, or
-    `passed` is no boolean.
+def read_scores(answer: object, criteria: Iterable[Criterion]) -> list[JudgeScore]:
+    """Read the verdict on each criterion from the judge's answer. A criterion that it leaves out has failed;
+    of one that it answers twice both verdicts must have passed; what it says of others is dropped. Raises
+    UnusableAnswer where it is no array of verdicts, or `passed` is no boolean.
     """
     try:
         verdicts = _VERDICTS.validate_python(answer)
@@ -112,16 +114,16 @@ def scores(answer: object, criteria: Iterable[Criterion]) -> list[JudgeScore]:
         raise UnusableAnswer(
             'it must be an array of {"criterion": string, "passed": boolean, "reasoning": string}'
         ) from None
-    return [_score(each["name"], verdicts) for each in criteria]
+    return [_score_criterion(each["name"], verdicts) for each in criteria]
 
 
-def majority(answers: Sequence[Sequence[JudgeScore]]) -> Judgement:
-    """What most of the answers say of each criterion; as many for as against is failed. The reasoning is that
-    of the first answer that says so.
+def find_majority(answers: Sequence[Sequence[JudgeScore]]) -> Judgement:
+    """Find what most of the answers say of each criterion. Where as many say passed as failed, it has failed.
+    The reasoning is that of the first answer on the side that counts.
     """
     if len(answers) == 1:
         return Judgement(list(answers[0]), None)
-    decided = [_decided(of_one) for of_one in zip(*answers, strict=True)]
+    decided = [_decide(of_one) for of_one in zip(*answers, strict=True)]
     verdict = [each["passed"] for each in decided]
     agreeing = sum([each["passed"] for each in answer] == verdict for answer in answers)
     return Judgement(decided, agreeing / len(answers))
@@ -138,14 +140,14 @@ class _Verdict(BaseModel):
 _VERDICTS = TypeAdapter(list[_Verdict], config=ConfigDict(strict=True))
 
 
-def _unused(draw: Callable[[], str], texts: Collection[str]) -> str:
+def _draw_marker(draw: Callable[[], str], texts: Collection[str]) -> str:
     marker = draw()
     while any(marker in text for text in texts):
         marker = draw()
     return marker
 
 
-def _score(name: str, verdicts: Iterable[_Verdict]) -> JudgeScore:
+def _score_criterion(name: str, verdicts: Iterable[_Verdict]) -> JudgeScore:
     of_this = [each for each in verdicts if each.criterion.strip() == name]
     if not of_this:
         return {"criterion": name, "passed": False, "reasoning": UNANSWERED}
@@ -153,7 +155,7 @@ def _score(name: str, verdicts: Iterable[_Verdict]) -> JudgeScore:
     return {"criterion": name, "passed": decisive.passed, "reasoning": decisive.reasoning[:MAX_REASONING]}
 
 
-def _decided(of_one: Sequence[JudgeScore]) -> JudgeScore:
+def _decide(of_one: Sequence[JudgeScore]) -> JudgeScore:
     passed = 2 * sum(each["passed"] for each in of_one) > len(of_one)
     agreeing = [each for each in of_one if each["passed"] == passed]
     return {**agreeing[0], "agreement": len(agreeing) / len(of_one)}

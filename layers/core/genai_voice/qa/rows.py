@@ -37,25 +37,25 @@ class ScenarioRow(Item, discriminator="qa_scenario"):
         return cls(key("APP", app), key("QA_SCENARIO", scenario_id), scenario_id=scenario_id)
 
     @classmethod
-    def named(cls, app: str, name: str) -> Self:
-        """Its id is made of its name, so that saving it again is the same row."""
+    def from_name(cls, app: str, name: str) -> Self:
+        """Make the row of a scenario. Its id is made of its name: saving it again is the same row."""
         return cls.of(app, digest(app, "qa_scenario", name))
 
     @staticmethod
     def list_key(app: str, active: bool | None = None) -> str:
-        """Partition of the list of an app's scenarios: all, the active or the others."""
+        """Make the key of the partition that lists an app's scenarios: all, the active or the inactive."""
         if active is None:
             return key("APP", app, "QA_SCENARIOS")
         return key("APP", app, "QA_SCENARIOS", "active" if active else "inactive")
 
     @classmethod
-    def newest(cls, app: str, active: bool | None, before: str | None, limit: int) -> list[Self]:
-        """What the index knows of them, newest created first, beginning after position `before`."""
+    def list_newest(cls, app: str, active: bool | None, before: str | None, limit: int) -> list[Self]:
+        """List what the index knows of them, newest created first, beginning after position `before`."""
         return cls.list_latest("gsi1" if active is None else "gsi2", cls.list_key(app, active), before, limit)
 
     @property
-    def decisive(self) -> str:
-        """Stands for all of it that decides what comes of an answer."""
+    def fingerprint(self) -> str:
+        """A digest of all of it that decides how an answer is graded."""
         return digest(self.turns, self.expectations, self.criteria, self.evaluator_type)
 
 
@@ -76,28 +76,28 @@ class RunRow(Item, discriminator="qa_run"):
     def of(cls, app: str, run_id: str) -> Self:
         return cls(key("APP", app, "QA_RUN"), key("ID", run_id), run_id=run_id)
 
-    def belongs_to(self, app: str, scenario: ScenarioRow) -> None:
+    def set_scenario(self, app: str, scenario: ScenarioRow) -> None:
         self.scenario_id, self.scenario_name = scenario.scenario_id, scenario.name
-        self.gsi1pk, self.gsi1sk = self._of_scenario(app, scenario.scenario_id), self.sk
+        self.gsi1pk, self.gsi1sk = self._make_scenario_key(app, scenario.scenario_id), self.sk
 
     @staticmethod
-    def _of_scenario(app: str, scenario_id: str) -> str:
+    def _make_scenario_key(app: str, scenario_id: str) -> str:
         return key("APP", app, "QA_SCENARIO", scenario_id, "RUNS")
 
     @classmethod
-    def newest(cls, app: str, since_ms: float, before: str | None, limit: int) -> Iterator[Self]:
-        """Those from `since_ms` on (epoch ms), newest first, beginning after position `before`."""
-        wanted = cls.sk.between(*_between(since_ms, before))
+    def list_newest(cls, app: str, since_ms: float, before: str | None, limit: int) -> Iterator[Self]:
+        """List those from `since_ms` on (epoch ms), newest first, beginning after position `before`."""
+        wanted = cls.sk.between(*_find_bounds(since_ms, before))
         partition = key("APP", app, "QA_RUN")
         return cls.query(partition, wanted, consistent_read=True, scan_index_forward=False, limit=limit)
 
     @classmethod
-    def newest_of(
+    def list_newest_of_scenario(
         cls, app: str, scenario_id: str, since_ms: float, before: str | None, limit: int
     ) -> list[Self]:
-        """The same of one scenario: what the index knows of them."""
-        wanted = cls.gsi1sk.between(*_between(since_ms, before))
-        partition = cls._of_scenario(app, scenario_id)
+        """List the same of one scenario, as the index knows them."""
+        wanted = cls.gsi1sk.between(*_find_bounds(since_ms, before))
+        partition = cls._make_scenario_key(app, scenario_id)
         found = cls.query(partition, wanted, index_name="gsi1", scan_index_forward=False, limit=limit)
         return list(found)
 
@@ -121,13 +121,14 @@ class RecentRow(Item, discriminator="qa_recent"):
         return to_json(results).decode()
 
     @classmethod
-    def unchanged(cls, stored: Self | None) -> Condition:
+    def is_unchanged(cls, stored: Self | None) -> Condition:
+        """Hold where no run was stored since `stored` was read."""
         return cls.version == stored.version if stored else cls.pk.does_not_exist()
 
 
-def _between(since_ms: float, before: str | None) -> tuple[str, str]:
-    """The sort keys of the ids from a moment on, up to before a position: the position is a key, which ends
-    with its separator.
+def _find_bounds(since_ms: float, before: str | None) -> tuple[str, str]:
+    """Find the sort keys between which the ids from a moment on lie, up to before a position. The position is
+    a key, which ends with its separator.
     """
     first = f"ID#{int(min(since_ms * 1000, _LAST_MOMENT)):016d}"
     return first, before.removesuffix("#") if before else "ID#~"

@@ -1,14 +1,15 @@
-"""Runs: an answer is graded by a scenario; what came of it is listed."""
+"""Grade one answer by a scenario, and list what came of such runs."""
 
 from functools import partial
 
 from pydantic_core import from_json
 
 from genai_voice.foundation.errors import NotFound, UpstreamFailed
-from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
+from genai_voice.foundation.model import add_optional
+from genai_voice.foundation.pages import PageRows, read_page
 from genai_voice.foundation.table import find_together
-from genai_voice.qa.checks import by_judge, outcome
-from genai_voice.qa.grading import AnswerToGrade, GradedAnswer, grade, held, keep
+from genai_voice.qa.checks import convert_scores, grade_checks
+from genai_voice.qa.grading import AnswerToGrade, GradedAnswer, grade_answers, read_answer, save_run
 from genai_voice.qa.model.runs import (
     AgentAnswer,
     JudgeScore,
@@ -24,8 +25,8 @@ JUDGE_S = 22
 """That the judge has, of the 29 s of a function."""
 
 
-def run(app: str, request: QaRunRequest) -> QaRunReply:
-    """Grade an answer, or that of a stored conversation, and keep what came of it. Scenarios that are not
+def grade_run(app: str, request: QaRunRequest) -> QaRunReply:
+    """Grade an answer, or that of a stored conversation, and store what came of it. Scenarios that are not
     active may be run too.
 
     Raises NotFound for the scenario, another app's too, then for the conversation; UpstreamFailed where the
@@ -36,40 +37,36 @@ def run(app: str, request: QaRunRequest) -> QaRunReply:
     )
     if scenario is None:
         raise NotFound("Scenario not found")
-    answer = held(app, request.session_id or "") if request.from_conversation else _given(request)
+    answer = (
+        read_answer(app, request.session_id or "") if request.from_conversation else _make_answer(request)
+    )
     attempt = AnswerToGrade(scenario, recent, answer, request.session_id, request.from_conversation)
-    [graded] = grade(
+    [graded] = grade_answers(
         [attempt], use_llm_judge=request.use_llm_judge, judge_runs=request.judge_runs, within_s=JUDGE_S
     )
     if isinstance(graded, UpstreamFailed):
         raise graded
-    return _reply(keep(app, attempt, graded, request.execution_mode), graded)
+    return _make_reply(save_run(app, attempt, graded, request.execution_mode), graded)
 
 
-def find(app: str, query: QaRunQuery) -> QaRunPage:
-    """Newest first, those of a scenario, those since a moment, as many as were asked for and fit 5 MB;
-    `cursor` where more are left.
+def list_runs(app: str, query: QaRunQuery) -> QaRunPage:
+    """List runs newest first, those of a scenario or those since a moment where that is asked for, as many as
+    were asked for and fit 5 MB; `cursor` where more are left.
     """
-    if not query.is_for(app):
-        return {"runs": []}
-    since = query.since or 0
-    scope = (app, "qa_runs", query.scenario_id or "", str(float(since)))
-    before = str(read_cursor(query.cursor, *scope)[0]) if query.cursor else None
-    if query.scenario_id:
-        listed = RunRow.newest_of(app, query.scenario_id, since, before, query.limit + 1)
-        views, last = fill(RunRow.load_full(listed[: query.limit]), partial(_view, app))
-        if last is None and len(listed) > query.limit:
-            last = listed[query.limit - 1]
-    else:
-        newest = RunRow.newest(app, since, before, query.limit + 1)
-        views, last = fill(newest, partial(_view, app), query.limit)
-    page: QaRunPage = {"runs": views}
-    if last is not None:
-        page["cursor"] = sign_cursor([last.sk], *scope)
-    return page
+    scenario_id, since = query.scenario_id or "", query.since or 0
+
+    def read(before: str | None) -> PageRows[RunRow, QaRunView]:
+        if scenario_id:
+            listed = RunRow.list_newest_of_scenario(app, scenario_id, since, before, query.limit + 1)
+            return PageRows.of(listed, query.limit, view, narrow=RunRow.load_full)
+        return PageRows.of(RunRow.list_newest(app, since, before, query.limit + 1), query.limit, view)
+
+    view = partial(_view, app)
+    views, cursor = read_page(app, query, ("qa_runs", scenario_id, str(float(since))), read)
+    return add_optional(QaRunPage(runs=views), cursor=cursor)
 
 
-def _given(request: QaRunRequest) -> AgentAnswer:
+def _make_answer(request: QaRunRequest) -> AgentAnswer:
     return {
         "responseText": request.response_text or "",
         "calledTools": request.called_tools,
@@ -77,37 +74,36 @@ def _given(request: QaRunRequest) -> AgentAnswer:
     }
 
 
-def _reply(run_id: str, graded: GradedAnswer) -> QaRunReply:
-    came = graded.outcome
+def _make_reply(run_id: str, graded: GradedAnswer) -> QaRunReply:
+    grade = graded.grade
     reply: QaRunReply = {
         "id": run_id,
-        "status": came.status,
-        "score": came.score,
-        "totalChecks": came.total,
-        "passedChecks": came.passed,
+        "status": grade.status,
+        "score": grade.score,
+        "totalChecks": grade.total,
+        "passedChecks": grade.passed,
         "results": graded.results,
     }
-    if graded.judgement:
-        reply["llmJudgeScores"] = graded.judgement.scores
-        if graded.judgement.agreement is not None:
-            reply["agreement"] = graded.judgement.agreement
-    return reply
+    if graded.judgement is None:
+        return reply
+    judgement = graded.judgement
+    return add_optional(reply, llmJudgeScores=judgement.scores, agreement=judgement.agreement)
 
 
 def _view(app: str, row: RunRow) -> QaRunView:
     scores: list[JudgeScore] = from_json(row.judge_scores) if row.judge_scores else []
-    results = [*from_json(row.checks), *by_judge(scores)]
-    came, created = outcome(results), row.created_at or 0
+    results = [*from_json(row.checks), *convert_scores(scores)]
+    grade, created = grade_checks(results), row.created_at or 0
     view: QaRunView = {
         "_id": row.run_id,
         "_creationTime": created,
         "appSlug": app,
         "scenarioId": row.scenario_id,
         "scenarioName": row.scenario_name,
-        "status": came.status,
-        "score": came.score,
-        "totalChecks": came.total,
-        "passedChecks": came.passed,
+        "status": grade.status,
+        "score": grade.score,
+        "totalChecks": grade.total,
+        "passedChecks": grade.passed,
         "results": results,
         "input": from_json(row.input),
         "executionMode": row.execution_mode,  # type: ignore[typeddict-item]
@@ -115,10 +111,9 @@ def _view(app: str, row: RunRow) -> QaRunView:
         "createdAt": created,
         "completedAt": created,
     }
-    if row.session_id is not None:
-        view["sessionId"] = row.session_id
-    if row.judge_runs is not None:
-        view["judgeRuns"] = int(row.judge_runs)
-    if row.agreement is not None:
-        view["agreement"] = row.agreement
-    return view
+    return add_optional(
+        view,
+        sessionId=row.session_id,
+        judgeRuns=None if row.judge_runs is None else int(row.judge_runs),
+        agreement=row.agreement,
+    )

@@ -1,4 +1,4 @@
-"""Suites: many scenarios at once, those of a tag or those named, each with its own outcome."""
+"""Grade the answers to many scenarios at once, those of a tag or those named, each for itself."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,9 +7,10 @@ from itertools import islice
 from time import monotonic
 
 from genai_voice.foundation.errors import BadRequest, Busy, NotFound, UpstreamFailed
+from genai_voice.foundation.model import add_optional
 from genai_voice.foundation.pages import read_cursor, sign_cursor
 from genai_voice.foundation.table import Item
-from genai_voice.qa.grading import AnswerToGrade, GradedAnswer, grade, held, keep
+from genai_voice.qa.grading import AnswerToGrade, GradedAnswer, grade_answers, read_answer, save_run
 from genai_voice.qa.model.runs import AgentAnswer
 from genai_voice.qa.model.suites import MAX_SUITE, SuiteReply, SuiteRequest, SuiteResult
 from genai_voice.qa.rows import RecentRow, ScenarioRow
@@ -22,51 +23,51 @@ JUDGE_S = 18
 """That the judge has then, for all of them."""
 
 
-def run(app: str, request: SuiteRequest) -> SuiteReply:
-    """Grade the answer to each scenario, and keep each run. One that cannot be graded is an `error` with its
+def grade_suite(app: str, request: SuiteRequest) -> SuiteReply:
+    """Grade the answer to each scenario, and store each run. One that cannot be graded is an `error` with its
     reason, has no run, and keeps none of the others from being graded.
 
-    Cut off in between, the runs kept until then stay.
+    Where the call is cut off in between, the runs that were stored until then stay.
     """
     read_until = monotonic() + READ_S
-    ids, cursor = _chosen(app, request)
+    ids, cursor = _choose_scenarios(app, request)
     scenarios = [ScenarioRow.of(app, each) for each in ids]
     recents = [RecentRow.of(app, each) for each in ids]
     found = Item.find_all((row.pk, row.sk) for rows in (scenarios, recents) for row in rows)
-    conversation = cache(partial(_held, app))
+    conversation = cache(partial(_try_read_answer, app))
     results: dict[str, SuiteResult] = {}
     attempts: list[AnswerToGrade] = []
     for id_, place, recent in zip(ids, scenarios, recents, strict=True):
         scenario = found.get((place.pk, place.sk))
         if not isinstance(scenario, ScenarioRow):
-            results[id_] = _error(id_, "Scenario not found")
+            results[id_] = _make_error(id_, "Scenario not found")
             continue
         session = (request.from_conversations or {}).get(id_)
         if session and monotonic() > read_until:
             answer: AgentAnswer | str = "There was no time to read this conversation: run it in another call"
         else:
-            answer = conversation(session) if session else _given(request, id_)
+            answer = conversation(session) if session else _find_answer(request, id_)
         if isinstance(answer, str):
-            results[id_] = _error(id_, answer, scenario.name)
+            results[id_] = _make_error(id_, answer, scenario.name)
         else:
             last = found.get((recent.pk, recent.sk))
             known = last if isinstance(last, RecentRow) else None
             attempts.append(AnswerToGrade(scenario, known, answer, session, session is not None))
-    results |= _graded(app, request, attempts)
-    return _reply([results[id_] for id_ in ids], cursor)
+    results |= _grade_all(app, request, attempts)
+    return _make_reply([results[id_] for id_ in ids], cursor)
 
 
 # -- which scenarios, which answers ------------------------------------------------------------------------
 
 
-def _chosen(app: str, request: SuiteRequest) -> tuple[list[str], str | None]:
-    """The ids of the scenarios, each once, and where to go on."""
+def _choose_scenarios(app: str, request: SuiteRequest) -> tuple[list[str], str | None]:
+    """Choose the scenarios. Answers their ids, each once, and the cursor of those that are left."""
     if request.scenario_ids is not None:
         return list(dict.fromkeys(request.scenario_ids)), None
     tag = request.tag or ""
     scope = (app, "qa_suite", tag)
     before = str(read_cursor(request.cursor, *scope)[0]) if request.cursor else None
-    listed = ScenarioRow.newest(app, True, before, LOOKED_AT + 1)
+    listed = ScenarioRow.list_newest(app, True, before, LOOKED_AT + 1)
     tagged = (row for row in ScenarioRow.load_full(listed[:LOOKED_AT]) if row.is_active and tag in row.tags)
     matching = list(islice(tagged, MAX_SUITE + 1))
     taken = matching[:MAX_SUITE]
@@ -77,15 +78,15 @@ def _chosen(app: str, request: SuiteRequest) -> tuple[list[str], str | None]:
     return [row.scenario_id for row in taken], cursor
 
 
-def _held(app: str, session: str) -> AgentAnswer | str:
-    """What is graded of a conversation, or why nothing is."""
+def _try_read_answer(app: str, session: str) -> AgentAnswer | str:
+    """Read what is graded of a conversation. Answers a text that says why where nothing can be."""
     try:
-        return held(app, session)
+        return read_answer(app, session)
     except (NotFound, BadRequest) as refused:
         return refused.message
 
 
-def _given(request: SuiteRequest, scenario_id: str) -> AgentAnswer | str:
+def _find_answer(request: SuiteRequest, scenario_id: str) -> AgentAnswer | str:
     answer = (request.responses or {}).get(scenario_id)
     if answer is None:
         return "No response is given"
@@ -95,48 +96,50 @@ def _given(request: SuiteRequest, scenario_id: str) -> AgentAnswer | str:
 # -- what came of them -------------------------------------------------------------------------------------
 
 
-def _graded(app: str, request: SuiteRequest, attempts: Sequence[AnswerToGrade]) -> Mapping[str, SuiteResult]:
-    graded = grade(
+def _grade_all(
+    app: str, request: SuiteRequest, attempts: Sequence[AnswerToGrade]
+) -> Mapping[str, SuiteResult]:
+    graded = grade_answers(
         attempts, use_llm_judge=request.use_llm_judge, judge_runs=request.judge_runs, within_s=JUDGE_S
     )
     results: dict[str, SuiteResult] = {}
     for attempt, each in zip(attempts, graded, strict=True):
         scenario = attempt.scenario
         try:
-            results[scenario.scenario_id] = _kept(app, request, attempt, each)
+            results[scenario.scenario_id] = _save_one(app, request, attempt, each)
         except (Busy, UpstreamFailed) as failed:
-            results[scenario.scenario_id] = _error(scenario.scenario_id, failed.message, scenario.name)
+            results[scenario.scenario_id] = _make_error(scenario.scenario_id, failed.message, scenario.name)
     return results
 
 
-def _kept(
+def _save_one(
     app: str, request: SuiteRequest, attempt: AnswerToGrade, graded: GradedAnswer | UpstreamFailed
 ) -> SuiteResult:
     if isinstance(graded, UpstreamFailed):
         raise graded
-    run_id = keep(app, attempt, graded, request.execution_mode)
-    return _result(attempt.scenario, run_id, graded)
+    run_id = save_run(app, attempt, graded, request.execution_mode)
+    return _make_result(attempt.scenario, run_id, graded)
 
 
-def _error(scenario_id: str, reason: str, name: str | None = None) -> SuiteResult:
+def _make_error(scenario_id: str, reason: str, name: str | None = None) -> SuiteResult:
     result: SuiteResult = {"scenarioId": scenario_id, "status": "error", "error": reason}
-    return {**result, "scenarioName": name} if name else result
+    return add_optional(result, scenarioName=name or None)
 
 
-def _result(scenario: ScenarioRow, run_id: str, graded: GradedAnswer) -> SuiteResult:
-    came = graded.outcome
+def _make_result(scenario: ScenarioRow, run_id: str, graded: GradedAnswer) -> SuiteResult:
+    grade = graded.grade
     return {
         "scenarioId": scenario.scenario_id,
         "scenarioName": scenario.name,
-        "status": came.status,
+        "status": grade.status,
         "runId": run_id,
-        "score": came.score,
-        "totalChecks": came.total,
-        "passedChecks": came.passed,
+        "score": grade.score,
+        "totalChecks": grade.total,
+        "passedChecks": grade.passed,
     }
 
 
-def _reply(results: list[SuiteResult], cursor: str | None) -> SuiteReply:
+def _make_reply(results: list[SuiteResult], cursor: str | None) -> SuiteReply:
     counted = Counter(each["status"] for each in results)
     reply: SuiteReply = {
         "total": len(results),
@@ -145,4 +148,4 @@ def _reply(results: list[SuiteResult], cursor: str | None) -> SuiteReply:
         "errors": counted["error"],
         "results": results,
     }
-    return {**reply, "cursor": cursor} if cursor else reply
+    return add_optional(reply, cursor=cursor)

@@ -29,7 +29,7 @@ ExecutionMode = Literal["manual", "automated", "ci"]
 RunStatus = Literal["passed", "failed"]
 
 
-def _if_array(value: object) -> object:
+def _drop_non_array(value: object) -> object:
     return value if isinstance(value, list) else []
 
 
@@ -38,7 +38,7 @@ CalledTools = Annotated[
     list[Label],
     FailFast(),
     limit_items(MAX_TOOLS),
-    BeforeValidator(_if_array),
+    BeforeValidator(_drop_non_array),
     WithJsonSchema({"items": {"type": "string", "maxLength": 1000}, "maxItems": MAX_TOOLS}),
 ]
 """What is no array is []."""
@@ -54,7 +54,7 @@ class AgentAnswer(TypedDict):
     handoffTriggered: NotRequired[bool | None]
 
 
-_LOOKED_UP = {"responseText", "calledTools", "handoffTriggered"}
+_READ_FROM_CONVERSATION = {"responseText", "calledTools", "handoffTriggered"}
 """What a stored conversation says itself."""
 
 
@@ -82,15 +82,15 @@ class QaRunRequest(Request):
 
     @model_validator(mode="before")
     @classmethod
-    def _has_an_answer(cls, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _require_answer(cls, data: Mapping[str, Any]) -> Mapping[str, Any]:
         if data.get("fromConversation") is True:
-            return {name: value for name, value in data.items() if name not in _LOOKED_UP}
+            return {name: value for name, value in data.items() if name not in _READ_FROM_CONVERSATION}
         if data.get("responseText") is None:
             raise refuse(cls.missing)
         return data
 
     @model_validator(mode="after")
-    def _names_its_conversation(self) -> Self:
+    def _require_session(self) -> Self:
         if self.from_conversation and not self.session_id:
             raise refuse("sessionId is required with fromConversation")
         return self
@@ -98,13 +98,13 @@ class QaRunRequest(Request):
 
 class QaRunQuery(Listing):
     scenario_id: str | None = None
-    since: Annotated[Time | None, BeforeValidator(lambda text: _moment(text))] = None
+    since: Annotated[Time | None, BeforeValidator(lambda text: _parse_moment(text))] = None
     """Epoch ms: runs from then on."""
     limit: PageSize = 100
 
 
-def _moment(text: object) -> object:
-    """As it stands in a query. Raises ValueError."""
+def _parse_moment(text: object) -> object:
+    """Parse epoch milliseconds as they stand in a query. Raises ValueError."""
     return float(str(text)) if text not in (None, "") else None
 
 

@@ -44,33 +44,33 @@ TURNS = "turns must be [{ role: 'user', content: string }]"
 EvaluatorType = Literal["string_match", "llm_judge", "hybrid"]
 
 
-def _trimmed(value: object) -> object:
+def _trim(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
 
 
-def _trimmed_or_none(value: object) -> object:
-    return (_trimmed(value) or None) if isinstance(value, str) else value
+def _trim_or_drop(value: object) -> object:
+    return (_trim(value) or None) if isinstance(value, str) else value
 
 
-def _not_blank(value: str) -> str:
+def _refuse_blank(value: str) -> str:
     if not value.strip():
         raise ValueError("blank")
     return value
 
 
-def _with_own_text(value: object, validate: ValidatorFunctionWrapHandler) -> object:
+def _refuse_turn(value: object, validate: ValidatorFunctionWrapHandler) -> object:
     try:
         return validate(value)
     except ValidationError:
         raise refuse(TURNS) from None
 
 
-def _without_nulls(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An optional null is absent, also where what is stored is shown."""
+def _drop_nulls(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out optional fields that are null, so that they are absent from what is stored and shown too."""
     return {name: each for name, each in value.items() if each is not None}
 
 
-def _of_different_names(criteria: list["Criterion"]) -> list["Criterion"]:
+def _check_names_differ(criteria: list["Criterion"]) -> list["Criterion"]:
     if len({each["name"] for each in criteria}) < len(criteria):
         raise refuse("llmJudgeCriteria must have different names")
     return criteria
@@ -78,7 +78,7 @@ def _of_different_names(criteria: list["Criterion"]) -> list["Criterion"]:
 
 class ScenarioTurn(TypedDict):
     role: Literal["user"]
-    content: Annotated[str, AfterValidator(_not_blank)]
+    content: Annotated[str, AfterValidator(_refuse_blank)]
 
 
 Phrases = Annotated[list[str], Field(fail_fast=True), limit_items(MAX_PHRASES)]
@@ -96,7 +96,7 @@ class Expectations(TypedDict, total=False):
 class Criterion(TypedDict):
     """What the judge grades by."""
 
-    name: Annotated[Name, BeforeValidator(_trimmed)]
+    name: Annotated[Name, BeforeValidator(_trim)]
     description: Annotated[str, limit_bytes(MAX_DESCRIPTION_BYTES)]
     weight: NotRequired[Number | None]
     """Stored, and of no effect."""
@@ -107,27 +107,27 @@ class ScenarioSave(Request):
 
     missing: ClassVar[str] = "name and turns are required"
 
-    name: Annotated[Name, BeforeValidator(_trimmed)]
+    name: Annotated[Name, BeforeValidator(_trim)]
     turns: Annotated[
-        list[Annotated[ScenarioTurn, WrapValidator(_with_own_text)]],
+        list[Annotated[ScenarioTurn, WrapValidator(_refuse_turn)]],
         FailFast(),
         Field(min_length=1),
         limit_items(MAX_TURNS),
         limit_json_bytes(MAX_TURNS_BYTES),
     ]
-    description: Annotated[LongText | None, BeforeValidator(_trimmed_or_none)] = None
+    description: Annotated[LongText | None, BeforeValidator(_trim_or_drop)] = None
     expectations: OrDefault[
-        Annotated[Expectations, AfterValidator(_without_nulls), limit_json_bytes(MAX_EXPECTATIONS_BYTES)]
+        Annotated[Expectations, AfterValidator(_drop_nulls), limit_json_bytes(MAX_EXPECTATIONS_BYTES)]
     ] = Field(default_factory=Expectations)
     tags: OrDefault[Annotated[list[Label], FailFast(), limit_items(MAX_TAGS)]] = Field(default_factory=list)
     is_active: OrDefault[bool] = True
     evaluator_type: EnumOrDefault[EvaluatorType] = "string_match"
     llm_judge_criteria: OrDefault[
         Annotated[
-            list[Annotated[Criterion, AfterValidator(_without_nulls)]],
+            list[Annotated[Criterion, AfterValidator(_drop_nulls)]],
             FailFast(),
             limit_items(MAX_CRITERIA),
-            AfterValidator(_of_different_names),
+            AfterValidator(_check_names_differ),
         ]
     ] = Field(default_factory=list)
 

@@ -14,7 +14,7 @@ MAX_ANSWERS = 500
 """Of one call of `suites/run`: with a tag it takes several calls, and all may bring all answers."""
 
 
-def _sized(answers: dict[str, Any]) -> dict[str, Any]:
+def _limit_answers(answers: dict[str, Any]) -> dict[str, Any]:
     if len(answers) > MAX_ANSWERS:
         raise ValueError(f"over {MAX_ANSWERS} scenarios")
     return answers
@@ -31,9 +31,9 @@ class SuiteRequest(Request):
     scenario_ids: (
         Annotated[list[Name], Field(min_length=1, fail_fast=True), limit_items(MAX_SUITE)] | None
     ) = None
-    responses: Annotated[dict[str, ResponseText | AgentAnswer], AfterValidator(_sized)] | None = None
+    responses: Annotated[dict[str, ResponseText | AgentAnswer], AfterValidator(_limit_answers)] | None = None
     """The answer to each scenario by its id, as text or with the tools that were called."""
-    from_conversations: Annotated[dict[str, Name], AfterValidator(_sized)] | None = None
+    from_conversations: Annotated[dict[str, Name], AfterValidator(_limit_answers)] | None = None
     """For each scenario id the `sessionId` of the conversation that is graded."""
     use_llm_judge: OrDefault[bool] = False
     judge_runs: JudgeRuns = 1
@@ -42,7 +42,7 @@ class SuiteRequest(Request):
     """With a tag: where the call before ended."""
 
     @model_validator(mode="after")
-    def _is_one_thing(self) -> Self:
+    def _check_selection(self) -> Self:
         if bool(self.tag) == (self.scenario_ids is not None):
             raise refuse("tag or scenarioIds is required, not both")
         if self.responses is None and self.from_conversations is None:
