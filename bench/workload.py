@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TextIO
 
-from local.serve.gateway import HttpRequest, event_for
+from local.serve.gateway import HttpRequest, build_event
 
 ROOT = Path(__file__).resolve().parents[1]
 APP = "demo-dentist"
@@ -97,7 +97,7 @@ def post(path: str, body: dict[str, Any]) -> Event:
         "user-agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0",
     }
     request = HttpRequest("POST", path, "", list(headers.items()), json.dumps(body).encode(), "203.0.113.7")
-    return event_for(request, f"POST {path}", "4c1f0f4e-0000-4000-8000-000000000000", datetime.now(UTC))
+    return build_event(request, f"POST {path}", "4c1f0f4e-0000-4000-8000-000000000000", datetime.now(UTC))
 
 
 @cache

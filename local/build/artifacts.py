@@ -53,17 +53,17 @@ def main() -> None:
 
 def build(architecture: str = ARCHITECTURE) -> None:
     """Into `BUILT`, for x86_64 or arm64. Raises LocalError when that is not possible."""
-    python = _lambda_python()
+    python = _find_lambda_python()
     print(f"Building for {architecture} with {python} …", flush=True)
-    _sam_build(python, architecture)
+    _run_sam_build(python, architecture)
     drop_copies(BUILT)
-    for folder in _folders():
+    for folder in _list_folders():
         _compile(folder, python)
     _check_bytecode(python)
-    print(_sizes(), flush=True)
+    print(_check_sizes(), flush=True)
 
 
-def _lambda_python() -> Path:
+def _find_lambda_python() -> Path:
     """A Python of Lambda's version, with pip. Candidates are run, not looked up: pyenv's shims are there for
     Pythons that are not.
     """
@@ -75,7 +75,7 @@ def _lambda_python() -> Path:
         *(Path(folder) / _PYTHON for folder in ("/usr/local/bin", "/opt/homebrew/bin")),
     ]
     for candidate in candidates:
-        if python := _behind(candidate):
+        if python := _resolve_python(candidate):
             return python
     raise LocalError(
         f"make build needs Python {_VERSION}, which Lambda runs, with pip, and found none: "
@@ -83,7 +83,7 @@ def _lambda_python() -> Path:
     )
 
 
-def _behind(candidate: Path) -> Path | None:
+def _resolve_python(candidate: Path) -> Path | None:
     """The interpreter that a candidate runs, which may be a script that chooses one."""
     try:
         found = subprocess.run([candidate, "-c", _PROBE], capture_output=True, text=True, check=True)
@@ -93,7 +93,7 @@ def _behind(candidate: Path) -> Path | None:
     return Path(executable) if version == _VERSION else None
 
 
-def _sam_build(python: Path, architecture: str) -> None:
+def _run_sam_build(python: Path, architecture: str) -> None:
     """SAM takes its Python from PATH. It says much, which is worth reading only when it fails."""
     environ = {
         **os.environ,
@@ -101,7 +101,7 @@ def _sam_build(python: Path, architecture: str) -> None:
         "SAM_CLI_TELEMETRY": "0",
     }
     _TEMPLATE.parent.mkdir(exist_ok=True)
-    _TEMPLATE.write_text(_template_for(architecture), encoding="utf-8")
+    _TEMPLATE.write_text(_fix_architecture(architecture), encoding="utf-8")
     built = subprocess.run(
         [SAM, "build", "--template", _TEMPLATE, "--base-dir", ROOT],
         cwd=ROOT,
@@ -114,7 +114,7 @@ def _sam_build(python: Path, architecture: str) -> None:
         raise LocalError(f"{built.stdout}\nsam build failed; what it said is above.")
 
 
-def _template_for(architecture: str) -> str:
+def _fix_architecture(architecture: str) -> str:
     """The template with what must be the same when it is built and when it is deployed: SAM builds a layer
     for the architecture that stands there, and CloudFormation refuses any other for what was built.
     """
@@ -141,10 +141,10 @@ def drop_copies(built: Path) -> None:
         name: each.version
         for folder in folders
         if _is_layer(folder)
-        for name, each in _libraries(folder / "python").items()
+        for name, each in _find_libraries(folder / "python").items()
     }
     for folder in folders:
-        for name, library in {} if _is_layer(folder) else _libraries(folder).items():
+        for name, library in {} if _is_layer(folder) else _find_libraries(folder).items():
             if layered.get(name) == library.version:
                 _remove(library)
             elif name in layered:
@@ -153,7 +153,7 @@ def drop_copies(built: Path) -> None:
                 )
 
 
-def _libraries(folder: Path) -> dict[str, Distribution]:
+def _find_libraries(folder: Path) -> dict[str, Distribution]:
     return {canonicalize_name(each.name): each for each in distributions(path=[str(folder)])}
 
 
@@ -185,7 +185,7 @@ def _check_bytecode(python: Path) -> None:
         raise LocalError(f"The bytecode is not what would run: {loaded.stderr.strip()}")
 
 
-def _folders() -> list[Path]:
+def _list_folders() -> list[Path]:
     return sorted(path for path in BUILT.iterdir() if path.is_dir())
 
 
@@ -193,14 +193,14 @@ def _is_layer(folder: Path) -> bool:
     return (folder / "python").is_dir()
 
 
-def _size_mb(folder: Path) -> float:
+def _measure_mb(folder: Path) -> float:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / _MB
 
 
-def _sizes() -> str:
+def _check_sizes() -> str:
     """Raises LocalError when Lambda would refuse the largest function with the layer."""
-    layer = sum(_size_mb(folder) for folder in _folders() if _is_layer(folder))
-    function = max(_size_mb(folder) for folder in _folders() if not _is_layer(folder))
+    layer = sum(_measure_mb(folder) for folder in _list_folders() if _is_layer(folder))
+    function = max(_measure_mb(folder) for folder in _list_folders() if not _is_layer(folder))
     text = f"unzipped, the layer takes {layer:.1f} MB, the largest function {function:.2f} MB"
     if layer + function > _LIMIT_MB:
         raise LocalError(f"Too large: {text}, and Lambda allows {_LIMIT_MB} MB for both.")

@@ -70,22 +70,22 @@ _ERROR: Json = {
 }
 
 
-def text(root: Path) -> str:
+def format_document(root: Path) -> str:
     """The document of the project in this folder, as it is written down."""
-    return json.dumps(document(root), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(build_document(root), indent=2, ensure_ascii=False) + "\n"
 
 
-def document(root: Path) -> Json:
-    apis = dict(_apis(root))
+def build_document(root: Path) -> Json:
+    apis = dict(_find_apis(root))
     operations = [
         _Operation(group, endpoint, root)
         for group, (api, _) in apis.items()
         for endpoint in api.endpoints.values()
     ]
-    shapes, schemas = _shapes(operations)
+    shapes, schemas = _build_schemas(operations)
     paths: Json = {}
     for each in sorted(operations, key=lambda each: (each.endpoint.path, each.endpoint.method)):
-        described = each.described(shapes, schemas)
+        described = each.describe(shapes, schemas)
         paths.setdefault(each.endpoint.path, {})[each.endpoint.method.lower()] = described
     statuses = {status for each in operations for status in each.endpoint.refusals}
     return {
@@ -100,18 +100,18 @@ def document(root: Path) -> Json:
         "paths": paths,
         "components": {
             "schemas": dict(sorted(schemas.items())),
-            "responses": _refusals(statuses),
+            "responses": _describe_refusals(statuses),
             "securitySchemes": _SECURITY_SCHEMES,
         },
     }
 
 
-def _apis(root: Path) -> Iterator[tuple[str, tuple[Api, str]]]:
+def _find_apis(root: Path) -> Iterator[tuple[str, tuple[Api, str]]]:
     """The endpoints of each function that has some, and what the function says of itself."""
     for file in sorted(root.glob("functions/*/app.py")):
         module = load_module(f"openapi_{file.parent.name}", file)
         if api := getattr(module, "api", None):
-            yield file.parent.name, (api, _paragraphs(module.__doc__ or ""))
+            yield file.parent.name, (api, _join_lines(module.__doc__ or ""))
 
 
 class _Operation:
@@ -127,12 +127,12 @@ class _Operation:
             if event["routeKey"] == f"{endpoint.method} {endpoint.path}":
                 case = file.stem.partition(".")[2]
                 self.asked[case] = event
-                if (reply := reply_file(file)).is_file():
+                if (reply := locate_reply(file)).is_file():
                     self.answered[case] = {"value": json.loads(reply.read_text())}
 
-    def described(self, shapes: dict[tuple[str, str], Json], schemas: Json) -> Json:
+    def describe(self, shapes: dict[tuple[str, str], Json], schemas: Json) -> Json:
         endpoint = self.endpoint
-        summary, *more = _paragraphs(endpoint.call.__doc__ or "").split("\n\n")
+        summary, *more = _join_lines(endpoint.call.__doc__ or "").split("\n\n")
         if endpoint.scope in _NOT_FOR:
             more.append(_NOT_FOR[endpoint.scope])
         for model in (endpoint.wants[part] for part in ("query", "body") if part in endpoint.wants):
@@ -141,15 +141,15 @@ class _Operation:
         found: Json = {"operationId": self.id, "tags": [self.group], "summary": summary}
         if more:
             found["description"] = "\n\n".join(more)
-        found["security"] = self._security()
-        if parameters := [*self._query(), *self._trace_id()]:
+        found["security"] = self._describe_security()
+        if parameters := [*self._describe_query(), *self._describe_trace_id()]:
             found["parameters"] = parameters
         if endpoint.method != "GET":
-            found["requestBody"] = self._body(shapes, schemas)
-        found["responses"] = self._responses(shapes)
+            found["requestBody"] = self._describe_body(shapes, schemas)
+        found["responses"] = self._describe_responses(shapes)
         return found
 
-    def _security(self) -> list[Json]:
+    def _describe_security(self) -> list[Json]:
         in_body = [] if self.endpoint.method == "GET" else [_IN_BODY]
         if self.endpoint.scope == "secret":
             return [_SECRET, _IN_QUERY[1], *in_body]
@@ -157,7 +157,7 @@ class _Operation:
             return [_TOKEN, _SECRET, *_IN_QUERY, *in_body]
         return [_SECRET, *in_body] if self.endpoint.headers_as_body else []
 
-    def _query(self) -> Iterator[Json]:
+    def _describe_query(self) -> Iterator[Json]:
         model = self.endpoint.wants.get("query")
         if model is None:
             return
@@ -165,7 +165,7 @@ class _Operation:
         for name, field in schema.get("properties", {}).items():
             field.pop("default", None)
             described = field.pop("description", None)
-            shape = _never_null(field)
+            shape = _drop_null(field)
             is_number = shape.get("type") in ("integer", "number")
             yield {
                 "name": name,
@@ -173,27 +173,29 @@ class _Operation:
                 "required": name in schema.get("required", ()),
                 **({"description": described} if described else {}),
                 "schema": shape,
-                **_examples(
+                **_make_examples(
                     {case: event.get("queryStringParameters") for case, event in self.asked.items()},
                     name,
                     json.loads if is_number else str,
                 ),
             }
 
-    def _trace_id(self) -> Iterator[Json]:
+    def _describe_trace_id(self) -> Iterator[Json]:
         if "trace_id" in self.endpoint.wants:
             yield {
                 "name": "X-Trace-Id",
                 "in": "header",
                 "description": "What belongs to one turn of a conversation carries the same.",
                 "schema": {"type": "string", "maxLength": 1000},
-                **_examples({case: event["headers"] for case, event in self.asked.items()}, "x-trace-id"),
+                **_make_examples(
+                    {case: event["headers"] for case, event in self.asked.items()}, "x-trace-id"
+                ),
             }
 
-    def _body(self, shapes: dict[tuple[str, str], Json], schemas: Json) -> Json:
+    def _describe_body(self, shapes: dict[tuple[str, str], Json], schemas: Json) -> Json:
         shape = shapes.get((self.id, "body"), {"$ref": _SCHEMA.format(model="Credentials")})
-        schema = schemas.setdefault(_name(shape), {"type": "object"})
-        if self._security():
+        schema = schemas.setdefault(_read_name(shape), {"type": "object"})
+        if self._describe_security():
             schema["properties"] = {**schema.get("properties", {}), **_CREDENTIALS}
         if self.endpoint.headers_as_body:
             schema["required"] = [each for each in schema["required"] if each not in _CREDENTIALS]
@@ -201,19 +203,19 @@ class _Operation:
         return {
             "description": f"At most {self.endpoint.body_limit // MEGABYTE} MB.",
             "required": not self.endpoint.lenient_body,
-            "content": _json(shape, {case: {"value": body} for case, body in bodies.items()}),
+            "content": _make_content(shape, {case: {"value": body} for case, body in bodies.items()}),
         }
 
-    def _responses(self, shapes: dict[tuple[str, str], Json]) -> Json:
+    def _describe_responses(self, shapes: dict[tuple[str, str], Json]) -> Json:
         endpoint = self.endpoint
         found = {
             str(endpoint.status): {
                 "description": "Done.",
-                "content": _json(shapes[self.id, "reply"], self.answered),
+                "content": _make_content(shapes[self.id, "reply"], self.answered),
             }
         }
         for status in endpoint.refusals:
-            found[str(status)] = {"$ref": f"#/components/responses/{_refusal(status).__name__}"}
+            found[str(status)] = {"$ref": f"#/components/responses/{_find_refusal(status).__name__}"}
         return found | {"500": {"$ref": "#/components/responses/Fault"}}
 
 
@@ -224,10 +226,10 @@ class _Schemas(GenerateJsonSchema):
         return False
 
     def typed_dict_schema(self, schema: core_schema.TypedDictSchema) -> JsonSchemaValue:
-        return _described(super().typed_dict_schema(schema), schema.get("cls"))
+        return _describe_fields(super().typed_dict_schema(schema), schema.get("cls"))
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
-        return _described(super().model_schema(schema), schema["cls"])
+        return _describe_fields(super().model_schema(schema), schema["cls"])
 
     def union_schema(self, schema: core_schema.UnionSchema) -> JsonSchemaValue:
         found = super().union_schema(schema)
@@ -237,7 +239,7 @@ class _Schemas(GenerateJsonSchema):
         return dict(branches[0]) if len(branches) == 1 else found
 
 
-def _shapes(operations: list["_Operation"]) -> tuple[dict[tuple[str, str], Json], Json]:
+def _build_schemas(operations: list["_Operation"]) -> tuple[dict[tuple[str, str], Json], Json]:
     """A reference for each body and reply, and the schemas by name. Raises ValueError where two classes would
     share one.
     """
@@ -256,79 +258,79 @@ def _shapes(operations: list["_Operation"]) -> tuple[dict[tuple[str, str], Json]
     return {key: schema for (key, _), schema in found.items()}, schemas
 
 
-def _described(schema: Json, cls: type | None) -> Json:
+def _describe_fields(schema: Json, cls: type | None) -> Json:
     schema.pop("title", None)
     if "description" in schema:
-        schema["description"] = _paragraphs(schema["description"])
+        schema["description"] = _join_lines(schema["description"])
     for field in schema["properties"].values():
         if field.get("default", ...) is None:
             del field["default"]
-    for name, doc in _attribute_docs(cls).items() if cls else ():
+    for name, doc in _read_attribute_docs(cls).items() if cls else ():
         for field in {name, to_camel(name)} & schema["properties"].keys():
             schema["properties"][field].setdefault("description", doc)
     return schema
 
 
-def _attribute_docs(cls: type) -> dict[str, str]:
+def _read_attribute_docs(cls: type) -> dict[str, str]:
     """The text under each field. pydantic can read them when it makes a class: a cold start would pay."""
     if cls.__module__.startswith(("builtins", "pydantic", "typing")):
         return {}
     docs: dict[str, str] = {}
     for base in getattr(cls, "__orig_bases__", cls.__bases__):
-        docs |= _attribute_docs(get_origin(base) or base)
+        docs |= _read_attribute_docs(get_origin(base) or base)
     body = ast.parse(dedent(inspect.getsource(cls))).body[0].body  # type: ignore[attr-defined]  # it is a class
     for statements in pairwise(body):
         match statements:
             case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(doc))):
-                docs[name] = _paragraphs(doc)
+                docs[name] = _join_lines(doc)
     return docs
 
 
-def _paragraphs(doc: str) -> str:
+def _join_lines(doc: str) -> str:
     """Without the line breaks within a paragraph."""
     return "\n\n".join(" ".join(each.split()) for each in inspect.cleandoc(doc).split("\n\n"))
 
 
-def _never_null(schema: Json) -> Json:
+def _drop_null(schema: Json) -> Json:
     """A parameter in a query is there or not."""
     branches = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
     return branches[0] if len(branches) == 1 else schema
 
 
-def _name(shape: Json) -> str:
+def _read_name(shape: Json) -> str:
     return str(shape["$ref"]).rpartition("/")[2]
 
 
-def _json(schema: Json, examples: Json) -> Json:
+def _make_content(schema: Json, examples: Json) -> Json:
     return {"application/json": {"schema": schema, **({"examples": examples} if examples else {})}}
 
 
-def _examples(cases: dict[str, Json | None], name: str, read: Callable[[str], Any] = str) -> Json:
+def _make_examples(cases: dict[str, Json | None], name: str, read: Callable[[str], Any] = str) -> Json:
     found = {case: {"value": read(given[name])} for case, given in cases.items() if given and name in given}
     return {"examples": found} if found else {}
 
 
-def _refusal(status: int) -> type[Refused]:
+def _find_refusal(status: int) -> type[Refused]:
     return next(each for each in Refused.__subclasses__() if each.status == status)
 
 
-def _refusals(statuses: set[int]) -> Json:
-    content = _json({"$ref": _SCHEMA.format(model="Error")}, {})
+def _describe_refusals(statuses: set[int]) -> Json:
+    content = _make_content({"$ref": _SCHEMA.format(model="Error")}, {})
     found = {
         refusal.__name__: {
-            "description": _paragraphs(refusal.__doc__ or refusal.__name__),
+            "description": _join_lines(refusal.__doc__ or refusal.__name__),
             "content": content,
         }
-        for refusal in map(_refusal, sorted(statuses))
+        for refusal in map(_find_refusal, sorted(statuses))
     }
     return found | {"Fault": {"description": "A fault of the service.", "content": content}}
 
 
-def reply_file(event: Path) -> Path:
+def locate_reply(event: Path) -> Path:
     """Where the reply to a payload of events/ is kept, as it was once given."""
     return event.parent / "replies" / event.name
 
 
 if __name__ == "__main__":
     project = Project.read({})
-    project.openapi.write_text(text(project.root), encoding="utf-8")
+    project.openapi.write_text(format_document(project.root), encoding="utf-8")

@@ -26,10 +26,10 @@ from local.project import Project
 from local.serve import connection, data_folder, engines, seeding, tables
 from local.serve.cloudformation import load_template
 from local.serve.connection import NO_CREDENTIALS, REAL_CREDENTIALS, Connection
-from local.serve.greeting import gemini_note, greeting
+from local.serve.greeting import describe_gemini, format_greeting
 from local.serve.processes import start_leashed, stop
-from local.serve.run import functions_environment
-from local.serve.secret_files import demo_secret, deployment_secret
+from local.serve.run import build_functions_environment
+from local.serve.secret_files import prepare_deployment_secret, read_demo_secret
 from local.serve.template_reader import read_template
 
 TEMPLATE = BUILT / "local.json"
@@ -50,7 +50,7 @@ class _Host(NamedTuple):
 def main(environ: Mapping[str, str] = os.environ) -> int:
     try:
         project = Project.read(environ)
-        host = _host(environ)
+        host = _find_host(environ)
         build()
         asyncio.run(_serve(project, host, environ, data_folder.claim(project.data)))
     except LocalError as reason:
@@ -61,7 +61,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     return 0
 
 
-def _host(environ: Mapping[str, str]) -> _Host:
+def _find_host(environ: Mapping[str, str]) -> _Host:
     """Raises LocalError where no Docker runs."""
     asked = ["docker", "network", "inspect", "bridge", "-f", "{{(index .IPAM.Config 0).Gateway}}"]
     try:
@@ -92,26 +92,26 @@ async def _start(
 ) -> tuple[Process, str]:
     """`sam local start-api` that answers, and the start message."""
     template = read_template(project.template, environ)
-    port = project.port or int(engines.free_port("127.0.0.1"))
+    port = project.port or int(engines.find_free_port("127.0.0.1"))
     engine = await engines.choose(project, environ, host.listen)
-    aws = engines.moto(host.listen, engines.free_port(host.listen), "")
+    aws = engines.make_moto(host.listen, engines.find_free_port(host.listen), "")
     table = Connection(
         endpoint=engine.endpoint,
         table=project.table,
         region=project.region,
-        deployment_secret_file=str(deployment_secret(project.data)),
+        deployment_secret_file=str(prepare_deployment_secret(project.data)),
         address=f"http://127.0.0.1:{port}",
     )
-    secret = demo_secret(project.data, environ)
+    secret = read_demo_secret(project.data, environ)
     data_folder.start_log(project.log)
     for each in (engine, aws):
         opened.push_async_callback(each.stop)
-        await each.start(project.log, table.environment(environ), lock)
+        await each.start(project.log, table.to_environment(environ), lock)
     client = await asyncio.to_thread(tables.open_client, table)
     created = await asyncio.to_thread(tables.prepare, client, template.tables)
-    variables = functions_environment(template, table, environ)
+    variables = build_functions_environment(template, table, environ)
     lines = await seeding.seed(secret, project.data, project.root, variables, new_table=created)
-    arn = await asyncio.to_thread(_keep_secret, aws, table)
+    arn = await asyncio.to_thread(_store_secret, aws, table)
     _write_template(
         {
             "TABLE_NAME": table.table,
@@ -122,26 +122,28 @@ async def _start(
         }
     )
     served = ["--port", str(port), "--warm-containers", "LAZY", "--no-watch"]
-    sam = await start_leashed(command("start-api", *served), environment(environ), sys.stdout.buffer)
+    sam = await start_leashed(
+        build_command("start-api", *served), build_environment(environ), sys.stdout.buffer
+    )
     opened.push_async_callback(stop, sam, _STOP_S)
-    await _answers(sam, port)
+    await _await_answer(sam, port)
     table.write(project.data)
     opened.callback(connection.forget, project.data)
-    words = greeting(
+    words = format_greeting(
         *(table.address, secret, project.log, engine.note),
-        gemini=gemini_note(environ),
+        gemini=describe_gemini(environ),
         code="Edited code needs another start.",
     )
     return sam, "\n".join([*lines, words])
 
 
-def command(*arguments: str, environ: Mapping[str, str] = os.environ) -> list[str]:
+def build_command(*arguments: str, environ: Mapping[str, str] = os.environ) -> list[str]:
     """`sam local` on what was built and written by `make sam`."""
     more = shlex.split(environ.get("SAM_LOCAL_FLAGS", ""))
     return [str(SAM), "local", *arguments, "--template", str(TEMPLATE), *more]
 
 
-def environment(environ: Mapping[str, str]) -> dict[str, str]:
+def build_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """For `sam local`, which would put variables that are set here in the place of the template's."""
     ours = {"TABLE_NAME", "DYNAMODB_ENDPOINT", "DEPLOYMENT_SECRET_ARN", "WEBHOOK_QUEUE_URL"}
     kept = {name: value for name, value in environ.items() if name not in ours | {*REAL_CREDENTIALS}}
@@ -152,10 +154,10 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
 def _write_template(variables: Mapping[str, str]) -> None:
     """`sam local` gives a function only the variables that the template declares."""
     built = load_template(BUILT / "template.yaml")
-    TEMPLATE.write_text(json.dumps(on_this_machine(built, variables)), encoding="utf-8")
+    TEMPLATE.write_text(json.dumps(localize_template(built, variables)), encoding="utf-8")
 
 
-def on_this_machine(template: dict[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
+def localize_template(template: dict[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
     """The template with these variables, and without the addresses of queues: `sam local` drives none, and
     would give the queue's name for its address.
     """
@@ -168,14 +170,14 @@ def on_this_machine(template: dict[str, Any], variables: Mapping[str, str]) -> d
     return template
 
 
-def _keep_secret(aws: engines.Engine, table: Connection) -> str:
+def _store_secret(aws: engines.Engine, table: Connection) -> str:
     """Puts the deployment secret where functions look for it in AWS. Answers its ARN."""
-    client = tables.aws_client("secretsmanager", aws.endpoint, table.region)
+    client = tables.open_aws_client("secretsmanager", aws.endpoint, table.region)
     document = Path(table.deployment_secret_file).read_text(encoding="utf-8")
     return str(client.create_secret(Name="deployment-secret", SecretString=document)["ARN"])
 
 
-async def _answers(sam: Process, port: int) -> None:
+async def _await_answer(sam: Process, port: int) -> None:
     """Raises LocalError when it ends, or is not healthy within three minutes: it answers its first request
     when it has made an image of the layer.
     """

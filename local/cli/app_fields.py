@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import click
-from genai_voice.foundation.outgoing import NotAllowed, check_address
+from genai_voice.foundation.outgoing import check_address
+from genai_voice.foundation.outgoing_rules import NotAllowed
 from genai_voice.tenancy.fields import AppFields
 from pydantic import ValidationError
 
 
-def flag(name: str) -> str:
+def format_flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _kinds() -> dict[str, str]:
+def _list_kinds() -> dict[str, str]:
     """Of each field the JSON type: string, number, integer, boolean or array (of texts)."""
     properties = AppFields.model_json_schema(by_alias=False)["properties"]
     return {
@@ -24,20 +25,20 @@ def _kinds() -> dict[str, str]:
     }
 
 
-def app_fields(command: Callable[..., None]) -> Callable[..., None]:
+def add_app_fields(command: Callable[..., None]) -> Callable[..., None]:
     """An option for every field of an app, made from its declaration."""
-    for name, kind in reversed(_kinds().items()):
+    for name, kind in reversed(_list_kinds().items()):
         text = AppFields.model_fields[name].description
-        flags = f"{flag(name)}/{flag('no_' + name)}" if kind == "boolean" else flag(name)
+        flags = f"{format_flag(name)}/{format_flag('no_' + name)}" if kind == "boolean" else format_flag(name)
         metavar = {"boolean": None, "string": "TEXT", "array": "TEXT,TEXT"}.get(kind, "NUMBER")
         command = click.option(flags, name, default=None, metavar=metavar, help=text)(command)
     return command
 
 
-def given_fields(model: type[AppFields], options: dict[str, Any]) -> Any:
+def read_fields(model: type[AppFields], options: dict[str, Any]) -> Any:
     """The given options as the model says. Raises UsageError that names the first wrong one."""
-    kinds = _kinds()
-    given = {name: _value(kinds[name], value) for name, value in options.items() if value is not None}
+    kinds = _list_kinds()
+    given = {name: _read_value(kinds[name], value) for name, value in options.items() if value is not None}
     try:
         fields = model.model_validate(given, by_name=True)
         if fields.handoff_webhook_url:
@@ -48,14 +49,14 @@ def given_fields(model: type[AppFields], options: dict[str, Any]) -> Any:
     except ValidationError as wrong:
         fault = wrong.errors()[0]
         reason = "is needed" if fault["type"] == "missing" else f"is refused: {fault['msg']}"
-        raise click.UsageError(f"{flag(_python_name(str(fault['loc'][0])))} {reason}") from None
+        raise click.UsageError(f"{format_flag(_find_field_name(str(fault['loc'][0])))} {reason}") from None
 
 
-def _python_name(wire: str) -> str:
+def _find_field_name(wire: str) -> str:
     return next((name for name, field in AppFields.model_fields.items() if field.alias == wire), wire)
 
 
-def _value(kind: str, given: Any) -> Any:
+def _read_value(kind: str, given: Any) -> Any:
     """Numbers are numbers, lists are separated by commas; `@file` stands for the text in that file."""
     if kind in ("number", "integer"):
         try:

@@ -18,7 +18,7 @@ from genai_voice.audit.service import record_change
 from genai_voice.foundation.errors import Refused
 from genai_voice.foundation.settings import SettingsError, settings
 
-from local.cli.progress import stopped_at
+from local.cli.progress import describe_stop
 from local.errors import LocalError
 from local.serve.connection import connect
 
@@ -34,7 +34,7 @@ class Line(NamedTuple):
     text: str
     """Without."""
 
-    def shown(self) -> str:
+    def to_terminal(self) -> str:
         """The text for a terminal."""
         return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", self.text)
 
@@ -56,25 +56,25 @@ class Audit:
         }
 
     def __call__(self, app: str) -> AbstractContextManager[Result]:
-        return record_change(app, _actor(), self._command, self._arguments)
+        return record_change(app, _find_actor(), self._command, self._arguments)
 
 
-def reading(command: Command) -> Callable[..., None]:
+def declare_reading(command: Command) -> Callable[..., None]:
     """Declares a command that changes nothing."""
 
     @wraps(command)
     def body(audit: Audit, **options: Any) -> Iterator[Line]:
         return command(**options)
 
-    return _declared(body, "reads")
+    return _declare(body, "reads")
 
 
-def changing(command: Command) -> Callable[..., None]:
+def declare_changing(command: Command) -> Callable[..., None]:
     """Declares a command that changes something, within `with audit(app)`: a contract test plays them all."""
-    return _declared(command, "changes")
+    return _declare(command, "changes")
 
 
-def _declared(body: Command, effect: str) -> Callable[..., None]:
+def _declare(body: Command, effect: str) -> Callable[..., None]:
     @click.option("--json", "as_json", is_flag=True, help="print one JSON object per line")
     @click.pass_context
     @wraps(body)
@@ -86,45 +86,45 @@ def _declared(body: Command, effect: str) -> Callable[..., None]:
             connect()
             with closing(body(audit=Audit(context), **options)) as lines:  # type: ignore[type-var]
                 for line in lines:
-                    click.echo(json.dumps(line.data) if as_json else line.shown())
+                    click.echo(json.dumps(line.data) if as_json else line.to_terminal())
         except (Refused, LocalError, SettingsError, ValueError) as wrong:
             raise click.ClickException(str(wrong)) from None
         except (PynamoDBException, BotoCoreError, ClientError) as wrong:
             raise click.ClickException(f"The table cannot be used: {wrong}") from None
         except KeyboardInterrupt:
-            click.echo(_stopped(effect), err=True)
+            click.echo(_explain_stop(effect), err=True)
             context.exit(_INTERRUPTED)
 
     run.effect = effect  # type: ignore[attr-defined]
     return run
 
 
-def _stopped(effect: str) -> str:
-    where = stopped_at()
+def _explain_stop(effect: str) -> str:
+    where = describe_stop()
     text = f"Stopped{f' at {where}' if where else ''}."
     return f"{text} What was done stays done: run it again to go on." if effect == "changes" else text
 
 
 @cache
-def _actor() -> str:
+def _find_actor() -> str:
     """Who makes a change: the AWS identity, where the table is AWS's and it can be had, and the user of this
     machine, who is not proven.
 
     Nobody is kept from revoking tokens because the identity service does not answer.
     """
-    here = f"{_user()}@{socket.gethostname()}"
-    identity = None if settings().dynamodb_endpoint else _aws_identity()
+    here = f"{_find_user()}@{socket.gethostname()}"
+    identity = None if settings().dynamodb_endpoint else _find_aws_identity()
     return f"{identity} ({here})" if identity else here
 
 
-def _user() -> str:
+def _find_user() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a container's user may have a number and no name
         return str(os.getuid())
 
 
-def _aws_identity() -> str | None:
+def _find_aws_identity() -> str | None:
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError

@@ -16,9 +16,9 @@ from genai_voice.telemetry import service as telemetry
 from genai_voice.tenancy import apps
 from genai_voice.tools import executions, registry
 
-from local.cli.command import Audit, Line, changing, reading
+from local.cli.command import Audit, Line, declare_changing, declare_reading
 from local.cli.options import Duration, Since, dry_run, one_app, some_apps
-from local.cli.progress import progress
+from local.cli.progress import show_progress
 
 
 @click.group()
@@ -26,7 +26,7 @@ def conversations() -> None:
     """What was said: conversations and their transcripts."""
 
 
-def _apps(app: str | None) -> Iterator[str]:
+def _list_apps(app: str | None) -> Iterator[str]:
     return iter([apps.check_app(app)]) if app else apps.list_slugs()
 
 
@@ -38,20 +38,20 @@ def _apps(app: str | None) -> Iterator[str]:
 @click.option("--status", type=click.Choice(STATUSES), help="those of this status alone")
 @click.option("--since", type=Since(), default="1970-01-01", help="first saved since a UTC day, or 24h ago")
 @click.option("--limit", type=click.IntRange(1), help="the newest so many")
-@reading
+@declare_reading
 def dump(app: str, status: str | None, since: int, limit: int | None) -> Iterator[Line]:
     """Conversations with their whole transcripts, newest first.
 
     Costs a read of each row; one conversation is held at a time.
     """
     apps.check_app(app)
-    with progress(f"{app}: conversations") as advance:
+    with show_progress(f"{app}: conversations") as advance:
         for each in operations.dump(app, status=status, since_ms=since, limit=limit):
-            yield Line(each, _text(each))
+            yield Line(each, _format_conversation(each))
             advance()
 
 
-def _text(view: ConversationDump) -> str:
+def _format_conversation(view: ConversationDump) -> str:
     began = datetime.fromtimestamp(view["_creationTime"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     said = [f"  {item['role']}: {item['content']}" for item in view.get("transcript", [])]
     if view.get("transcriptOmitted"):
@@ -61,21 +61,21 @@ def _text(view: ConversationDump) -> str:
 
 @conversations.command()
 @some_apps
-@reading
+@declare_reading
 def stats(app: str | None) -> Iterator[Line]:
     """Counts per app and kind of row.
 
     Reads the rows that it counts, but of conversations their entries in the index alone. Messages and batches
     of events are found by their conversation.
     """
-    for slug in _apps(app):
-        yield _counted(slug)
+    for slug in _list_apps(app):
+        yield _count_rows(slug)
 
 
-def _counted(app: str) -> Line:
+def _count_rows(app: str) -> Line:
     statuses = operations.count(app)
     messages = batches = 0
-    with progress(f"{app}: sessions", sum(statuses.values())) as advance:
+    with show_progress(f"{app}: sessions", sum(statuses.values())) as advance:
         for session in operations.sessions(app):
             messages += operations.count_messages(session)
             batches += telemetry.count_batches(session)
@@ -109,11 +109,11 @@ def _counted(app: str) -> Line:
     help="how long nothing must have been saved",
 )
 @dry_run
-@changing
+@declare_changing
 def resolve_stale(app: str | None, older_than: int, dry_run: bool, audit: Audit) -> Iterator[Line]:
     """Resolve the active conversations that nobody saves any more."""
-    for slug in _apps(app):
-        with _recorded(slug, dry_run, audit) as result, progress(f"{slug}: conversations") as advance:
+    for slug in _list_apps(app):
+        with _record(slug, dry_run, audit) as result, show_progress(f"{slug}: conversations") as advance:
             for session in operations.resolve_stale(slug, stale_after_ms=older_than, dry_run=dry_run):
                 result["conversations"] += 1
                 advance()
@@ -124,14 +124,14 @@ def resolve_stale(app: str | None, older_than: int, dry_run: bool, audit: Audit)
 @conversations.command()
 @some_apps
 @dry_run
-@changing
+@declare_changing
 def backfill(app: str | None, dry_run: bool, audit: Audit) -> Iterator[Line]:
     """Give conversations without a transcript that of their session's final messages.
 
     One that still goes on, and sends no transcript itself, gets what was said so far, and no more by this.
     """
-    for slug in _apps(app):
-        with _recorded(slug, dry_run, audit) as result, progress(f"{slug}: conversations") as advance:
+    for slug in _list_apps(app):
+        with _record(slug, dry_run, audit) as result, show_progress(f"{slug}: conversations") as advance:
             for each in operations.backfill(slug, dry_run=dry_run):
                 result["conversations"] += 1
                 advance()
@@ -143,7 +143,7 @@ def backfill(app: str | None, dry_run: bool, audit: Audit) -> Iterator[Line]:
 
 
 @contextmanager
-def _recorded(app: str, dry_run: bool, audit: Audit) -> Iterator[dict[str, int]]:
+def _record(app: str, dry_run: bool, audit: Audit) -> Iterator[dict[str, int]]:
     """Counts what is done; a dry run is not recorded."""
     with nullcontext(dict[str, int]()) if dry_run else audit(app) as result:
         result["conversations"] = 0

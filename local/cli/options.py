@@ -52,7 +52,7 @@ class Since(click.ParamType[int]):
         if re.fullmatch(r"[0-9]+[smhd]", value):
             return now_ms() - Duration().convert(value, param, ctx)
         try:
-            return int(_utc(value, "%Y-%m-%d").timestamp() * 1000)
+            return int(_parse_utc(value, "%Y-%m-%d").timestamp() * 1000)
         except ValueError:
             self.fail("must be a day (2026-11-01, UTC) or how long ago (24h, at most 30d)", param, ctx)
 
@@ -62,20 +62,20 @@ class Month(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         try:
-            _utc(value, "%Y-%m")
+            _parse_utc(value, "%Y-%m")
         except ValueError:
             self.fail("must be a month: 2026-11", param, ctx)
         return str(value)
 
 
-def bounds(month: str) -> tuple[int, int]:
+def find_bounds(month: str) -> tuple[int, int]:
     """Epoch ms of its first moment in UTC, and of the next month's."""
-    first = _utc(month, "%Y-%m")
+    first = _parse_utc(month, "%Y-%m")
     following = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
     return int(first.timestamp() * 1000), int(following.timestamp() * 1000)
 
 
-def _utc(text: str, form: str) -> datetime:
+def _parse_utc(text: str, form: str) -> datetime:
     """Raises ValueError also for what strptime takes loosely: 2026-1."""
     moment = datetime.strptime(text, form).replace(tzinfo=UTC)
     if not 1970 <= moment.year < 9999 or moment.strftime(form) != text:
@@ -88,7 +88,7 @@ some_apps = click.option("--app", type=Slug(), help="one app alone; all by defau
 dry_run = click.option("--dry-run", is_flag=True, help="show what would be done, and change nothing")
 
 
-def secret_from(variable: str) -> Decorator:
+def add_secret_option(variable: str) -> Decorator:
     """Adds `secret`: from the variable, from standard input, or from a prompt. Never an argument, which other
     users of the machine could read.
     """

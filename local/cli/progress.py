@@ -9,7 +9,7 @@ _reached: list[str] = []
 
 
 @contextmanager
-def progress(what: str, total: int | None = None) -> Iterator[Callable[[], None]]:
+def show_progress(what: str, total: int | None = None) -> Iterator[Callable[[], None]]:
     """Shows `what` and a count, as a bar where the total is known. Calling what it yields counts one more."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -31,6 +31,6 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[[], None]
     _reached.clear()
 
 
-def stopped_at() -> str | None:
+def describe_stop() -> str | None:
     """Where the work was cut off."""
     return _reached[0] if _reached else None

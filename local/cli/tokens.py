@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import click
 from genai_voice.tenancy import apps, sessions
 
-from local.cli.command import Audit, Line, changing
+from local.cli.command import Audit, Line, declare_changing
 from local.cli.options import Slug, read_secret
 
 
@@ -20,7 +20,7 @@ def tokens() -> None:
 @click.option(
     "--token-stdin", is_flag=True, help="read it from standard input (else $SESSION_TOKEN, else a prompt)"
 )
-@changing
+@declare_changing
 def revoke(app: str | None, session: bool, token_stdin: bool, audit: Audit) -> Iterator[Line]:
     """Refuse session tokens, within 30 seconds everywhere. New ones can be opened."""
     if (app is None) is not session or (token_stdin and app):

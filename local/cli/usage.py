@@ -8,15 +8,15 @@ from genai_voice.conversations.operations import Usage
 from genai_voice.tenancy import apps
 from genai_voice.tools import executions
 
-from local.cli.command import Line, reading
-from local.cli.options import Month, bounds, one_app
-from local.cli.progress import progress
+from local.cli.command import Line, declare_reading
+from local.cli.options import Month, find_bounds, one_app
+from local.cli.progress import show_progress
 
 
 @click.command()
 @one_app
 @click.option("--month", type=Month(), required=True, help="2026-11, in UTC")
-@reading
+@declare_reading
 def usage(app: str, month: str) -> Iterator[Line]:
     """Conversations, minutes, messages and tool calls of a month.
 
@@ -24,10 +24,10 @@ def usage(app: str, month: str) -> Iterator[Line]:
     month of its first save, by the service's clock. A tool call counts in the month in which it began. Reads
     every conversation and message of the month, and every tool call, once.
     """
-    since, until = bounds(month)
+    since, until = find_bounds(month)
     total = operations.count_begun(apps.check_app(app), since, until)
     used = Usage()
-    with progress(f"{app}: conversations of {month}", total) as advance:
+    with show_progress(f"{app}: conversations of {month}", total) as advance:
         for used in operations.usage(app, since, until):  # noqa: B007 - the last one is the month's
             advance()
     minutes = round(used.duration_ms / 60_000, 2)

@@ -8,9 +8,9 @@ from genai_voice.tenancy import apps
 from genai_voice.tenancy import webhooks as addresses
 from genai_voice.webhooks import deliveries
 
-from local.cli.command import Audit, Line, changing
+from local.cli.command import Audit, Line, declare_changing
 from local.cli.options import Slug, dry_run, one_app
-from local.cli.progress import progress
+from local.cli.progress import show_progress
 
 
 @click.group()
@@ -21,13 +21,13 @@ def webhooks() -> None:
 @webhooks.command()
 @one_app
 @dry_run
-@changing
+@declare_changing
 def redrive(app: str, dry_run: bool, audit: Audit) -> Iterator[Line]:
     """Send every delivery again that was given up. Each keeps its id, and has all its attempts anew."""
     apps.check_app(app)
     with nullcontext(dict[str, int]()) if dry_run else audit(app) as result:
         result["deliveries"] = 0
-        with progress(f"{app}: deliveries") as advance:
+        with show_progress(f"{app}: deliveries") as advance:
             for each in deliveries.redrive(app, dry_run=dry_run):
                 result["deliveries"] += 1
                 advance()
@@ -38,7 +38,7 @@ def redrive(app: str, dry_run: bool, audit: Audit) -> Iterator[Line]:
 
 @webhooks.command()
 @click.argument("slug", type=Slug())
-@changing
+@declare_changing
 def enable(slug: str, audit: Audit) -> Iterator[Line]:
     """Use an app's address again that has answered 410. What was given up meanwhile waits for redrive."""
     with audit(slug):

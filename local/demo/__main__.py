@@ -14,10 +14,10 @@ from collections.abc import Mapping
 
 from local.demo import script
 from local.demo.account import Account
-from local.demo.clients import Failed, Service, VoiceAgent, new_session
+from local.demo.clients import CallFailed, Service, VoiceAgent, make_session_id
 from local.demo.play import play
 from local.demo.receiver import Receiver
-from local.demo.webhooks import receiving_webhooks
+from local.demo.webhooks import receive_webhooks
 from local.errors import LocalError
 from local.project import Project
 from local.serve import connection
@@ -26,9 +26,9 @@ from local.serve.greeting import DEMO_APPS
 
 def main(environ: Mapping[str, str] = os.environ) -> int:
     try:
-        address, secret = _where(environ)
+        address, secret = _find_service(environ)
         service = Service(address, local=not environ.get("URL"))
-        _try(service, secret)
+        _check_service(service, secret)
     except LocalError as reason:
         print(reason, file=sys.stderr)
         return 1
@@ -37,7 +37,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     try:
         if environ.get("URL"):
             return _play_all(service, secret)
-        with receiving_webhooks(Project.read(environ).data) as receiver:
+        with receive_webhooks(Project.read(environ).data) as receiver:
             return _play_all(service, secret, receiver)
     except LocalError as reason:
         print(reason, file=sys.stderr)
@@ -48,13 +48,13 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
         service.close()
 
 
-def _where(environ: Mapping[str, str]) -> tuple[str, str]:
+def _find_service(environ: Mapping[str, str]) -> tuple[str, str]:
     """The service's address and the demo apps' secret. Raises LocalError when either is not to be had."""
     project = Project.read(environ)
     address = environ.get("URL")
     if not address:
         try:
-            address = connection.running(project.data).address
+            address = connection.find_running(project.data).address
         except LocalError:
             raise LocalError(
                 f"No local service is running on {project.data}: start it with `make run` in another "
@@ -73,17 +73,17 @@ def _where(environ: Mapping[str, str]) -> tuple[str, str]:
     return address, secret
 
 
-def _try(service: Service, secret: str) -> None:
+def _check_service(service: Service, secret: str) -> None:
     """Raises LocalError when nothing can be played there with this secret."""
     try:
         service.call("GET", "/api/health")
-    except Failed as failed:
+    except CallFailed as failed:
         raise LocalError(
             f"There is no service to play with. {service.address}/api/health: {failed}"
         ) from None
     try:
-        VoiceAgent(service, DEMO_APPS[0], secret, new_session(), "").post("/api/auth/session", ttlMs=1000)
-    except Failed as failed:
+        VoiceAgent(service, DEMO_APPS[0], secret, make_session_id(), "").post("/api/auth/session", ttlMs=1000)
+    except CallFailed as failed:
         raise LocalError(
             f"{service.address} refuses the secret of {DEMO_APPS[0]}: set DEMO_SECRET to the one that the "
             f"service was started with. POST /api/auth/session {failed}"

@@ -23,53 +23,53 @@ class Account:
         self.checked = 0
         self.wrong = 0
 
-    def scenario(self, name: str, title: str) -> None:
+    def begin_scenario(self, name: str, title: str) -> None:
         self._console.print()
         self._console.print(Rule(Text.assemble((name, "bold"), f" · {title}"), align="left", style="dim"))
 
-    def gap(self) -> None:
+    def leave_gap(self) -> None:
         self._console.print()
 
-    def fact(self, label: str, text: str) -> None:
-        self._row(Text(label, "dim"), Text(text))
+    def tell_fact(self, label: str, text: str) -> None:
+        self._print_row(Text(label, "dim"), Text(text))
 
-    def says(self, name: str, text: str, style: str) -> None:
-        self._row(Text(name, f"bold {style}"), Text(text))
+    def tell_line(self, name: str, text: str, style: str) -> None:
+        self._print_row(Text(name, f"bold {style}"), Text(text))
 
-    def called(self, tool: str, parameters: Mapping[str, Any], brief: str) -> None:
+    def tell_call(self, tool: str, parameters: Mapping[str, Any], brief: str) -> None:
         given = ", ".join(f"{name}: {json.dumps(value)}" for name, value in parameters.items())
-        self._row(Text("call", "yellow"), Text.assemble((tool, "yellow"), (f"({given})", "dim")))
-        self._row(Text("->", "yellow"), Text(brief, "yellow"))
+        self._print_row(Text("call", "yellow"), Text.assemble((tool, "yellow"), (f"({given})", "dim")))
+        self._print_row(Text("->", "yellow"), Text(brief, "yellow"))
 
-    def changed(self, row: str, before: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    def tell_change(self, row: str, before: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         each = ", ".join(
             f"{key} {before[key]} -> {value}" if key in before else f"{key} {value}"
             for key, value in new.items()
         )
-        self._row(Text("state", "green"), Text.assemble((row, "bold green"), (f": {each}", "green")))
+        self._print_row(Text("state", "green"), Text.assemble((row, "bold green"), (f": {each}", "green")))
 
-    def guarded(self, action: str, rule: str) -> None:
+    def tell_violation(self, action: str, rule: str) -> None:
         style = {"block": "bold red", "warn": "bold yellow"}.get(action, "dim")
-        self._row(Text("guardrail", style), Text(f"{action}, by a rule of type {rule}", style))
+        self._print_row(Text("guardrail", style), Text(f"{action}, by a rule of type {rule}", style))
 
-    def saved(self, text: str) -> None:
-        self._row(Text(""), Text(text, "dim"))
+    def tell_saved(self, text: str) -> None:
+        self._print_row(Text(""), Text(text, "dim"))
 
-    def right(self, text: str) -> None:
-        self._row(Text("ok", "green"), Text(text))
+    def tell_success(self, text: str) -> None:
+        self._print_row(Text("ok", "green"), Text(text))
 
     def check(self, what: str, differences: Iterable[str]) -> bool:
         """Counts the step; tells in red what is not as it should be."""
         found = list(differences)
         self.checked += 1
         if found:
-            self.fail(what, found)
+            self.tell_failure(what, found)
         return not found
 
-    def fail(self, what: str, reasons: Iterable[str]) -> None:
+    def tell_failure(self, what: str, reasons: Iterable[str]) -> None:
         self.wrong += 1
         text = Text.assemble((what, "bold red"), *((f"\n{each}", "red") for each in reasons))
-        self._row(Text("WRONG", "bold red"), text)
+        self._print_row(Text("WRONG", "bold red"), text)
 
     def end(self, conversations: int, requests: int, seconds: float) -> None:
         counts = f"{conversations} conversations, {requests} requests, {self.checked} steps checked"
@@ -80,7 +80,7 @@ class Account:
         else:
             self._console.print(Text(f"All as it should be: {counts} in {seconds:.1f} s", "bold green"))
 
-    def _row(self, label: Text, text: Text) -> None:
+    def _print_row(self, label: Text, text: Text) -> None:
         row = Table.grid(padding=(0, 2))
         row.add_column(width=_LABEL, justify="right")
         row.add_column()

@@ -12,7 +12,7 @@ import httpx
 Json = dict[str, Any]
 
 
-class Failed(Exception):
+class CallFailed(Exception):
     """A call that was not answered as it should; the message says how."""
 
 
@@ -41,15 +41,15 @@ class Service:
                 method, self.address + path, params=query, json=body, headers=dict(headers or {})
             )
         except (httpx.HTTPError, httpx.InvalidURL) as reason:
-            raise Failed(f"{self.address} does not answer: {reason or type(reason).__name__}") from None
+            raise CallFailed(f"{self.address} does not answer: {reason or type(reason).__name__}") from None
         if reply.status_code != 200:
-            raise Failed(f"should be answered 200, and is {reply.status_code}: {reply.text[:300]}")
+            raise CallFailed(f"should be answered 200, and is {reply.status_code}: {reply.text[:300]}")
         try:
             answer = reply.json()
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
-            raise Failed(f"should be answered with a JSON object, and is: {reply.text[:300]}")
+            raise CallFailed(f"should be answered with a JSON object, and is: {reply.text[:300]}")
         return answer
 
     def find(self, path: str, items: str, headers: Mapping[str, str], **query: str) -> Iterator[Json]:
@@ -110,7 +110,9 @@ class VoiceAgent:
 
     def report(self, events: Sequence[tuple[str, Json]]) -> Json:
         return self.post(
-            "/api/events", sessionId=self.session, events=[event(self.trace_id, *each) for each in events]
+            "/api/events",
+            sessionId=self.session,
+            events=[make_event(self.trace_id, *each) for each in events],
         )
 
 
@@ -128,7 +130,7 @@ class Browser:
         return self.service.call("POST", path, body={"sessionToken": self.token, **body})
 
 
-def event(trace_id: str, kind: str, data: Json) -> Json:
+def make_event(trace_id: str, kind: str, data: Json) -> Json:
     return {"eventType": kind, "ts": now_ms(), "data": json.dumps({**data, "traceId": trace_id})}
 
 
@@ -136,5 +138,5 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def new_session() -> str:
+def make_session_id() -> str:
     return f"session-{now_ms()}-{uuid4().hex[:10]}"

@@ -13,7 +13,7 @@ class _Absent:
         return "absent"
 
 
-def differences(expected: Any, got: Any, *, exact: bool = False, where: str = "") -> Iterator[str]:
+def find_differences(expected: Any, got: Any, *, exact: bool = False, where: str = "") -> Iterator[str]:
     """A sentence for each. A pattern stands for any text that it matches; an object may have more keys than
     expected unless `exact`, a list may not be longer.
     """
@@ -21,28 +21,28 @@ def differences(expected: Any, got: Any, *, exact: bool = False, where: str = ""
         for key in dict.fromkeys([*expected, *(got if exact else ())]):
             path = f"{where}.{key}" if where else str(key)
             if key in got and key in expected:
-                yield from differences(expected[key], got[key], exact=exact, where=path)
+                yield from find_differences(expected[key], got[key], exact=exact, where=path)
             else:
-                yield _sentence(path, expected.get(key, _Absent()), got.get(key, _Absent()))
+                yield _describe_difference(path, expected.get(key, _Absent()), got.get(key, _Absent()))
     elif isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
         for index, (one, other) in enumerate(zip(expected, got, strict=True)):
-            yield from differences(one, other, exact=exact, where=f"{where}[{index}]")
-    elif not _equal(expected, got):
-        yield _sentence(where, expected, got)
+            yield from find_differences(one, other, exact=exact, where=f"{where}[{index}]")
+    elif not _is_equal(expected, got):
+        yield _describe_difference(where, expected, got)
 
 
-def _equal(expected: Any, got: Any) -> bool:
+def _is_equal(expected: Any, got: Any) -> bool:
     if isinstance(expected, re.Pattern):
         return isinstance(got, str) and expected.fullmatch(got) is not None
     return isinstance(got, bool) == isinstance(expected, bool) and bool(expected == got)
 
 
-def changes(before: Any, after: Any) -> dict[str, dict[str, dict[str, Any]]]:
+def find_changes(before: Any, after: Any) -> dict[str, dict[str, dict[str, Any]]]:
     """What happened to a scenario's state: `{list: {id: {key: new value}}}`, None for what has gone."""
     found: dict[str, dict[str, dict[str, Any]]] = {}
     before, after = before or {}, after or {}
     for name in dict.fromkeys([*before, *after]):
-        old, new = _by_id(before.get(name)), _by_id(after.get(name))
+        old, new = _index_by_id(before.get(name)), _index_by_id(after.get(name))
         for row in dict.fromkeys([*old, *new]):
             one, other = old.get(row, {}), new.get(row, {})
             changed = {
@@ -55,22 +55,22 @@ def changes(before: Any, after: Any) -> dict[str, dict[str, dict[str, Any]]]:
     return found
 
 
-def _by_id(rows: Any) -> dict[str, dict[str, Any]]:
-    return {row_id(row, index): row for index, row in enumerate(rows or ())}
+def _index_by_id(rows: Any) -> dict[str, dict[str, Any]]:
+    return {identify_row(row, index): row for index, row in enumerate(rows or ())}
 
 
-def row_id(row: dict[str, Any], index: int = 0) -> str:
+def identify_row(row: dict[str, Any], index: int = 0) -> str:
     return next((str(row[key]) for key in _IDS if key in row), f"[{index}]")
 
 
-def _sentence(where: str, expected: Any, got: Any) -> str:
-    one, other = _brief(expected), _brief(got)
+def _describe_difference(where: str, expected: Any, got: Any) -> str:
+    one, other = _describe_value(expected), _describe_value(got)
     if isinstance(expected, list) and isinstance(got, list) and max(len(one), len(other)) > _LONG:
         one, other = f"a list of {len(expected)}", f"one of {len(got)}"
     return f"{where or 'it'} should be {_cut(one)}, and is {_cut(other)}"
 
 
-def _brief(value: Any) -> str:
+def _describe_value(value: Any) -> str:
     return f"text like {value.pattern!r}" if isinstance(value, re.Pattern) else repr(value)
 
 

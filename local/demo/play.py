@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.demo.account import Account
-from local.demo.clients import Browser, Json, Service, VoiceAgent, event, new_session, now_ms
-from local.demo.compare import changes, differences, row_id
-from local.demo.quality import assign, grade
+from local.demo.clients import Browser, Json, Service, VoiceAgent, make_event, make_session_id, now_ms
+from local.demo.compare import find_changes, find_differences, identify_row
+from local.demo.quality import assign_variant, grade
 from local.demo.receiver import Receiver
 from local.demo.script import Call, Script, Turn
 from local.demo.steps import Steps, Stop
-from local.demo.takeover import announced, take_over
+from local.demo.takeover import check_announced, take_over
 from local.serve.greeting import DEMO_APPS
 
 _TOKEN_MS = 600_000
@@ -38,15 +38,15 @@ def play(
     """Tells the account all that happens. Never raises for what the service does. A `receiver` gets what the
     app is told of its events.
     """
-    session = new_session()
+    session = make_session_id()
     agent = VoiceAgent(service, script.app, secret, session, trace_id=secrets.token_hex(16))
-    account.scenario(script.app, script.title)
+    account.begin_scenario(script.app, script.title)
     try:
         _Play(account, script, agent, receiver).run()
     except Stop:
         pass
     except (LookupError, TypeError, AttributeError, ValueError) as reason:
-        account.fail("The shape of an answer", [f"{type(reason).__name__}: {reason}"])
+        account.tell_failure("The shape of an answer", [f"{type(reason).__name__}: {reason}"])
 
 
 @dataclass
@@ -71,71 +71,75 @@ class _Play(Steps):
         self._prepare()
         self._begin(began)
         for turn in self.script.turns:
-            self._turn(turn)
+            self._play_turn(turn)
         self._finish(began)
         self._read_back(began)
         grade(self, self.agent, self.script.scenario)
         if self.handoff:
             take_over(self, self.agent, self.handoff)
         if self.receiver:
-            announced(self, self.receiver, self.agent, self.script.announced)
+            check_announced(self, self.receiver, self.agent, self.script.announced)
         self._reset("reset", "the state is what it was")
 
     # -- before ----------------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
-        persona = self.step("GET /api/persona", lambda: self.agent.get("/api/persona"))
+        persona = self.take_step("GET /api/persona", lambda: self.agent.get("/api/persona"))
         missing = sorted(_PERSONA_KEYS - set(persona))
         self.check("GET /api/persona", [f"{key} is absent" for key in missing])
-        self.same("GET /api/persona", self.script.persona, persona)
+        self.check_same("GET /api/persona", self.script.persona, persona)
         self.name = persona.get("personaName") or self.name
-        self.account.fact(
+        self.account.tell_fact(
             "persona", f"{self.name}, voice {persona.get('voice')}: {persona.get('personaTone')}"
         )
         self._open_session(persona)
-        self.variant = assign(self, self.agent)
-        tools = self.step("GET /api/tools", lambda: self.agent.get("/api/tools"))["tools"]
-        self.same("GET /api/tools", self.script.tools, [tool["name"] for tool in tools])
+        self.variant = assign_variant(self, self.agent)
+        tools = self.take_step("GET /api/tools", lambda: self.agent.get("/api/tools"))["tools"]
+        self.check_same("GET /api/tools", self.script.tools, [tool["name"] for tool in tools])
         for tool in tools:
-            self.same(f"The keys of {tool['name']}", sorted(_TOOL_KEYS), sorted(tool))
-            self.same("Its parametersSchema", {"type": "object"}, json.loads(tool["parametersSchema"]))
-        self.account.fact("tools", ", ".join(tool["name"] for tool in tools))
+            self.check_same(f"The keys of {tool['name']}", sorted(_TOOL_KEYS), sorted(tool))
+            self.check_same("Its parametersSchema", {"type": "object"}, json.loads(tool["parametersSchema"]))
+        self.account.tell_fact("tools", ", ".join(tool["name"] for tool in tools))
         self._reset("state", "begins anew; it belongs to the app, and whoever plays this demo shares it")
-        self.same("The initial state", self.script.state, self.state)
+        self.check_same("The initial state", self.script.state, self.state)
 
     def _open_session(self, persona: Json) -> None:
         what = "POST /api/auth/session"
-        opened = self.step(what, lambda: self.agent.post("/api/auth/session", ttlMs=_TOKEN_MS))
+        opened = self.take_step(what, lambda: self.agent.post("/api/auth/session", ttlMs=_TOKEN_MS))
         self.browser = Browser(self.agent.service, str(opened.get("sessionToken") or ""))
         lasts = opened.get("expiresAt", 0) - now_ms()
         self.check(
             what,
             [] if 0 < lasts <= _TOKEN_MS + 60_000 else [f"expiresAt is {lasts} ms away, not {_TOKEN_MS}"],
         )
-        seen = self.step("GET /api/persona with the session token", lambda: self.browser.get("/api/persona"))
-        self.same("The persona that a browser sees", persona, seen)
-        self.account.fact("session", f"{self.agent.session}, a token for the browser for 10 minutes")
+        seen = self.take_step(
+            "GET /api/persona with the session token", lambda: self.browser.get("/api/persona")
+        )
+        self.check_same("The persona that a browser sees", persona, seen)
+        self.account.tell_fact("session", f"{self.agent.session}, a token for the browser for 10 minutes")
 
     def _begin(self, began: int) -> None:
         self._save(startedAt=began, messages=[], status="active", channel=self.script.channel)
-        started = event(self.agent.trace_id, "session_started", {"channel": self.script.channel})
-        sent = self.step(
+        started = make_event(self.agent.trace_id, "session_started", {"channel": self.script.channel})
+        sent = self.take_step(
             "POST /api/events with the session token",
             lambda: self.browser.post("/api/events", sessionId=self.agent.session, events=[started]),
         )
-        self.same("POST /api/events with the session token", {"inserted": 1}, sent)
-        greeting = self.step("GET /api/persona", lambda: self.browser.get("/api/persona"))["personaGreeting"]
-        self.account.gap()
+        self.check_same("POST /api/events with the session token", {"inserted": 1}, sent)
+        greeting = self.take_step("GET /api/persona", lambda: self.browser.get("/api/persona"))[
+            "personaGreeting"
+        ]
+        self.account.leave_gap()
         self._say("agent", str(greeting))
-        self._guard()
-        self._send(self.messages[-1:])
+        self._check_line()
+        self._send_messages(self.messages[-1:])
 
     # -- meanwhile -------------------------------------------------------------------------------------
 
-    def _turn(self, turn: Turn) -> None:
+    def _play_turn(self, turn: Turn) -> None:
         first = len(self.messages)
         self._say("user", turn.user)
-        spoken = self._guard(turn.violations) or turn.agent
+        spoken = self._check_line(turn.violations) or turn.agent
         events: list[tuple[str, Json]] = [
             ("user_state_changed", {"state": "listening", "oldState": "speaking"}),
             ("agent_state_changed", {"state": "thinking", "oldState": "listening"}),
@@ -147,21 +151,21 @@ class _Play(Steps):
             counts = {"toolNames": names, "toolCallCount": len(turn.calls), "toolErrorCount": 0}
             events.append(("function_tools_executed", counts))
         self._say("agent", spoken)
-        self._guard()
+        self._check_line()
         events.append(("agent_state_changed", {"state": "speaking", "oldState": "thinking"}))
-        self._send(self.messages[first:])
-        self._report(events)
+        self._send_messages(self.messages[first:])
+        self._send_events(events)
         self._save(messages=self.transcript, status="active")
-        self.account.saved(
+        self.account.tell_saved(
             f"saved: {len(self.messages) - first} messages, {len(events)} events, "
             f"transcript of {len(self.transcript)}"
         )
 
-    def _guard(self, expected: Sequence[Json] = ()) -> str | None:
+    def _check_line(self, expected: Sequence[Json] = ()) -> str | None:
         """Has the last line checked. Answers what to say instead of going on, where it is blocked."""
         line, what = self.messages[-1], "POST /api/guardrails/check"
         direction = "input" if line["role"] == "user" else "output"
-        checked = self.step(
+        checked = self.take_step(
             what,
             lambda: self.agent.post(
                 "/api/guardrails/check",
@@ -171,15 +175,15 @@ class _Play(Steps):
             ),
         )
         blocking = [each for each in checked["violations"] if each["action"] == "block"]
-        self.same(what, {"allowed": not blocking, "violations": list(expected)}, checked)
+        self.check_same(what, {"allowed": not blocking, "violations": list(expected)}, checked)
         for each in checked["violations"]:
-            self.account.guarded(each["action"], each["type"])
+            self.account.tell_violation(each["action"], each["type"])
         return str(blocking[0]["userMessage"]) if blocking else None
 
     def _hand_over(self, reason: str, priority: str) -> None:
         """The agent was told that a person is to take over."""
         what = "POST /api/handoffs"
-        made = self.step(
+        made = self.take_step(
             what,
             lambda: self.browser.post(
                 "/api/handoffs",
@@ -190,14 +194,14 @@ class _Play(Steps):
                 transcript=self.transcript,
             ),
         )
-        self.same(what, {"id": re.compile(".+")}, made)
+        self.check_same(what, {"id": re.compile(".+")}, made)
         self.handoff = str(made["id"])
-        self.account.saved(f"handed over: {reason}, priority {priority}")
+        self.account.tell_saved(f"handed over: {reason}, priority {priority}")
 
     def _say(self, role: str, text: str) -> None:
         at = max(now_ms(), self.messages[-1]["createdAt"] + 1 if self.messages else 0)
         by_user = role == "user"
-        self.account.says(
+        self.account.tell_line(
             self.script.caller if by_user else self.name, text, "cyan" if by_user else "magenta"
         )
         self.transcript.append({"role": role, "content": text, "ts": at})
@@ -215,11 +219,11 @@ class _Play(Steps):
 
     def _call(self, call: Call) -> None:
         span_id = secrets.token_hex(4)
-        answer = self.step(
+        answer = self.take_step(
             f"Tool {call.tool}", lambda: self.agent.execute(call.tool, call.parameters, span_id)
         )
-        self.account.called(call.tool, call.parameters, _brief(call.brief, answer))
-        self.same(f"Tool {call.tool}", {"success": True, "data": call.data}, answer)
+        self.account.tell_call(call.tool, call.parameters, _format_brief(call.brief, answer))
+        self.check_same(f"Tool {call.tool}", {"success": True, "data": call.data}, answer)
         self.executed.append(
             {
                 "toolName": call.tool,
@@ -232,76 +236,78 @@ class _Play(Steps):
         )
         if answer.get("handoff"):
             self._hand_over(answer["reason"], answer["priority"])
-        before, self.state = self.state, self._look()
-        found = changes(before, self.state)
-        rows = {row_id(row): row for name in found for row in (before or {}).get(name, ())}
+        before, self.state = self.state, self._read_state()
+        found = find_changes(before, self.state)
+        rows = {identify_row(row): row for name in found for row in (before or {}).get(name, ())}
         for changed in found.values():
             for row, new in changed.items():
-                self.account.changed(row, rows.get(row, {}), new)
-        wrong = list(differences(call.changes, found, exact=True))
+                self.account.tell_change(row, rows.get(row, {}), new)
+        wrong = list(find_differences(call.changes, found, exact=True))
         self.check(f"The state after {call.tool}", [*wrong, *([_SHARED] if wrong else ())])
 
-    def _look(self) -> Json | None:
+    def _read_state(self) -> Json | None:
         """The state, as the browser that shows it sees it."""
-        seen = self.step("GET /api/scenario-state", lambda: self.browser.get("/api/scenario-state"))
+        seen = self.take_step("GET /api/scenario-state", lambda: self.browser.get("/api/scenario-state"))
         state: Json | None = seen["state"]
         return state
 
-    def _send(self, messages: list[Json]) -> None:
+    def _send_messages(self, messages: list[Json]) -> None:
         what = "POST /api/messages"
-        sent = self.step(what, lambda: self.agent.post("/api/messages", messages=messages))
-        self.same(what, {"ok": True, "count": len(messages)}, sent)
+        sent = self.take_step(what, lambda: self.agent.post("/api/messages", messages=messages))
+        self.check_same(what, {"ok": True, "count": len(messages)}, sent)
 
-    def _report(self, events: list[tuple[str, Json]]) -> None:
-        sent = self.step("POST /api/events", lambda: self.agent.report(events))
-        self.same("POST /api/events", {"inserted": len(events)}, sent)
+    def _send_events(self, events: list[tuple[str, Json]]) -> None:
+        sent = self.take_step("POST /api/events", lambda: self.agent.report(events))
+        self.check_same("POST /api/events", {"inserted": len(events)}, sent)
 
     def _save(self, **fields: Any) -> None:
         what = "POST /api/conversations"
-        saved = self.step(
+        saved = self.take_step(
             what, lambda: self.agent.post("/api/conversations", sessionId=self.agent.session, **fields)
         )
-        self.same(what, {"ok": True}, saved)
+        self.check_same(what, {"ok": True}, saved)
 
     # -- after -----------------------------------------------------------------------------------------
 
     def _finish(self, began: int) -> None:
-        self._send(self.messages[-2:])
+        self._send_messages(self.messages[-2:])
         ended = {
             "reason": "completed",
             "totalMessages": len(self.messages),
             "durationMs": now_ms() - began,
         }
-        self._report([("session_ended", ended)])
+        self._send_events([("session_ended", ended)])
         self._save(messages=self.transcript, status="resolved", resolution="completed")
-        self.account.saved(
+        self.account.tell_saved(
             "saved: the last two messages once more, as after a lost connection; 1 event; resolved, completed"
         )
-        self.account.gap()
+        self.account.leave_gap()
 
     def _read_back(self, began: int) -> None:
         session = self.agent.session
-        page = self.step("GET /api/messages", lambda: self.browser.get("/api/messages", sessionId=session))
+        page = self.take_step(
+            "GET /api/messages", lambda: self.browser.get("/api/messages", sessionId=session)
+        )
         expected = [{**each, "traceId": self.agent.trace_id} for each in self.messages]
-        if self.same("GET /api/messages", expected, page["messages"]):
-            self.account.right(
+        if self.check_same("GET /api/messages", expected, page["messages"]):
+            self.account.tell_success(
                 f"{len(expected)} messages are there, in their order, each once although two were sent twice"
             )
         self._read_conversation(began)
         self._read_executions()
         other = next(app for app in DEMO_APPS if app != self.script.app)
         stranger = VoiceAgent(self.agent.service, other, self.agent.secret, session, self.agent.trace_id)
-        seen = self.step(
+        seen = self.take_step(
             f"GET /api/messages of {other}", lambda: stranger.get("/api/messages", sessionId=session)
         )
-        if self.same(f"GET /api/messages of {other}", [], seen["messages"]):
-            self.account.right(f"{other} sees nothing of it")
+        if self.check_same(f"GET /api/messages of {other}", [], seen["messages"]):
+            self.account.tell_success(f"{other} sees nothing of it")
 
     def _read_conversation(self, began: int) -> None:
         what = "GET /api/conversations"
-        listed = self.step(
+        listed = self.take_step(
             what,
-            lambda: self._mine("/api/conversations", "conversations", 1, status=self.script.ends),
+            lambda: self._list_own("/api/conversations", "conversations", 1, status=self.script.ends),
         )
         for each in listed:
             each["transcript"] = json.loads(each.get("transcript") or "null")
@@ -316,22 +322,22 @@ class _Play(Steps):
             "experimentVariant": self.variant,
             "transcript": self.transcript,
         }
-        if self.same(what, [expected], listed):
+        if self.check_same(what, [expected], listed):
             kept = ", which a save as resolved did not undo" if self.script.ends == "handed_off" else ""
-            self.account.right(f"the conversation is {self.script.ends}{kept}, its transcript whole")
+            self.account.tell_success(f"the conversation is {self.script.ends}{kept}, its transcript whole")
 
     def _read_executions(self) -> None:
         what = "GET /api/tools/executions"
         wanted = len(self.executed)
-        listed = self.step(what, lambda: self._mine("/api/tools/executions", "executions", wanted))
+        listed = self.take_step(what, lambda: self._list_own("/api/tools/executions", "executions", wanted))
         for each in listed:
             each.update({key: json.loads(each[key]) for key in ("parameters", "result")})
-        if self.same(what, self.executed, listed[::-1]):
-            self.account.right(
+        if self.check_same(what, self.executed, listed[::-1]):
+            self.account.tell_success(
                 f"{wanted} tool calls are in the audit, with what they were asked and answered"
             )
 
-    def _mine(self, path: str, items: str, wanted: int, **query: str) -> list[Json]:
+    def _list_own(self, path: str, items: str, wanted: int, **query: str) -> list[Json]:
         """This session's items of a list of the app, newest first."""
         mine: list[Json] = []
         for each in self.agent.service.find(path, items, self.agent.headers, **query):
@@ -343,20 +349,20 @@ class _Play(Steps):
 
     def _reset(self, label: str, text: str) -> None:
         what = "POST /api/scenario-state/reset"
-        reset = self.step(what, lambda: self.agent.post("/api/scenario-state/reset"))
-        self.same(what, {"ok": True}, reset)
-        before, self.state = self.state, self._look()
-        self.same("The state after the reset", reset.get("state"), self.state, exact=True)
-        self.same("The state after the reset", self.script.state, self.state)
+        reset = self.take_step(what, lambda: self.agent.post("/api/scenario-state/reset"))
+        self.check_same(what, {"ok": True}, reset)
+        before, self.state = self.state, self._read_state()
+        self.check_same("The state after the reset", reset.get("state"), self.state, exact=True)
+        self.check_same("The state after the reset", self.script.state, self.state)
         if self.script.state is None:
             text = "this app has none"
         elif before is not None:
-            count = sum(len(rows) for rows in changes(before, self.state).values())
+            count = sum(len(rows) for rows in find_changes(before, self.state).values())
             text = f"{count} row{'s' if count != 1 else ''} changed back, {text}"
-        self.account.fact(label, text)
+        self.account.tell_fact(label, text)
 
 
-def _brief(template: str, answer: Json) -> str:
+def _format_brief(template: str, answer: Json) -> str:
     try:
         return template.format_map(answer["data"])
     except (KeyError, IndexError, TypeError, AttributeError, ValueError):

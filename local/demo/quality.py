@@ -9,46 +9,46 @@ EXPERIMENT = "How to greet"
 _VARIANTS = [{"id": "short", "weight": 1}, {"id": "warm", "weight": 1}]
 
 
-def assign(steps: Steps, agent: VoiceAgent) -> str:
+def assign_variant(steps: Steps, agent: VoiceAgent) -> str:
     """The variant of this session, which is the same when it is asked for again."""
     what = "POST /api/experiments/assign"
 
     def ask() -> Any:
         return agent.post("/api/experiments/assign", experimentId=experiment, sessionId=agent.session)
 
-    experiment = steps.step("The experiment", lambda: _experiment(agent))
-    first, again = steps.step(what, ask), steps.step(what, ask)
+    experiment = steps.take_step("The experiment", lambda: _find_experiment(agent))
+    first, again = steps.take_step(what, ask), steps.take_step(what, ask)
     variant = str(first.get("variantId"))
     steps.check(what, [] if variant in [each["id"] for each in _VARIANTS] else [f"variantId is {variant}"])
-    steps.same(what, {"alreadyAssigned": False}, first)
-    steps.same(f"{what}, again", {"variantId": variant, "alreadyAssigned": True}, again)
-    steps.account.fact("experiment", f'"{EXPERIMENT}": this session has the variant {variant}')
+    steps.check_same(what, {"alreadyAssigned": False}, first)
+    steps.check_same(f"{what}, again", {"variantId": variant, "alreadyAssigned": True}, again)
+    steps.account.tell_fact("experiment", f'"{EXPERIMENT}": this session has the variant {variant}')
     return variant
 
 
-def _experiment(agent: VoiceAgent) -> str:
+def _find_experiment(agent: VoiceAgent) -> str:
     """The one of an earlier demo, or a new one."""
     listed = agent.get("/api/experiments")["experiments"]
     running = [each["_id"] for each in listed if each["name"] == EXPERIMENT and each["isActive"]]
-    return str(running[0] if running else _created(agent)["id"])
+    return str(running[0] if running else _create_experiment(agent)["id"])
 
 
-def _created(agent: VoiceAgent) -> Json:
+def _create_experiment(agent: VoiceAgent) -> Json:
     return agent.post("/api/experiments", name=EXPERIMENT, variants=_VARIANTS)
 
 
 def grade(steps: Steps, agent: VoiceAgent, scenario: Json) -> None:
     """The conversation that was just held, by what the scenario expects of it."""
-    saved = steps.step("POST /api/qa/scenarios", lambda: agent.post("/api/qa/scenarios", **scenario))
+    saved = steps.take_step("POST /api/qa/scenarios", lambda: agent.post("/api/qa/scenarios", **scenario))
     what = "POST /api/qa/runs"
-    run = steps.step(
+    run = steps.take_step(
         what,
         lambda: agent.post(
             "/api/qa/runs", scenarioId=saved["id"], sessionId=agent.session, fromConversation=True
         ),
     )
-    right = steps.same(what, {"status": "passed", "score": 1}, run)
+    right = steps.check_same(what, {"status": "passed", "score": 1}, run)
     steps.check(what, [each["detail"] for each in run["results"] if not each["passed"]])
     if right:
         checks = f"{run['passedChecks']} of {run['totalChecks']} checks passed"
-        steps.account.right(f'QA of this conversation, "{scenario["name"]}": {checks}')
+        steps.account.tell_success(f'QA of this conversation, "{scenario["name"]}": {checks}')

@@ -12,7 +12,7 @@ from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from local.serve.authority import certificate
+from local.serve.authority import issue_certificate
 
 Json = dict[str, Any]
 
@@ -29,7 +29,7 @@ class Receiver:
         self._events: dict[str, Json] = {}
         self._arrived = Condition()
 
-    def take(self, app: str, headers: dict[str, str], body: bytes) -> int:
+    def receive(self, app: str, headers: dict[str, str], body: bytes) -> int:
         """The status to answer with."""
         try:
             event: Json = Webhook(self.secrets[app]).verify(body, headers)
@@ -41,27 +41,27 @@ class Receiver:
             self._arrived.notify_all()
         return 204
 
-    def wait(self, session: str, events: int, seconds: float) -> list[Json]:
+    def await_events(self, session: str, events: int, seconds: float) -> list[Json]:
         """What came of a session, once there are so many or time is up, in the order of their times."""
         deadline = time.monotonic() + seconds
         with self._arrived:
-            while len(self._of(session)) < events and (left := deadline - time.monotonic()) > 0:
+            while len(self._list_events(session)) < events and (left := deadline - time.monotonic()) > 0:
                 self._arrived.wait(left)
-            return sorted(self._of(session), key=lambda event: str(event["timestamp"]))
+            return sorted(self._list_events(session), key=lambda event: str(event["timestamp"]))
 
-    def _of(self, session: str) -> list[Json]:
+    def _list_events(self, session: str) -> list[Json]:
         return [event for event in self._events.values() if event["sessionId"] == session]
 
 
 @contextmanager
-def receiving(data: Path) -> Iterator[Receiver]:
+def run_receiver(data: Path) -> Iterator[Receiver]:
     """A receiver on a free port, with a certificate that the local service trusts."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            self.send_response(receiver.take(self.path.lstrip("/"), headers, body))
+            self.send_response(receiver.receive(self.path.lstrip("/"), headers, body))
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -70,7 +70,7 @@ def receiving(data: Path) -> Iterator[Receiver]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.NamedTemporaryFile() as file:  # a context reads certificates from files alone
-        file.write(certificate(data, ["127.0.0.1"]))
+        file.write(issue_certificate(data, ["127.0.0.1"]))
         file.flush()
         context.load_cert_chain(file.name)
     server.socket = context.wrap_socket(server.socket, server_side=True)

@@ -17,8 +17,8 @@ from typing import Any
 from uuid import uuid4
 
 from local.demo import script
-from local.demo.clients import Browser, Failed, Json, Service, VoiceAgent, event, now_ms
-from local.demo.compare import differences
+from local.demo.clients import Browser, CallFailed, Json, Service, VoiceAgent, make_event, now_ms
+from local.demo.compare import find_differences
 from local.errors import LocalError
 from local.project import Project
 from local.serve import connection
@@ -31,14 +31,14 @@ _NO_TOOL = "smoke_test"
 
 def main(environ: Mapping[str, str] = os.environ) -> int:
     try:
-        agent = _agent(environ)
+        agent = _make_agent(environ)
         try:
             for done in _converse(agent):
                 print(f"  ok  {done}", flush=True)
             print(_clean_up(agent, environ))
         finally:
             agent.service.close()
-    except (LocalError, Failed) as reason:
+    except (LocalError, CallFailed) as reason:
         print(reason, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -46,26 +46,28 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     return 0
 
 
-def _agent(environ: Mapping[str, str]) -> VoiceAgent:
+def _make_agent(environ: Mapping[str, str]) -> VoiceAgent:
     """Raises LocalError when something was not given."""
     address, app = environ.get("URL"), environ.get("SLUG")
     if not address or not app:
         raise LocalError("Say which service and which app: make smoke URL=https://… SLUG=my-app")
-    secret = environ.get("APP_SECRET") or _typed_secret()
+    secret = environ.get("APP_SECRET") or _read_secret()
     if not secret:
         raise LocalError(f"Give the secret of {app}: set APP_SECRET, or write it to standard input.")
     service = Service(address, local=address.startswith(("http://127.0.0.1", "http://localhost")))
     return VoiceAgent(service, app, secret, f"smoke-{now_ms()}-{uuid4().hex[:8]}", f"smoke-{uuid4().hex}")
 
 
-def _typed_secret() -> str:
+def _read_secret() -> str:
     return getpass("Secret of the app: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
 
 
 def _converse(agent: VoiceAgent) -> Iterator[str]:
     """Each step, once it is done. The conversation ends as resolved, however it went. Raises Failed."""
-    yield f"version {_step('GET /api/health', agent.service.call, 'GET', '/api/health')['version']} answers"
-    token = _step("POST /api/auth/session", agent.post, "/api/auth/session", ttlMs=_TOKEN_MS)["sessionToken"]
+    health = _take_step("GET /api/health", agent.service.call, "GET", "/api/health")
+    yield f"version {health['version']} answers"
+    session = _take_step("POST /api/auth/session", agent.post, "/api/auth/session", ttlMs=_TOKEN_MS)
+    token = session["sessionToken"]
     yield "the secret opens a session token, for a minute"
     try:
         yield from _talk(agent, Browser(agent.service, token))
@@ -86,19 +88,21 @@ def _talk(agent: VoiceAgent, browser: Browser) -> Iterator[str]:
         | {"role": each["role"], "content": each["content"], "createdAt": each["ts"]}
         for each in said
     ]
-    _step("POST /api/messages", agent.post, "/api/messages", messages=sent, must={"count": len(sent)})
-    started = event(agent.trace_id, "session_started", {"channel": "smoke"})
+    _take_step("POST /api/messages", agent.post, "/api/messages", messages=sent, must={"count": len(sent)})
+    started = make_event(agent.trace_id, "session_started", {"channel": "smoke"})
     reported = {"sessionId": agent.session, "events": [started]}
-    _step("POST /api/events", browser.post, "/api/events", **reported, must={"inserted": 1})
+    _take_step("POST /api/events", browser.post, "/api/events", **reported, must={"inserted": 1})
     yield "messages arrive with the secret, events with the token"
-    tool, parameters, succeeds = _tool(agent.app)
-    _step("POST /api/tools/execute", agent.execute, tool, parameters, "smoke", must={"success": succeeds})
+    tool, parameters, succeeds = _choose_tool(agent.app)
+    _take_step(
+        "POST /api/tools/execute", agent.execute, tool, parameters, "smoke", must={"success": succeeds}
+    )
     yield f"a tool is called: {tool}" + ("" if succeeds else ", which no app has, and which is refused")
     _read_back(agent, browser, said, tool)
     yield "all of it is read back"
 
 
-def _tool(app: str) -> tuple[str, Json, bool]:
+def _choose_tool(app: str) -> tuple[str, Json, bool]:
     """A tool to call, with parameters, and whether it succeeds: of a demo app one that only looks."""
     if app in DEMO_APPS:
         calls = [call for turn in script.read(app).turns for call in turn.calls if not call.changes]
@@ -107,40 +111,40 @@ def _tool(app: str) -> tuple[str, Json, bool]:
 
 
 def _read_back(agent: VoiceAgent, browser: Browser, said: list[Json], tool: str) -> None:
-    shown = _step("GET /api/messages", browser.get, "/api/messages", sessionId=agent.session)["messages"]
-    _same("GET /api/messages", [each["content"] for each in said], [each["content"] for each in shown])
-    (kept,) = _mine(agent, "/api/conversations", "conversations")
-    _same("GET /api/conversations", said, json.loads(kept["transcript"]))
-    _same("GET /api/tools/executions", [tool], [each["toolName"] for each in _executions(agent)])
+    shown = _take_step("GET /api/messages", browser.get, "/api/messages", sessionId=agent.session)["messages"]
+    _compare("GET /api/messages", [each["content"] for each in said], [each["content"] for each in shown])
+    (kept,) = _list_own(agent, "/api/conversations", "conversations")
+    _compare("GET /api/conversations", said, json.loads(kept["transcript"]))
+    _compare("GET /api/tools/executions", [tool], [each["toolName"] for each in _list_executions(agent)])
 
 
-def _executions(agent: VoiceAgent) -> list[Json]:
-    return _mine(agent, "/api/tools/executions", "executions")
+def _list_executions(agent: VoiceAgent) -> list[Json]:
+    return _list_own(agent, "/api/tools/executions", "executions")
 
 
-def _mine(agent: VoiceAgent, path: str, items: str) -> list[Json]:
+def _list_own(agent: VoiceAgent, path: str, items: str) -> list[Json]:
     """This session's items of the newest page of a list of the app."""
-    page = _step(f"GET {path}", agent.get, path)[items]
+    page = _take_step(f"GET {path}", agent.get, path)[items]
     return [each for each in page if each["sessionId"] == agent.session]
 
 
 def _save(agent: VoiceAgent, **fields: Any) -> None:
-    _step("POST /api/conversations", agent.post, "/api/conversations", sessionId=agent.session, **fields)
+    _take_step("POST /api/conversations", agent.post, "/api/conversations", sessionId=agent.session, **fields)
 
 
-def _step(what: str, act: Any, *arguments: Any, must: Json | None = None, **fields: Any) -> Json:
+def _take_step(what: str, act: Any, *arguments: Any, must: Json | None = None, **fields: Any) -> Json:
     """The answer, which has what it `must`. Raises Failed, which says at which step."""
     try:
         answer: Json = act(*arguments, **fields)
-    except Failed as failed:
-        raise Failed(f"{what} {failed}") from None
-    _same(what, must or {}, answer)
+    except CallFailed as failed:
+        raise CallFailed(f"{what} {failed}") from None
+    _compare(what, must or {}, answer)
     return answer
 
 
-def _same(what: str, expected: Any, got: Any) -> None:
-    if wrong := list(differences(expected, got)):
-        raise Failed(f"{what}: {'; '.join(wrong)}")
+def _compare(what: str, expected: Any, got: Any) -> None:
+    if wrong := list(find_differences(expected, got)):
+        raise CallFailed(f"{what}: {'; '.join(wrong)}")
 
 
 # -- afterwards --------------------------------------------------------------------------------------------
@@ -156,13 +160,13 @@ def _clean_up(agent: VoiceAgent, environ: Mapping[str, str]) -> str:
 
     connection.connect()
     partition = key("APP", agent.app, "SESSION", agent.session)
-    audit = [(key("APP", agent.app, "EXECUTION"), key("ID", each["_id"])) for each in _executions(agent)]
+    audit = [(key("APP", agent.app, "EXECUTION"), key("ID", each["_id"])) for each in _list_executions(agent)]
     return f"Its {_delete(partition, audit)} rows are removed; its token has a minute."
 
 
 def _is_local(agent: VoiceAgent, environ: Mapping[str, str]) -> bool:
     try:
-        return connection.running(Project.read(environ).data).address == agent.service.address
+        return connection.find_running(Project.read(environ).data).address == agent.service.address
     except LocalError:
         return False
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.demo.account import Account
-from local.demo.clients import Failed
-from local.demo.compare import differences
+from local.demo.clients import CallFailed
+from local.demo.compare import find_differences
 
 
 class Stop(Exception):
@@ -17,24 +17,24 @@ class Stop(Exception):
 class Steps:
     account: Account
 
-    def step(self, what: str, act: Callable[[], Any]) -> Any:
+    def take_step(self, what: str, act: Callable[[], Any]) -> Any:
         """What `act` answers. Raises Stop when it fails."""
         try:
             return act()
-        except Failed as failed:
+        except CallFailed as failed:
             self.account.check(what, [str(failed)])
             raise Stop from None
 
-    def refused(self, what: str, error: str, act: Callable[[], Any]) -> bool:
+    def check_refused(self, what: str, error: str, act: Callable[[], Any]) -> bool:
         """Whether `act` is refused with this error, as it should be."""
         try:
             answer = act()
-        except Failed as failed:
+        except CallFailed as failed:
             return self.check(what, [] if error in str(failed) else [str(failed)])
         return self.check(what, [f"should be refused with {error!r}, and is answered {answer}"])
 
-    def same(self, what: str, expected: Any, got: Any, *, exact: bool = False) -> bool:
-        return self.check(what, differences(expected, got, exact=exact))
+    def check_same(self, what: str, expected: Any, got: Any, *, exact: bool = False) -> bool:
+        return self.check(what, find_differences(expected, got, exact=exact))
 
     def check(self, what: str, wrong: Iterable[str]) -> bool:
         return self.account.check(what, wrong)

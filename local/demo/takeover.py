@@ -18,31 +18,33 @@ def take_over(steps: Steps, desk: VoiceAgent, handoff: str) -> None:
         return desk.patch("/api/handoffs", handoffId=handoff, status=status, **fields)
 
     def done(what: str, status: str, **fields: Any) -> None:
-        steps.same(what, {"ok": True}, steps.step(what, lambda: ask(status, **fields)))
+        steps.check_same(what, {"ok": True}, steps.take_step(what, lambda: ask(status, **fields)))
 
-    waiting = steps.step(
+    waiting = steps.take_step(
         "GET /api/handoffs", lambda: desk.get("/api/handoffs", status="pending", sessionId=desk.session)
     )
     expected = [{"_id": handoff, "sessionId": desk.session, "status": "pending"}]
-    steps.same("GET /api/handoffs", expected, waiting["handoffs"])
-    steps.same(
-        "The claim", {"ok": True}, steps.step("The claim", lambda: ask("claimed", assignedAgent=PERSON))
+    steps.check_same("GET /api/handoffs", expected, waiting["handoffs"])
+    steps.check_same(
+        "The claim", {"ok": True}, steps.take_step("The claim", lambda: ask("claimed", assignedAgent=PERSON))
     )
-    steps.refused("A second claim", "already claimed", lambda: ask("claimed", assignedAgent=OTHER))
-    steps.same(
-        "The end", {"ok": True}, steps.step("The end", lambda: ask("resolved", resolutionQuality="good"))
+    steps.check_refused("A second claim", "already claimed", lambda: ask("claimed", assignedAgent=OTHER))
+    steps.check_same(
+        "The end", {"ok": True}, steps.take_step("The end", lambda: ask("resolved", resolutionQuality="good"))
     )
-    mine = steps.step("GET /api/handoffs", lambda: desk.get("/api/handoffs", assignedAgent=PERSON))
+    mine = steps.take_step("GET /api/handoffs", lambda: desk.get("/api/handoffs", assignedAgent=PERSON))
     kept = {"_id": handoff, "status": "resolved", "assignedAgent": PERSON, "resolutionQuality": "good"}
-    if steps.same("The handoff of " + PERSON, [kept], mine["handoffs"][:1]):
-        steps.account.right(f"{PERSON} has claimed the handoff, {OTHER} could not any more; it is resolved")
+    if steps.check_same("The handoff of " + PERSON, [kept], mine["handoffs"][:1]):
+        steps.account.tell_success(
+            f"{PERSON} has claimed the handoff, {OTHER} could not any more; it is resolved"
+        )
 
 
-def announced(steps: Steps, receiver: Receiver, agent: VoiceAgent, expected: Sequence[str]) -> None:
+def check_announced(steps: Steps, receiver: Receiver, agent: VoiceAgent, expected: Sequence[str]) -> None:
     """Each event has come with a signature that holds."""
-    came = receiver.wait(agent.session, len(expected), _PATIENCE_S)
+    came = receiver.await_events(agent.session, len(expected), _PATIENCE_S)
     names = [event["event"] for event in came]
-    right = steps.same("The webhooks", list(expected), names)
+    right = steps.check_same("The webhooks", list(expected), names)
     right &= steps.check("The signatures", receiver.refused)
     if right and came:
-        steps.account.right(f"webhooks received, their signatures verified: {', '.join(names)}")
+        steps.account.tell_success(f"webhooks received, their signatures verified: {', '.join(names)}")

@@ -9,7 +9,7 @@ from genai_voice.tenancy import apps, webhooks
 from genai_voice.tenancy.fields import AppFields
 
 from local.demo import script
-from local.demo.receiver import Receiver, receiving
+from local.demo.receiver import Receiver, run_receiver
 from local.serve.connection import connect
 from local.serve.greeting import DEMO_APPS
 
@@ -17,12 +17,12 @@ _WHERE = ("handoff_webhook_url", "webhook_events")
 
 
 @contextmanager
-def receiving_webhooks(data: Path) -> Iterator[Receiver]:
+def receive_webhooks(data: Path) -> Iterator[Receiver]:
     """A receiver that the demo apps have as their address, with new signing secrets, until the demo is over.
     Raises LocalError when no local service runs.
     """
     connect()
-    with receiving(data) as receiver:
+    with run_receiver(data) as receiver:
         before = {app: AppFields.model_validate(apps.show_app(app)) for app in DEMO_APPS}
         try:
             for app in DEMO_APPS:

@@ -10,7 +10,7 @@ from local.serve.secret_files import write_private
 _CERTIFICATE, _KEY = "authority.pem", "authority.key"
 
 
-def authority(data: Path) -> Path:
+def prepare_authority(data: Path) -> Path:
     """The file of its certificate, for those who are to trust it. Made once."""
     certificate, key = data / _CERTIFICATE, data / _KEY
     if not (certificate.is_file() and key.is_file()):
@@ -22,7 +22,7 @@ def authority(data: Path) -> Path:
     return certificate
 
 
-def certificate(data: Path, hosts: Sequence[str]) -> bytes:
+def issue_certificate(data: Path, hosts: Sequence[str]) -> bytes:
     """A new key and its certificate for these hosts, as PEM. Raises OSError where there is no authority."""
     import trustme
 

@@ -37,7 +37,7 @@ class Connection:
     webhook_queue_url: str = ""
     outgoing_local_ca: str = ""
 
-    def variables(self) -> dict[str, str]:
+    def to_variables(self) -> dict[str, str]:
         optional = {
             "WEBHOOK_QUEUE_URL": self.webhook_queue_url,
             "OUTGOING_LOCAL_CA": self.outgoing_local_ca,
@@ -53,11 +53,11 @@ class Connection:
             **{name: value for name, value in optional.items() if value},
         }
 
-    def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
+    def to_environment(self, environ: Mapping[str, str]) -> dict[str, str]:
         """`environ` with the variables of this connection, and without real credentials."""
         return {
             name: value for name, value in environ.items() if name not in REAL_CREDENTIALS
-        } | self.variables()
+        } | self.to_variables()
 
     def write(self, data: Path) -> None:
         write_private(data / _FILE, json.dumps(asdict(self), indent=2) + "\n")
@@ -71,13 +71,13 @@ def connect(environ: MutableMapping[str, str] = os.environ) -> None:
     """
     if environ.get("TABLE_NAME"):
         return
-    connection = running(Project.read(environ).data)
+    connection = find_running(Project.read(environ).data)
     for name in REAL_CREDENTIALS:
         environ.pop(name, None)
-    environ.update(connection.variables())
+    environ.update(connection.to_variables())
 
 
-def running(data: Path) -> Connection:
+def find_running(data: Path) -> Connection:
     """The local service that has this data folder. Raises LocalError when there is none."""
     try:
         if is_claimed(data):

@@ -72,15 +72,15 @@ class Documentation:
             case "/":
                 return HttpReply(302, [("location", "/docs")], b"")
             case "/openapi.json":
-                return _page("application/json", self._openapi.read_bytes())
+                return _make_page("application/json", self._openapi.read_bytes())
             case "/docs":
-                return _page("text/html;charset=utf-8", _PAGE.encode())
+                return _make_page("text/html;charset=utf-8", _PAGE.encode())
             case "start.js":
-                return _page("text/javascript", _START.encode())
+                return _make_page("text/javascript", _START.encode())
             case name if name in _ASSETS:
-                return _page(_ASSETS[name], (self._assets / name).read_bytes())
+                return _make_page(_ASSETS[name], (self._assets / name).read_bytes())
         return None
 
 
-def _page(media_type: str, body: bytes) -> HttpReply:
+def _make_page(media_type: str, body: bytes) -> HttpReply:
     return HttpReply(200, [("content-type", media_type), *_POLICY], body)

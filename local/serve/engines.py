@@ -36,26 +36,26 @@ class Engine:
     """Where the data is, for the start message."""
     command: list[str] = field(default_factory=list)
     process: Process | None = None
-    held: socket.socket | None = None
+    reservation: socket.socket | None = None
     """Has the port until the engine listens there: see `later_moto`."""
 
     async def start(self, log: Path, environ: Mapping[str, str], inherit: int) -> None:
         """Answers when it accepts connections. Raises LocalError when that does not happen."""
-        if self.held is not None and not sys.platform.startswith("linux"):
-            self.held.close()
+        if self.reservation is not None and not sys.platform.startswith("linux"):
+            self.reservation.close()
         if self.command:
             with log.open("ab") as output:
                 self.process = await start_leashed(self.command, environ, output, [inherit])
         parts = urlsplit(self.endpoint)
         try:
             async with asyncio.timeout(_START_S if self.command else 3):
-                await self._answer(
+                await self._await_answer(
                     parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
                 )
         except TimeoutError:
             raise LocalError(f"{self.name} does not answer at {self.endpoint}.") from None
 
-    async def _answer(self, host: str, port: int) -> None:
+    async def _await_answer(self, host: str, port: int) -> None:
         while True:
             if self.process is not None and self.process.returncode is not None:
                 raise LocalError(
@@ -72,8 +72,8 @@ class Engine:
     async def stop(self) -> None:
         if self.process is not None:
             await stop(self.process)
-        if self.held is not None:
-            self.held.close()
+        if self.reservation is not None:
+            self.reservation.close()
 
 
 async def choose(project: Project, environ: Mapping[str, str], host: str = "127.0.0.1") -> Engine:
@@ -82,9 +82,9 @@ async def choose(project: Project, environ: Mapping[str, str], host: str = "127.
     """
     given = environ.get("DYNAMODB_ENDPOINT")
     if given:
-        return _given(given)
-    reason, program = await _dynoxide(project)
-    port = free_port(host)
+        return _use_given(given)
+    reason, program = await _find_dynoxide(project)
+    port = find_free_port(host)
     address = f"http://{host}:{port}"
     if program is not None:
         file = project.data / "dynamodb.sqlite"
@@ -92,32 +92,32 @@ async def choose(project: Project, environ: Mapping[str, str], host: str = "127.
         return Engine("dynoxide", address, f"in {project.data}", command=command)
     if find_spec("moto") and find_spec("flask"):
         note = f"in memory, and ends with this run: the engine is moto, since {reason}"
-        return moto(host, port, note)
+        return make_moto(host, port, note)
     raise LocalError(
         f"There is no DynamoDB to run: {reason}, and moto is not installed. "
         "Set DYNAMODB_ENDPOINT to one that runs."
     )
 
 
-def moto(host: str, port: str, note: str) -> Engine:
+def make_moto(host: str, port: str, note: str) -> Engine:
     """Stands in for all of AWS, in memory."""
     command = [sys.executable, "-P", "-m", "moto.server", "-H", host, "-p", port]
     return Engine("moto", f"http://{host}:{port}", note, command=command)
 
 
-def later_moto(host: str) -> Engine:
+def reserve_moto(host: str) -> Engine:
     """One that starts later than its address is known. Until then the port is nobody else's: the kernel gives
     it to none, and on Linux lets moto, which sets SO_REUSEADDR too, listen beside a socket that does not.
     """
     held = socket.socket()
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     held.bind((host, 0))
-    engine = moto(host, str(held.getsockname()[1]), "")
-    engine.held = held
+    engine = make_moto(host, str(held.getsockname()[1]), "")
+    engine.reservation = held
     return engine
 
 
-def _given(endpoint: str) -> Engine:
+def _use_given(endpoint: str) -> Engine:
     try:
         parts = urlsplit(endpoint)
         valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -130,7 +130,7 @@ def _given(endpoint: str) -> Engine:
     return Engine("The DynamoDB of DYNAMODB_ENDPOINT", endpoint, f"at {endpoint}")
 
 
-async def _dynoxide(project: Project) -> tuple[str, Path | None]:
+async def _find_dynoxide(project: Project) -> tuple[str, Path | None]:
     """The program, or why there is none."""
     folder = project.engines / f"dynoxide-{_DYNOXIDE_VERSION}"
     program = folder / "node_modules" / _DYNOXIDE / "dynoxide"
@@ -172,7 +172,7 @@ async def _install(npm: str, package: str, folder: Path) -> bool:
     return folder.is_dir()
 
 
-def free_port(host: str) -> str:
+def find_free_port(host: str) -> str:
     with socket.socket() as probe:
         probe.bind((host, 0))
         return str(probe.getsockname()[1])

@@ -52,7 +52,7 @@ class HttpRequest:
     """The client's address."""
     protocol: str = "HTTP/1.1"
 
-    def header(self, name: str) -> str | None:
+    def find_header(self, name: str) -> str | None:
         return next((value for given, value in self.headers if given.lower() == name), None)
 
 
@@ -68,10 +68,10 @@ class HttpReply:
         return self.status in _BODILESS
 
 
-def event_for(request: HttpRequest, route_key: str, request_id: str, now: datetime) -> Event:
+def build_event(request: HttpRequest, route_key: str, request_id: str, now: datetime) -> Event:
     """The event that the function of `route_key` receives. `now` must know its time zone."""
-    headers = _joined(_forwarded(request))
-    host = (request.header("host") or "localhost").rsplit(":", 1)[0]
+    headers = _join_values(_forward_headers(request))
+    host = (request.find_header("host") or "localhost").rsplit(":", 1)[0]
     event: Event = {
         "version": "2.0",
         "routeKey": route_key,
@@ -106,15 +106,15 @@ def event_for(request: HttpRequest, route_key: str, request_id: str, now: dateti
     ]
     if any(cookies):
         event["cookies"] = [cookie for cookie in cookies if cookie]
-    parameters = _joined(parse_qsl(request.query, keep_blank_values=True))
+    parameters = _join_values(parse_qsl(request.query, keep_blank_values=True))
     if parameters:
         event["queryStringParameters"] = parameters
     if request.body:
-        event["body"], event["isBase64Encoded"] = _encoded(request.body, headers.get("content-type", ""))
+        event["body"], event["isBase64Encoded"] = _encode_body(request.body, headers.get("content-type", ""))
     return event
 
 
-def _forwarded(request: HttpRequest) -> Headers:
+def _forward_headers(request: HttpRequest) -> Headers:
     """Without the cookies, which have their own field, and with what API Gateway adds."""
     kept = [(name.lower(), value) for name, value in request.headers]
     length = [("content-length", str(len(request.body)))] if request.body else []
@@ -126,7 +126,7 @@ def _forwarded(request: HttpRequest) -> Headers:
     ]
 
 
-def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+def _join_values(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Values of the same name in their order, with commas between."""
     joined: dict[str, str] = {}
     for name, value in pairs:
@@ -134,39 +134,39 @@ def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     return joined
 
 
-def _encoded(body: bytes, content_type: str) -> tuple[str, bool]:
+def _encode_body(body: bytes, content_type: str) -> tuple[str, bool]:
     media = content_type.partition(";")[0].strip().lower()
     if media.startswith("text/") or media in _TEXT_TYPES:
         return body.decode(errors="replace"), False
     return b64encode(body).decode(), True
 
 
-def reply_from(answer: Any) -> HttpReply:
+def read_reply(answer: Any) -> HttpReply:
     """The response to what a function returned, already read from its JSON. Raises InvalidReply.
 
     Without a statusCode the whole answer is the JSON body of a 200.
     """
     if not isinstance(answer, dict) or "statusCode" not in answer:
         return HttpReply(200, [("content-type", "application/json")], json.dumps(answer).encode())
-    status = _status(answer["statusCode"])
-    body = b"" if status in _BODILESS else _body(answer)
-    headers = _reply_headers(answer.get("headers") or {})
+    status = _read_status(answer["statusCode"])
+    body = b"" if status in _BODILESS else _read_body(answer)
+    headers = _read_headers(answer.get("headers") or {})
     if body and all(name != "content-type" for name, _ in headers):
         headers.append(("content-type", "text/plain;charset=UTF-8"))
     cookies = answer.get("cookies") or []
     if not isinstance(cookies, list) or not all(isinstance(cookie, str) for cookie in cookies):
         raise InvalidReply("cookies must be a list of texts")
-    return HttpReply(status, headers + [("set-cookie", _one_line(cookie)) for cookie in cookies], body)
+    return HttpReply(status, headers + [("set-cookie", _strip_controls(cookie)) for cookie in cookies], body)
 
 
-def _status(given: Any) -> int:
+def _read_status(given: Any) -> int:
     text = str(given)
     if isinstance(given, bool) or not text.isascii() or not text.isdigit() or not 200 <= int(text) <= 599:
         raise InvalidReply(f"statusCode must be a number from 200 to 599, not {given!r}")
     return int(text)
 
 
-def _body(answer: Mapping[str, Any]) -> bytes:
+def _read_body(answer: Mapping[str, Any]) -> bytes:
     body = answer.get("body")
     if body is None:
         return b""
@@ -180,19 +180,23 @@ def _body(answer: Mapping[str, Any]) -> bytes:
         raise InvalidReply("body is not base64, though isBase64Encoded says so") from None
 
 
-def _reply_headers(given: Any) -> Headers:
+def _read_headers(given: Any) -> Headers:
     if not isinstance(given, dict):
         raise InvalidReply("headers must be an object")
     if any(isinstance(value, dict | list) or not _NAME.fullmatch(name) for name, value in given.items()):
         raise InvalidReply("a header must have a name and be text")
-    pairs = ((name.lower(), _one_line(_text(value))) for name, value in given.items() if value is not None)
+    pairs = (
+        (name.lower(), _strip_controls(_format_value(value)))
+        for name, value in given.items()
+        if value is not None
+    )
     return [(name, value) for name, value in pairs if name not in _NOT_FORWARDED]
 
 
-def _text(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _one_line(text: str) -> str:
+def _strip_controls(text: str) -> str:
     """Headers are Latin-1, without control characters."""
     return _CONTROL.sub(" ", text.encode("latin-1", "replace").decode("latin-1")).strip()

@@ -9,14 +9,14 @@ from pathlib import Path
 DEMO_APPS = ("demo-dentist", "demo-earnings", "demo-ecommerce")
 
 
-def gemini_note(environ: Mapping[str, str]) -> str:
+def describe_gemini(environ: Mapping[str, str]) -> str:
     """Whether live tokens can be made, and what to do when not."""
     if environ.get("GEMINI_API_KEY"):
         return "asked with GEMINI_API_KEY"
     return "GEMINI_API_KEY is not set: POST /api/token makes no tokens before it is"
 
 
-def greeting(address: str, secret: str, log: Path, engine_note: str, *, gemini: str, code: str) -> str:
+def format_greeting(address: str, secret: str, log: Path, engine_note: str, *, gemini: str, code: str) -> str:
     """The start message. `gemini` says whether Gemini is asked, `code` what becomes of edited code."""
     slug = DEMO_APPS[0]
     bearer = shlex.quote(f"Authorization: Bearer {secret}")
@@ -28,7 +28,7 @@ The service answers at {address}
   apps        {", ".join(DEMO_APPS)}
   app secret  {secret}
   data        {engine_note}
-  logs        {_short(log)}
+  logs        {_shorten(log)}
   gemini      {gemini}
 
 Try it:
@@ -44,7 +44,7 @@ or as a browser does, with a session token:
 {code} Ctrl-C to stop."""
 
 
-def _short(path: Path) -> str:
+def _shorten(path: Path) -> str:
     """As seen from here, where that is shorter."""
     relative = os.path.relpath(path)
     return relative if len(relative) < len(str(path)) else str(path)

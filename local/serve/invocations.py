@@ -4,14 +4,14 @@ import json
 from typing import Any
 from uuid import uuid4
 
-from local.serve.worker_pool import HandlerFailed, WorkerLost, Workers
+from local.serve.worker_pool import HandlerFailed, WorkerLost, WorkerPool
 
 
-class NotDone(Exception):
+class InvocationFailed(Exception):
     """The function has failed, and that was told."""
 
 
-async def invoke(workers: Workers, function: str, event: dict[str, Any], of: str) -> Any:
+async def invoke(workers: WorkerPool, function: str, event: dict[str, Any], of: str) -> Any:
     """What the function returned, within its own timeout. `of` says for a person what it is called with.
 
     Raises NotDone.
@@ -30,4 +30,4 @@ async def invoke(workers: Workers, function: str, event: dict[str, Any], of: str
         except TimeoutError:
             reason = f"it took longer than its {called.timeout_s} s"
     print(f"{function} has failed on {of}: {reason}. See {workers.log}.", flush=True)
-    raise NotDone
+    raise InvocationFailed

@@ -14,9 +14,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.errors import LocalError
 from local.serve import tables
 from local.serve.engines import ACCOUNT, Engine
-from local.serve.invocations import NotDone, invoke
+from local.serve.invocations import InvocationFailed, invoke
 from local.serve.template import EventSource, Queue, Template
-from local.serve.worker_pool import Workers
+from local.serve.worker_pool import WorkerPool
 
 _AT_ONCE = 4
 """Batches of a queue that are with its function. Requests need the worker's threads too."""
@@ -35,67 +35,67 @@ class Queues:
     """They run in `engine`, which is started with them and stopped by whoever made it."""
 
     def __init__(self, engine: Engine) -> None:
-        self.opened = asyncio.Event()
+        self.ready = asyncio.Event()
         """They are there, or will not be."""
         self._engine = engine
         self._client: tables.Client = None
         self._threads = ThreadPoolExecutor(32, thread_name_prefix="queue")
 
-    async def drive(self, template: Template, workers: Workers, lock: int) -> None:
+    async def drive(self, template: Template, workers: WorkerPool, lock: int) -> None:
         """Runs until it is cancelled. Where the engine does not start, or ends, that is told and the service
         goes on without queues: what is due waits for a schedule.
         """
         try:
             if template.queues:
                 await self._open(template.queues, workers, lock)
-            self.opened.set()
+            self.ready.set()
             async with asyncio.TaskGroup() as tasks:
                 for source in template.sources:
-                    tasks.create_task(self._feed(source, workers))
+                    tasks.create_task(self._poll(source, workers))
                 if template.queues:
-                    tasks.create_task(self._attend())
+                    tasks.create_task(self._watch_engine())
         except* LocalError as reasons:
             print(f"Queues are not served until a restart: {reasons.exceptions[0]}", flush=True)
         finally:
-            self.opened.set()
+            self.ready.set()
             self._threads.shutdown(wait=False, cancel_futures=True)  # those that wait end with the engine
 
     # -- the engine --------------------------------------------------------------------------------------
 
-    async def _open(self, queues: Sequence[Queue], workers: Workers, lock: int) -> None:
+    async def _open(self, queues: Sequence[Queue], workers: WorkerPool, lock: int) -> None:
         region = workers.variables["AWS_REGION"]
         await self._engine.start(workers.log, workers.variables, lock)
-        self._client = await self._ask(
-            tables.aws_client, "sqs", self._engine.endpoint, region, _LONGEST_WAIT_S + 10
+        self._client = await self._run_in_thread(
+            tables.open_aws_client, "sqs", self._engine.endpoint, region, _LONGEST_WAIT_S + 10
         )
-        await self._ask(_create, self._client, queues, region)
+        await self._run_in_thread(_create_queues, self._client, queues, region)
 
-    async def _attend(self) -> None:
+    async def _watch_engine(self) -> None:
         if self._engine.process is not None:
             code = await self._engine.process.wait()
             raise LocalError(f"{self._engine.name} has ended with exit code {code}.")
 
-    def _ask(self, ask: Callable[..., Any], *given: Any, **named: Any) -> asyncio.Future[Any]:
+    def _run_in_thread(self, ask: Callable[..., Any], *given: Any, **named: Any) -> asyncio.Future[Any]:
         return asyncio.get_running_loop().run_in_executor(self._threads, partial(ask, *given, **named))
 
     # -- what Lambda does --------------------------------------------------------------------------------
 
-    async def _feed(self, source: EventSource, workers: Workers) -> None:
+    async def _poll(self, source: EventSource, workers: WorkerPool) -> None:
         url = f"{self._engine.endpoint}/{ACCOUNT}/{source.queue}"
         free = asyncio.Semaphore(_AT_ONCE)
 
-        async def pass_on(messages: list[Message]) -> None:
+        async def handle(messages: list[Message]) -> None:
             try:
-                await self._delete(url, await _finished(source, messages, workers))
+                await self._delete(url, await _process_batch(source, messages, workers))
             finally:
                 free.release()
 
         async with asyncio.TaskGroup() as batches:
             while True:
                 await free.acquire()
-                batches.create_task(pass_on(await self._batch(url, source)))
+                batches.create_task(handle(await self._receive_batch(url, source)))
 
-    async def _batch(self, url: str, source: EventSource) -> list[Message]:
+    async def _receive_batch(self, url: str, source: EventSource) -> list[Message]:
         """One message at least, then what comes within the window, up to the size."""
         messages: list[Message] = []
         while not messages:
@@ -110,7 +110,7 @@ class Queues:
         asked = {"MaxNumberOfMessages": min(most, _MOST_RECEIVED), "WaitTimeSeconds": wait_s}
         names = {"MessageSystemAttributeNames": ["All"], "MessageAttributeNames": ["All"]}
         try:
-            reply = await self._ask(self._client.receive_message, QueueUrl=url, **asked, **names)
+            reply = await self._run_in_thread(self._client.receive_message, QueueUrl=url, **asked, **names)
         except (BotoCoreError, ClientError):
             await asyncio.sleep(_RETRY_S)
             return []
@@ -119,29 +119,29 @@ class Queues:
     async def _delete(self, url: str, messages: Sequence[Message]) -> None:
         for message in messages:
             try:
-                await self._ask(
+                await self._run_in_thread(
                     self._client.delete_message, QueueUrl=url, ReceiptHandle=message["ReceiptHandle"]
                 )
             except (BotoCoreError, ClientError):
                 continue  # it comes again, as a message may
 
 
-def _create(client: tables.Client, queues: Sequence[Queue], region: str) -> None:
+def _create_queues(client: tables.Client, queues: Sequence[Queue], region: str) -> None:
     """Raises LocalError when the engine refuses."""
     try:
-        _create_all(client, queues, region)
+        _request_queues(client, queues, region)
     except (BotoCoreError, ClientError) as reason:
         raise LocalError(f"moto refuses: {reason}") from None
 
 
-def _create_all(client: tables.Client, queues: Sequence[Queue], region: str) -> None:
+def _request_queues(client: tables.Client, queues: Sequence[Queue], region: str) -> None:
     """A redrive policy names another queue, which must be there."""
     for queue in queues:
         client.create_queue(QueueName=queue.name, Attributes=queue.attributes)
     for queue in queues:
         if queue.dead_letters is not None:
             policy = {
-                "deadLetterTargetArn": _arn(queue.dead_letters, region),
+                "deadLetterTargetArn": _format_arn(queue.dead_letters, region),
                 "maxReceiveCount": queue.max_receives,
             }
             client.set_queue_attributes(
@@ -150,13 +150,15 @@ def _create_all(client: tables.Client, queues: Sequence[Queue], region: str) -> 
             )
 
 
-async def _finished(source: EventSource, messages: list[Message], workers: Workers) -> list[Message]:
+async def _process_batch(source: EventSource, messages: list[Message], workers: WorkerPool) -> list[Message]:
     """Those that do not come again, after a call of the function with all of them."""
-    event = event_of(source.queue, messages, workers.variables["AWS_REGION"])
+    event = build_event(source.queue, messages, workers.variables["AWS_REGION"])
     try:
         reply = await invoke(workers, source.function, event, f"{len(messages)} of {source.queue}'s messages")
-        failed = failures(reply, {each["MessageId"] for each in messages}) if source.reports_failures else ()
-    except NotDone:
+        failed = (
+            read_failures(reply, {each["MessageId"] for each in messages}) if source.reports_failures else ()
+        )
+    except InvocationFailed:
         return []
     except MalformedReply:
         print(f"{source.function}'s reply is no batch response, so its messages come again.", flush=True)
@@ -166,7 +168,7 @@ async def _finished(source: EventSource, messages: list[Message], workers: Worke
     return [each for each in messages if each["MessageId"] not in failed]
 
 
-def failures(reply: Any, sent: set[str]) -> set[str]:
+def read_failures(reply: Any, sent: set[str]) -> set[str]:
     """The ids of the messages that have failed. Raises MalformedReply, upon which all come again.
 
     As Lambda decides it: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
@@ -181,7 +183,7 @@ def failures(reply: Any, sent: set[str]) -> set[str]:
     return failed
 
 
-def event_of(queue: str, messages: Sequence[Message], region: str) -> dict[str, Any]:
+def build_event(queue: str, messages: Sequence[Message], region: str) -> dict[str, Any]:
     """As Lambda's event source mapping sends it."""
     return {
         "Records": [
@@ -191,12 +193,12 @@ def event_of(queue: str, messages: Sequence[Message], region: str) -> dict[str, 
                 "body": message["Body"],
                 "attributes": message["Attributes"],
                 "messageAttributes": {
-                    name: _attribute(attribute)
+                    name: _convert_attribute(attribute)
                     for name, attribute in message.get("MessageAttributes", {}).items()
                 },
                 "md5OfBody": message["MD5OfBody"],
                 "eventSource": "aws:sqs",
-                "eventSourceARN": _arn(queue, region),
+                "eventSourceARN": _format_arn(queue, region),
                 "awsRegion": region,
             }
             for message in messages
@@ -204,7 +206,7 @@ def event_of(queue: str, messages: Sequence[Message], region: str) -> dict[str, 
     }
 
 
-def _attribute(given: dict[str, Any]) -> dict[str, Any]:
+def _convert_attribute(given: dict[str, Any]) -> dict[str, Any]:
     """boto3 gives StringValue or BinaryValue and DataType."""
     spelled = {
         f"{key[0].lower()}{key[1:]}": base64.b64encode(value).decode() if isinstance(value, bytes) else value
@@ -213,5 +215,5 @@ def _attribute(given: dict[str, Any]) -> dict[str, Any]:
     return {"stringListValues": [], "binaryListValues": [], **spelled}
 
 
-def _arn(queue: str, region: str) -> str:
+def _format_arn(queue: str, region: str) -> str:
     return f"arn:aws:sqs:{region}:{ACCOUNT}:{queue}"

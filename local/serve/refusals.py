@@ -15,25 +15,25 @@ _ALWAYS = [
 ]
 
 
-def fault(request: HttpRequest, variables: Mapping[str, str]) -> HttpReply:
-    return _refusal(500, "Internal server error", request, variables)
+def answer_fault(request: HttpRequest, variables: Mapping[str, str]) -> HttpReply:
+    return _refuse(500, "Internal server error", request, variables)
 
 
-def too_large(limit_mb: int, request: HttpRequest, variables: Mapping[str, str]) -> HttpReply:
-    return _refusal(413, f"Request body too large: at most {limit_mb} MB", request, variables)
+def answer_too_large(limit_mb: int, request: HttpRequest, variables: Mapping[str, str]) -> HttpReply:
+    return _refuse(413, f"Request body too large: at most {limit_mb} MB", request, variables)
 
 
-def unavailable() -> HttpReply:
+def answer_unavailable() -> HttpReply:
     """API Gateway's own answer when a function takes too long or is not there."""
-    return _json(503, {"message": "Service Unavailable"}, [])
+    return _make_reply(503, {"message": "Service Unavailable"}, [])
 
 
-def not_found() -> HttpReply:
+def answer_not_found() -> HttpReply:
     """API Gateway's own answer where no route matches and there is no $default."""
-    return _json(404, {"message": "Not Found"}, [])
+    return _make_reply(404, {"message": "Not Found"}, [])
 
 
-def cors_headers(origin: str | None, variables: Mapping[str, str]) -> Headers:
+def build_cors_headers(origin: str | None, variables: Mapping[str, str]) -> Headers:
     allowed = [each.strip() for each in variables.get("ALLOWED_ORIGINS", "").split(",") if each.strip()]
     if not allowed:
         return [("access-control-allow-origin", "*"), *_ALWAYS]
@@ -46,11 +46,13 @@ def cors_headers(origin: str | None, variables: Mapping[str, str]) -> Headers:
     return [("vary", "Origin"), *_ALWAYS]
 
 
-def _refusal(status: int, message: str, request: HttpRequest, variables: Mapping[str, str]) -> HttpReply:
-    return _json(status, {"error": message}, cors_headers(request.header("origin"), variables))
+def _refuse(status: int, message: str, request: HttpRequest, variables: Mapping[str, str]) -> HttpReply:
+    return _make_reply(
+        status, {"error": message}, build_cors_headers(request.find_header("origin"), variables)
+    )
 
 
-def _json(status: int, body: dict[str, str], headers: Headers) -> HttpReply:
+def _make_reply(status: int, body: dict[str, str], headers: Headers) -> HttpReply:
     return HttpReply(
         status,
         [*headers, ("content-type", "application/json")],

@@ -10,12 +10,12 @@ from watchfiles import Change, DefaultFilter, awatch
 from local.errors import LocalError
 from local.project import Project
 from local.serve.template import Template
-from local.serve.worker_pool import Workers
+from local.serve.worker_pool import WorkerPool
 
 Changes = asyncio.Queue[set[Path]]
 
 
-async def follow(project: Project, workers: Workers, read: Callable[[], Template]) -> None:
+async def reload_on_change(project: Project, workers: WorkerPool, read: Callable[[], Template]) -> None:
     """Runs until it is cancelled. What cannot be served is told, and the last working code stays.
 
     `read` reads the template anew.
@@ -33,7 +33,9 @@ async def follow(project: Project, workers: Workers, read: Callable[[], Template
         )
 
 
-async def _reload(project: Project, workers: Workers, read: Callable[[], Template], changes: Changes) -> None:
+async def _reload(
+    project: Project, workers: WorkerPool, read: Callable[[], Template], changes: Changes
+) -> None:
     while True:
         changed = await changes.get()
         while not changes.empty():
@@ -42,12 +44,12 @@ async def _reload(project: Project, workers: Workers, read: Callable[[], Templat
             _forget_bytecode(path)
         try:
             template = read()
-            _tell_what_stays(template, workers.template)
+            _warn_of_restart(template, workers.template)
             await workers.replace(template)
         except LocalError as reason:
             print(f"Not reloaded, the last working code stays: {reason}", flush=True)
         else:
-            print(f"Reloaded: {_shown(changed, project.root)}", flush=True)
+            print(f"Reloaded: {_format_paths(changed, project.root)}", flush=True)
 
 
 async def _watch_code(project: Project, template: Template, changes: Changes) -> None:
@@ -77,18 +79,18 @@ def _forget_bytecode(path: Path) -> None:
         Path(cache_from_source(str(path))).unlink(missing_ok=True)
 
 
-def _tell_what_stays(template: Template, before: Template) -> None:
+def _warn_of_restart(template: Template, before: Template) -> None:
     if [table.definition for table in template.tables] != [table.definition for table in before.tables]:
         print("The tables of template.yaml have changed: restart to use them.", flush=True)
-    if _driven(template) != _driven(before):
+    if _select_driven(template) != _select_driven(before):
         print("The queues or schedules of template.yaml have changed: restart to use them.", flush=True)
 
 
-def _driven(template: Template) -> tuple[object, ...]:
+def _select_driven(template: Template) -> tuple[object, ...]:
     return template.queues, template.sources, template.schedules
 
 
-def _shown(changed: set[Path], root: Path) -> str:
+def _format_paths(changed: set[Path], root: Path) -> str:
     first, *more = sorted(
         str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in changed
     )

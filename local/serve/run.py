@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING, Any
 from local.errors import LocalError
 from local.project import Project
 from local.serve import connection, data_folder, engines, seeding, tables
-from local.serve.authority import authority
+from local.serve.authority import prepare_authority
 from local.serve.connection import Connection
-from local.serve.greeting import gemini_note, greeting
-from local.serve.secret_files import demo_secret, deployment_secret
+from local.serve.greeting import describe_gemini, format_greeting
+from local.serve.secret_files import prepare_deployment_secret, read_demo_secret
 from local.serve.template import Template
 from local.serve.template_reader import read_template
 
 if TYPE_CHECKING:
     from local.serve.server import Server
-    from local.serve.worker_pool import Workers
+    from local.serve.worker_pool import WorkerPool
 
 TIME_LIMIT_S = 30.0  # API Gateway's
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Run:
+class LocalService:
     """One run, from the claimed port and folder to the last process gone."""
 
     def __init__(
@@ -44,16 +44,16 @@ class Run:
         self._lock = lock
         self._environ = environ
         self._time_limit_s = time_limit_s
-        self._moto = engines.later_moto("127.0.0.1")
+        self._moto = engines.reserve_moto("127.0.0.1")
         """For queues. Started where the template has any."""
-        self._opened = contextlib.AsyncExitStack()
+        self._resources = contextlib.AsyncExitStack()
         self._server: Server | None = None
         self._failure: LocalError | None = None
 
     async def main(self) -> None:
         """Serves until a signal comes. Raises LocalError when it cannot start or go on."""
-        self._heed_signals()
-        async with self._opened:
+        self._handle_signals()
+        async with self._resources:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._serve()
         if self._failure is not None:
@@ -61,73 +61,75 @@ class Run:
 
     async def _serve(self) -> None:
         project = self._project
-        template = self._read()
+        template = self._read_template()
         engine = await engines.choose(project, self._environ)
-        secret = demo_secret(project.data, self._environ)
+        secret = read_demo_secret(project.data, self._environ)
         table = Connection(
             endpoint=engine.endpoint,
             table=project.table,
             region=project.region,
-            deployment_secret_file=str(deployment_secret(project.data)),
+            deployment_secret_file=str(prepare_deployment_secret(project.data)),
             address=f"http://127.0.0.1:{self._port.getsockname()[1]}",
             webhook_queue_url=template.variables.get("WEBHOOK_QUEUE_URL", ""),
-            outgoing_local_ca=str(authority(project.data)),
+            outgoing_local_ca=str(prepare_authority(project.data)),
         )
         data_folder.start_log(project.log)
-        self._opened.push_async_callback(engine.stop)
-        self._opened.push_async_callback(self._moto.stop)
-        workers, (client, lines) = await _together(
-            self._start_workers(template, table), self._fill(engine, template, table, secret)
+        self._resources.push_async_callback(engine.stop)
+        self._resources.push_async_callback(self._moto.stop)
+        workers, (client, lines) = await _run_together(
+            self._start_workers(template, table), self._prepare_table(engine, template, table, secret)
         )
-        self._opened.callback(connection.forget, project.data)
+        self._resources.callback(connection.forget, project.data)
         table.write(project.data)
-        words = greeting(
+        words = format_greeting(
             *(table.address, secret, project.log, engine.note),
-            gemini=gemini_note(self._environ),
+            gemini=describe_gemini(self._environ),
             code="Edited code is live at once.",
         )
-        self._server = _server(project, workers, [*lines, words])
+        self._server = _make_server(project, workers, [*lines, words])
         for work in (
-            _follow(project, workers, self._read),
+            _reload_on_change(project, workers, self._read_template),
             _sweep(client, template),
-            self._attend(engine),
-            _drive(template, workers, self._moto, self._lock),
+            self._watch_engine(engine),
+            _drive_events(template, workers, self._moto, self._lock),
         ):
-            self._opened.callback(asyncio.create_task(work).cancel)
+            self._resources.callback(asyncio.create_task(work).cancel)
         await self._server.serve(sockets=[self._port])
 
-    def _read(self) -> Template:
+    def _read_template(self) -> Template:
         """With the addresses that queues will have, since variables are made of them."""
         queues_at = f"{self._moto.endpoint}/{engines.ACCOUNT}"
         return read_template(self._project.template, self._environ, queues_at)
 
-    async def _start_workers(self, template: Template, table: Connection) -> "Workers":
-        from local.serve.worker_pool import Workers
+    async def _start_workers(self, template: Template, table: Connection) -> "WorkerPool":
+        from local.serve.worker_pool import WorkerPool
 
-        def environment(template: Template) -> dict[str, str]:
-            return functions_environment(template, table, self._environ)
+        def build_environment(template: Template) -> dict[str, str]:
+            return build_functions_environment(template, table, self._environ)
 
-        workers = Workers(self._project.root, self._project.log, environment, template, self._time_limit_s)
-        self._opened.push_async_callback(workers.close)
+        workers = WorkerPool(
+            self._project.root, self._project.log, build_environment, template, self._time_limit_s
+        )
+        self._resources.push_async_callback(workers.close)
         await workers.replace(template)
         return workers
 
-    async def _fill(
+    async def _prepare_table(
         self, engine: engines.Engine, template: Template, table: Connection, secret: str
     ) -> "tuple[tables.Client, list[str]]":
         """The engine started, its tables made, the demo apps in them."""
-        client, _ = await _together(
+        client, _ = await _run_together(
             asyncio.to_thread(tables.open_client, table),
-            engine.start(self._project.log, table.environment(self._environ), self._lock),
+            engine.start(self._project.log, table.to_environment(self._environ), self._lock),
         )
         created = await asyncio.to_thread(tables.prepare, client, template.tables)
-        environment = functions_environment(template, table, self._environ)
+        environment = build_functions_environment(template, table, self._environ)
         lines = await seeding.seed(
             secret, self._project.data, self._project.root, environment, new_table=created
         )
         return client, lines
 
-    async def _attend(self, engine: engines.Engine) -> None:
+    async def _watch_engine(self, engine: engines.Engine) -> None:
         if engine.process is not None and self._server is not None:
             code = await engine.process.wait()
             self._failure = LocalError(
@@ -135,7 +137,7 @@ class Run:
             )
             self._server.should_exit = True
 
-    def _heed_signals(self) -> None:
+    def _handle_signals(self) -> None:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
         def stop() -> None:
@@ -151,18 +153,18 @@ class Run:
                 loop.add_signal_handler(each, stop)
 
 
-def functions_environment(
+def build_functions_environment(
     template: Template, table: Connection, environ: Mapping[str, str]
 ) -> dict[str, str]:
     """What the functions see: the template's variables, over them the caller's, over them ours."""
     code = [*template.layers, Path(__file__).resolve().parents[2], environ.get("PYTHONPATH", "")]
-    return table.environment({**template.variables, **environ}) | {
+    return table.to_environment({**template.variables, **environ}) | {
         "PYTHONPATH": os.pathsep.join(str(each) for each in code if str(each)),
         "PYTHONUNBUFFERED": "1",
     }
 
 
-def _server(project: Project, workers: "Workers", lines: list[str]) -> "Server":
+def _make_server(project: Project, workers: "WorkerPool", lines: list[str]) -> "Server":
     from local.serve.documentation import Documentation
     from local.serve.server import Gateway, Server
 
@@ -170,13 +172,13 @@ def _server(project: Project, workers: "Workers", lines: list[str]) -> "Server":
     return Server(gateway, lambda: print(*lines, sep="\n", flush=True))
 
 
-async def _follow(project: Project, workers: "Workers", read: Callable[[], Template]) -> None:
-    from local.serve.reload import follow
+async def _reload_on_change(project: Project, workers: "WorkerPool", read: Callable[[], Template]) -> None:
+    from local.serve.reload import reload_on_change
 
-    await follow(project, workers, read)
+    await reload_on_change(project, workers, read)
 
 
-async def _drive(template: Template, workers: "Workers", moto: engines.Engine, lock: int) -> None:
+async def _drive_events(template: Template, workers: "WorkerPool", moto: engines.Engine, lock: int) -> None:
     """What calls functions beside requests."""
     from local.serve import schedules
     from local.serve.queues import Queues
@@ -184,16 +186,16 @@ async def _drive(template: Template, workers: "Workers", moto: engines.Engine, l
     queues = Queues(moto)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(queues.drive(template, workers, lock))
-        tasks.create_task(schedules.drive(template.schedules, workers, queues.opened))
+        tasks.create_task(schedules.drive(template.schedules, workers, queues.ready))
 
 
 async def _sweep(client: tables.Client, template: Template) -> None:
     while True:
         await asyncio.sleep(tables.SWEEP_INTERVAL_S)
-        await asyncio.to_thread(tables.sweep, client, template.tables)
+        await asyncio.to_thread(tables.delete_expired, client, template.tables)
 
 
-async def _together(*work: Coroutine[Any, Any, Any]) -> list[Any]:
+async def _run_together(*work: Coroutine[Any, Any, Any]) -> list[Any]:
     """All results; with the first failure the rest is cancelled, and has ended, before it is raised."""
     tasks = [asyncio.ensure_future(each) for each in work]
     try:
@@ -222,7 +224,9 @@ def main(environ: Mapping[str, str] = os.environ, time_limit_s: float = TIME_LIM
     try:
         project = Project.read(environ)
         with _claim_port(project.port) as port:
-            asyncio.run(Run(project, port, data_folder.claim(project.data), environ, time_limit_s).main())
+            asyncio.run(
+                LocalService(project, port, data_folder.claim(project.data), environ, time_limit_s).main()
+            )
     except LocalError as reason:
         print(reason, file=sys.stderr, flush=True)
         return 1

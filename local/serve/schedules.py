@@ -8,12 +8,12 @@ from typing import Any
 from uuid import uuid4
 
 from local.serve.engines import ACCOUNT
-from local.serve.invocations import NotDone, invoke
+from local.serve.invocations import InvocationFailed, invoke
 from local.serve.template import Schedule
-from local.serve.worker_pool import Workers
+from local.serve.worker_pool import WorkerPool
 
 
-async def drive(schedules: Sequence[Schedule], workers: Workers, opened: asyncio.Event) -> None:
+async def drive(schedules: Sequence[Schedule], workers: WorkerPool, opened: asyncio.Event) -> None:
     """Runs until it is cancelled. The first calls come with `opened`: they find what earlier runs left, and
     what they send needs its queue.
     """
@@ -23,20 +23,20 @@ async def drive(schedules: Sequence[Schedule], workers: Workers, opened: asyncio
             tasks.create_task(_repeat(schedule, workers))
 
 
-async def _repeat(schedule: Schedule, workers: Workers) -> None:
+async def _repeat(schedule: Schedule, workers: WorkerPool) -> None:
     """One call at a time: what takes longer than the rate is called again when it has ended. A call that has
     failed waits for the next, where EventBridge would try it again.
     """
     loop = asyncio.get_running_loop()
     while True:
         following = loop.time() + schedule.every_s
-        event = event_of(schedule, datetime.now(UTC), workers.variables["AWS_REGION"])
-        with contextlib.suppress(NotDone):
+        event = build_event(schedule, datetime.now(UTC), workers.variables["AWS_REGION"])
+        with contextlib.suppress(InvocationFailed):
             await invoke(workers, schedule.function, event, f"its schedule {schedule.name}")
         await asyncio.sleep(following - loop.time())
 
 
-def event_of(schedule: Schedule, now: datetime, region: str) -> dict[str, Any]:
+def build_event(schedule: Schedule, now: datetime, region: str) -> dict[str, Any]:
     """As EventBridge Scheduler sends it where the template gives no input."""
     name = f"{schedule.function}{schedule.name}"
     return {

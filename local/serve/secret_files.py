@@ -9,16 +9,16 @@ from pathlib import Path
 from local.errors import LocalError
 
 
-def deployment_secret(data: Path) -> Path:
+def prepare_deployment_secret(data: Path) -> Path:
     """The file from which pepper and signing keys are derived. Losing it makes all stored secrets useless."""
     file = data / "deployment-secret"
-    _kept(file, lambda: json.dumps({"id": "k1", "key": secrets.token_urlsafe(48)}))
+    _read_or_make(file, lambda: json.dumps({"id": "k1", "key": secrets.token_urlsafe(48)}))
     return file
 
 
-def demo_secret(data: Path, environ: Mapping[str, str]) -> str:
+def read_demo_secret(data: Path, environ: Mapping[str, str]) -> str:
     """The secret of the demo apps: DEMO_SECRET, or else the one that was made for this data folder."""
-    return environ.get("DEMO_SECRET") or _kept(
+    return environ.get("DEMO_SECRET") or _read_or_make(
         data / "demo-secret", lambda: f"demo_{secrets.token_urlsafe(18)}"
     )
 
@@ -35,7 +35,7 @@ def write_private(file: Path, text: str) -> None:
     part.replace(file)
 
 
-def _kept(file: Path, make: Callable[[], str]) -> str:
+def _read_or_make(file: Path, make: Callable[[], str]) -> str:
     try:
         if file.exists():
             return file.read_text(encoding="utf-8").strip()

@@ -24,7 +24,7 @@ async def seed(
 
     Raises LocalError when it fails.
     """
-    marker, wanted = data / _MARKER, _fingerprint(secret, root, environ)
+    marker, wanted = data / _MARKER, _hash_inputs(secret, root, environ)
     if not new_table and marker.exists() and marker.read_text(encoding="utf-8").strip() == wanted:
         return []
     process = await start_python(
@@ -43,7 +43,7 @@ async def seed(
     return lines
 
 
-def _fingerprint(secret: str, root: Path, environ: Mapping[str, str]) -> str:
+def _hash_inputs(secret: str, root: Path, environ: Mapping[str, str]) -> str:
     """Of the table, the secret and the demo data: what is new in it arrives in old tables."""
     digest = hashlib.sha256(f"{environ.get('TABLE_NAME')}\n{secret}\n".encode())
     for file in sorted(root.glob("layers/*/genai_voice/demos/scenarios/**/*")):

@@ -12,8 +12,8 @@ import uvicorn
 
 from local.serve import refusals
 from local.serve.documentation import Documentation
-from local.serve.gateway import Headers, HttpReply, HttpRequest, InvalidReply, event_for, reply_from
-from local.serve.worker_pool import HandlerFailed, WorkerLost, Workers
+from local.serve.gateway import Headers, HttpReply, HttpRequest, InvalidReply, build_event, read_reply
+from local.serve.worker_pool import HandlerFailed, WorkerLost, WorkerPool
 
 _MB = 1024 * 1024
 REQUEST_LIMIT_MB = 10  # API Gateway's
@@ -31,22 +31,22 @@ class ClientGone(Exception):
 class Gateway:
     """The ASGI application."""
 
-    def __init__(self, workers: Workers, documentation: Documentation) -> None:
+    def __init__(self, workers: WorkerPool, documentation: Documentation) -> None:
         self._workers = workers
         self._documentation = documentation
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            body = await _read(receive)
+            body = await _read_body(receive)
         except ClientGone:
             return
-        request = _request(scope, body or b"")
+        request = _build_request(scope, body or b"")
         request_id = str(uuid4())
         if body is None:
-            reply = refusals.too_large(REQUEST_LIMIT_MB, request, self._workers.variables)
+            reply = refusals.answer_too_large(REQUEST_LIMIT_MB, request, self._workers.variables)
         else:
             reply = await self._answer(request, request_id)
-        await _write(send, reply, request_id)
+        await _send_reply(send, reply, request_id)
 
     async def _answer(self, request: HttpRequest, request_id: str) -> HttpReply:
         page = self._documentation.find(request.method, request.path)
@@ -54,27 +54,27 @@ class Gateway:
             return page
         found = self._workers.template.find(request.method, request.path)
         if found is None:
-            return refusals.not_found()
+            return refusals.answer_not_found()
         route_key, function = found
         event = json.dumps(
-            event_for(request, route_key, request_id, datetime.now(UTC)),
+            build_event(request, route_key, request_id, datetime.now(UTC)),
             ensure_ascii=False,
             separators=(",", ":"),
         ).encode("utf-8", "replace")
         if len(event) > EVENT_LIMIT_MB * _MB:
-            return refusals.too_large(EVENT_LIMIT_MB, request, self._workers.variables)
+            return refusals.answer_too_large(EVENT_LIMIT_MB, request, self._workers.variables)
         try:
             return await self._invoke(function, request_id, event)
         except (TimeoutError, WorkerLost):
-            return refusals.unavailable()
+            return refusals.answer_unavailable()
         except (HandlerFailed, InvalidReply):
-            return refusals.fault(request, self._workers.variables)
+            return refusals.answer_fault(request, self._workers.variables)
 
     async def _invoke(self, function: str, request_id: str, event: bytes) -> HttpReply:
         answer = await self._workers.call(function, request_id, event)
         if len(answer) > EVENT_LIMIT_MB * _MB:
             raise InvalidReply(f"over {EVENT_LIMIT_MB} MB")
-        return reply_from(json.loads(answer))
+        return read_reply(json.loads(answer))
 
 
 class Server(uvicorn.Server):
@@ -106,7 +106,7 @@ class Server(uvicorn.Server):
         yield
 
 
-async def _read(receive: Receive) -> bytes | None:
+async def _read_body(receive: Receive) -> bytes | None:
     """The body, None when it is too large. Read to its end even then: clients send first and listen later."""
     parts: list[bytes] | None = []
     size = 0
@@ -125,7 +125,7 @@ async def _read(receive: Receive) -> bytes | None:
     return None if parts is None else b"".join(parts)
 
 
-def _request(scope: Scope, body: bytes) -> HttpRequest:
+def _build_request(scope: Scope, body: bytes) -> HttpRequest:
     headers: Headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
     return HttpRequest(
         method=scope["method"],
@@ -138,7 +138,7 @@ def _request(scope: Scope, body: bytes) -> HttpRequest:
     )
 
 
-async def _write(send: Send, reply: HttpReply, request_id: str) -> None:
+async def _send_reply(send: Send, reply: HttpReply, request_id: str) -> None:
     length = [] if reply.bodiless else [("content-length", str(len(reply.body)))]
     headers = [*reply.headers, *length, ("apigw-requestid", request_id)]
     await send(

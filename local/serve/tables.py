@@ -17,10 +17,10 @@ Client: TypeAlias = Any  # boto3 makes its clients at run time
 
 def open_client(connection: "Connection") -> Client:
     """Takes a second to import: call it beside other work."""
-    return aws_client("dynamodb", connection.endpoint, connection.region)
+    return open_aws_client("dynamodb", connection.endpoint, connection.region)
 
 
-def aws_client(service: str, endpoint: str, region: str, read_timeout_s: int = 10) -> Client:
+def open_aws_client(service: str, endpoint: str, region: str, read_timeout_s: int = 10) -> Client:
     """Of a service on this machine."""
     from botocore.config import Config
     from botocore.session import Session
@@ -71,7 +71,7 @@ def _create(client: Client, table: Table) -> None:
 
 
 def _compare(existing: Any, table: Table) -> None:
-    if _shape(existing) != _shape(table.definition):
+    if _describe_shape(existing) != _describe_shape(table.definition):
         raise LocalError(
             f"The table {table.name} was made from another template.yaml: "
             "delete the data folder to start anew, or set another DATA_DIR."
@@ -86,36 +86,36 @@ def _end_stream(client: Client, existing: Any) -> None:
         client.update_table(TableName=existing["TableName"], StreamSpecification={"StreamEnabled": False})
 
 
-def _shape(definition: Any) -> dict[str, Any]:
+def _describe_shape(definition: Any) -> dict[str, Any]:
     """Keys and indexes: what cannot be changed in passing."""
     indexes = {
         index["IndexName"]: (
-            _keys(index["KeySchema"]),
+            _list_keys(index["KeySchema"]),
             index["Projection"]["ProjectionType"],
             frozenset(index["Projection"].get("NonKeyAttributes", ())),
         )
         for index in definition.get("GlobalSecondaryIndexes") or ()
     }
-    return {"": _keys(definition["KeySchema"]), **indexes}
+    return {"": _list_keys(definition["KeySchema"]), **indexes}
 
 
-def _keys(schema: Any) -> frozenset[tuple[str, str]]:
+def _list_keys(schema: Any) -> frozenset[tuple[str, str]]:
     return frozenset((key["AttributeName"], key["KeyType"]) for key in schema)
 
 
-def sweep(client: Client, tables: Sequence[Table]) -> None:
+def delete_expired(client: Client, tables: Sequence[Table]) -> None:
     """Delete the items whose time has passed. DynamoDB does it by itself, local engines do not."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     for table in tables:
         if table.ttl:
             try:
-                _sweep(client, table, table.ttl)
+                _delete_expired_items(client, table, table.ttl)
             except (BotoCoreError, ClientError):
                 return  # the next sweep comes in a minute
 
 
-def _sweep(client: Client, table: Table, ttl: str) -> None:
+def _delete_expired_items(client: Client, table: Table, ttl: str) -> None:
     keys = [key["AttributeName"] for key in table.definition["KeySchema"]]
     names = {f"#k{index}": key for index, key in enumerate(keys)}
     expired: dict[str, Any] = {

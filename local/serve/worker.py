@@ -46,7 +46,7 @@ class Order(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class LambdaContext:
     """What Lambda tells a handler about its invocation."""
 
     aws_request_id: str
@@ -82,12 +82,14 @@ class Functions:
         self._orders = {each["id"]: each for each in order["functions"]}
         self._handlers = {each["id"]: _load(each, root) for each in order["functions"]}
 
-    def answer(self, call: bytes) -> bytes:
+    def invoke(self, call: bytes) -> bytes:
         """`call` is the function's id, a space, the request's id, a newline and the event's JSON."""
         head, _, event = call.partition(b"\n")
         function, request_id = head.decode().split(" ", 1)
         order = self._orders[function]
-        context = Context(request_id, function, order["memory_mb"], time.monotonic() + order["timeout_s"])
+        context = LambdaContext(
+            request_id, function, order["memory_mb"], time.monotonic() + order["timeout_s"]
+        )
         try:
             reply = self._handlers[function](json.loads(event), context)
             return ANSWERED + json.dumps(reply, ensure_ascii=False, separators=(",", ":")).encode()
@@ -100,15 +102,15 @@ def _load(order: FunctionOrder, root: Path) -> Handler:
     """Under a name of its own: every function's module is called app."""
     file = Path(order["file"])
     if not file.is_file():
-        raise NotImported(f"{order['id']}: {_shown(file, root)} does not exist.")
+        raise NotImported(f"{order['id']}: {_format_path(file, root)} does not exist.")
     try:
         module = load_module(f"{order['id']}_{file.stem}", file)
     except BaseException as reason:
         traceback.print_exc()
-        raise NotImported(_sentence(reason, root)) from None
+        raise NotImported(_explain(reason, root)) from None
     handler = getattr(module, order["attribute"], None)
     if not callable(handler):
-        raise NotImported(f"{order['id']}: {_shown(file, root)} has no function {order['attribute']}.")
+        raise NotImported(f"{order['id']}: {_format_path(file, root)} has no function {order['attribute']}.")
     return handler  # type: ignore[no-any-return]
 
 
@@ -122,10 +124,10 @@ def load_module(name: str, file: Path) -> ModuleType:
     return module
 
 
-def _sentence(reason: BaseException, root: Path) -> str:
+def _explain(reason: BaseException, root: Path) -> str:
     """Where and why: `functions/tenancy/app.py, line 3: NameError: name 'x' is not defined`."""
     if isinstance(reason, SyntaxError) and reason.filename:
-        return f"{_shown(Path(reason.filename), root)}, line {reason.lineno}: SyntaxError: {reason.msg}"
+        return f"{_format_path(Path(reason.filename), root)}, line {reason.lineno}: SyntaxError: {reason.msg}"
     frames = [
         frame
         for frame in traceback.extract_tb(reason.__traceback__)
@@ -136,11 +138,11 @@ def _sentence(reason: BaseException, root: Path) -> str:
         for frame in frames
         if "site-packages" not in frame.filename and Path(frame.filename) != Path(__file__)
     ]
-    place = f"{_shown(Path(ours[-1].filename), root)}, line {ours[-1].lineno}: " if ours else ""
+    place = f"{_format_path(Path(ours[-1].filename), root)}, line {ours[-1].lineno}: " if ours else ""
     return f"{place}{type(reason).__name__}: {reason}"
 
 
-def _shown(file: Path, root: Path) -> str:
+def _format_path(file: Path, root: Path) -> str:
     return str(file.relative_to(root)) if file.is_relative_to(root) else str(file)
 
 
@@ -150,21 +152,21 @@ class Parent:
     def __init__(self, descriptor: int) -> None:
         self._socket = socket.socket(fileno=descriptor)
 
-    def order(self) -> Order:
+    def receive_order(self) -> Order:
         with self._socket.makefile("rb") as lines:  # reads ahead, but nothing follows before we report
             return json.loads(lines.readline())  # type: ignore[no-any-return]
 
     def report(self, error: str | None = None) -> None:
         self._socket.sendall(json.dumps({} if error is None else {"error": error}).encode() + b"\n")
 
-    def next(self) -> int | None:
+    def receive_event(self) -> int | None:
         """The next event's descriptor, None when it is time to finish. Ends with the parent."""
         command, descriptors, _, _ = socket.recv_fds(self._socket, 1, 1)
         if not command:
             os._exit(1)
         return descriptors[0] if command == EVENT and descriptors else None
 
-    def expect_end(self) -> None:
+    def await_end(self) -> None:
         """While the last requests finish, the parent may still die."""
         while self._socket.recv(1):
             pass
@@ -173,7 +175,7 @@ class Parent:
 
 def _serve(functions: Functions, descriptor: int) -> None:
     with socket.socket(fileno=descriptor) as exchange, exchange.makefile("rb") as incoming:
-        answer = functions.answer(incoming.read())
+        answer = functions.invoke(incoming.read())
         try:
             exchange.sendall(answer)
         except OSError:
@@ -187,15 +189,15 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     parent = Parent(descriptor)
     try:
-        functions = Functions(parent.order())
+        functions = Functions(parent.receive_order())
     except NotImported as reason:
         parent.report(str(reason))
         return 1
     parent.report()
     with ThreadPoolExecutor(THREADS, thread_name_prefix="request") as threads:
-        while (event := parent.next()) is not None:
+        while (event := parent.receive_event()) is not None:
             threads.submit(_serve, functions, event)
-        threading.Thread(target=parent.expect_end, daemon=True).start()
+        threading.Thread(target=parent.await_end, daemon=True).start()
     return 0
 
 

@@ -50,7 +50,7 @@ class Worker:
             process = await start_python(arguments, environ, root, output, [theirs.fileno()])
         try:
             async with asyncio.timeout(_IMPORT_S):
-                error = await _introduce(control, _order(template, root))
+                error = await _send_order(control, _build_order(template, root))
         except TimeoutError:
             error = f"The functions did not import within {_IMPORT_S} s"
         except asyncio.CancelledError:
@@ -65,8 +65,8 @@ class Worker:
 
     async def call(self, function: str, request_id: str, event: bytes, limit_s: float) -> bytes:
         """The reply's JSON. Raises TimeoutError after `limit_s` seconds, or one of the errors above."""
-        async with self._turn(), asyncio.timeout(limit_s):
-            answer = await self._exchange(f"{function} {request_id}\n".encode() + event)
+        async with self._take_slot(), asyncio.timeout(limit_s):
+            answer = await self._send_event(f"{function} {request_id}\n".encode() + event)
         if not answer:
             raise WorkerLost
         if answer[:1] != ANSWERED:
@@ -74,7 +74,7 @@ class Worker:
         return answer[1:]
 
     @contextlib.asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
+    async def _take_slot(self) -> AsyncIterator[None]:
         """One of the 16 that are served at once. Who waits when the worker retires goes to its successor."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._retired or self._busy < THREADS)
@@ -88,7 +88,7 @@ class Worker:
             async with self._changed:
                 self._changed.notify()
 
-    async def _exchange(self, call: bytes) -> bytes:
+    async def _send_event(self, call: bytes) -> bytes:
         ours, theirs = socket.socketpair()
         try:
             with theirs:
@@ -119,15 +119,15 @@ class Worker:
             pass
         finally:
             kill(self.process)
-            self.let_go()
+            self.release()
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Where it still lives it ends now."""
         self._control.close()
 
 
 @dataclass
-class Workers:
+class WorkerPool:
     """Requests go to the current worker. Another takes its place on demand, or when it is lost."""
 
     root: Path
@@ -157,7 +157,7 @@ class Workers:
             patience_s = max(self.limit_s, *(each.timeout_s for each in self.template.functions.values()))
             self.template, self.variables = template, variables
             self._processes.add(worker.process)
-            self._spawn(self._attend(worker))
+            self._spawn(self._watch(worker))
             if before is not None:
                 self._spawn(before.retire(patience_s))
 
@@ -166,13 +166,13 @@ class Workers:
         stuck in a function, is replaced.
         """
         while True:
-            worker = self._current or await self._awaited()
+            worker = self._current or await self._await_worker()
             try:
                 return await worker.call(function, request_id, event, limit_s or self.limit_s)
             except WorkerRetired:
                 continue
             except TimeoutError:
-                self._succeed(worker)
+                self._replace_stuck(worker)
                 raise
 
     async def close(self) -> None:
@@ -183,31 +183,31 @@ class Workers:
             kill(process)
             await process.wait()
 
-    async def _awaited(self) -> Worker:
+    async def _await_worker(self) -> Worker:
         async with self._starting:
             if self._current is None:
                 raise WorkerLost
             return self._current
 
-    async def _attend(self, worker: Worker) -> None:
+    async def _watch(self, worker: Worker) -> None:
         """Lambda starts another process after a crash; so do we."""
         try:
             await worker.process.wait()
         finally:
-            worker.let_go()
+            worker.release()
         self._processes.discard(worker.process)
         if self._current is worker:
             self._current = None
             code = worker.process.returncode
             print(f"The functions' process has ended (exit code {code}): starting another.", flush=True)
-            await self._try_again()
+            await self._replace_or_report()
 
-    def _succeed(self, stuck: Worker) -> None:
+    def _replace_stuck(self, stuck: Worker) -> None:
         """A thread cannot be stopped: a function that takes too long would keep one of the 16 for good."""
         if self._current is stuck and not self._starting.locked():
-            self._spawn(self._try_again())
+            self._spawn(self._replace_or_report())
 
-    async def _try_again(self) -> None:
+    async def _replace_or_report(self) -> None:
         try:
             await self.replace(self.template)
         except LocalError as reason:
@@ -219,7 +219,7 @@ class Workers:
         task.add_done_callback(self._tasks.discard)
 
 
-async def _introduce(control: socket.socket, order: Order) -> str | None:
+async def _send_order(control: socket.socket, order: Order) -> str | None:
     """Give the order, get the report: None, or why a function does not import."""
     loop = asyncio.get_running_loop()
     report = b""
@@ -236,7 +236,7 @@ async def _introduce(control: socket.socket, order: Order) -> str | None:
     return None if error is None else str(error)
 
 
-def _order(template: Template, root: Path) -> Order:
+def _build_order(template: Template, root: Path) -> Order:
     functions: list[FunctionOrder] = []
     for function in template.functions.values():
         module, _, attribute = function.handler.rpartition(".")

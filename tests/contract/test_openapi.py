@@ -11,7 +11,7 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 from pydantic import TypeAdapter
 
-from local.build.openapi import document, reply_file, text
+from local.build.openapi import build_document, format_document, locate_reply
 from local.project import Project
 from tests.support.service import ROOT, endpoints
 from tests.support.valid import name
@@ -30,7 +30,7 @@ each_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=ENDP
 
 
 def test_the_document_is_that_of_the_code() -> None:
-    assert text(ROOT) == WRITTEN, "`make openapi` writes it anew"
+    assert format_document(ROOT) == WRITTEN, "`make openapi` writes it anew"
 
 
 def test_it_is_valid() -> None:
@@ -126,7 +126,7 @@ def test_the_text_under_a_field_is_its_description() -> None:
 
 
 def test_every_reply_that_is_kept_has_its_payload() -> None:
-    kept = {file.name for file in reply_file(ROOT / "events" / "any").parent.glob("*")}
+    kept = {file.name for file in locate_reply(ROOT / "events" / "any").parent.glob("*")}
     assert kept <= {file.name for file in EVENTS}
 
 
@@ -161,4 +161,4 @@ def test_two_shapes_of_one_name_are_refused(tmp_path: Path) -> None:
     function.mkdir(parents=True)
     (function / "app.py").write_text(TWO_OF_A_NAME)
     with pytest.raises(ValueError, match="Two shapes have one name"):
-        document(tmp_path)
+        build_document(tmp_path)

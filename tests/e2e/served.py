@@ -75,7 +75,7 @@ class Served(Service):
 
     def rows(self, *parts: str) -> list[dict[str, Any]]:
         """The items of a partition as DynamoDB's JSON, from the engine itself."""
-        with Table(connection.running(self.data)) as table:
+        with Table(connection.find_running(self.data)) as table:
             return table.partition(*parts)
 
 

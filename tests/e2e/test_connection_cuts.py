@@ -64,7 +64,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     ):
         limited = service.operator("app", "update", APP, "--max-actions-per-turn", "1000")
         assert limited.returncode == 0, limited.stderr
-        here = replace(connection.running(service.data), endpoint=engine)
+        here = replace(connection.find_running(service.data), endpoint=engine)
         with Table(here) as table:
             yield Stage(service, wire, table)
 

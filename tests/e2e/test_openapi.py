@@ -19,7 +19,7 @@ from rich.console import Console
 
 from local.demo import script
 from local.demo.account import Account
-from local.demo.clients import Failed, Json, Service
+from local.demo.clients import CallFailed, Json, Service
 from local.demo.play import play
 from local.project import Project
 from local.serve.greeting import DEMO_APPS
@@ -95,7 +95,7 @@ class Generated(Service):
             arguments = {name: value for name, value in given.items() if name in wanted}
             reply = function(client=client, **arguments)
         if reply.status_code != 200:
-            raise Failed(f"should be answered 200, and is {reply.status_code}: {reply.content!r}")
+            raise CallFailed(f"should be answered 200, and is {reply.status_code}: {reply.content!r}")
         assert reply.parsed.to_dict() == json.loads(reply.content)
         return dict(reply.parsed.to_dict())
 

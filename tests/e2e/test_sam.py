@@ -71,9 +71,9 @@ def invoke(file: Path) -> subprocess.CompletedProcess[str]:
     found = template().find(event["requestContext"]["http"]["method"], event["rawPath"])
     assert found
     return subprocess.run(  # noqa: S603 - what is under test
-        sam.command("invoke", found[1], "--event", str(file)),
+        sam.build_command("invoke", found[1], "--event", str(file)),
         cwd=ROOT,
-        env=sam.environment(os.environ),
+        env=sam.build_environment(os.environ),
         capture_output=True,
         text=True,
         check=False,

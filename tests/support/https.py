@@ -20,7 +20,7 @@ from threading import Event, Thread
 from typing import Any
 from uuid import uuid4
 
-from local.serve.authority import authority, certificate
+from local.serve.authority import issue_certificate, prepare_authority
 
 HOSTS = ("tools.example", "*.tools.example", "127.0.0.1", "::1")
 """What the certificate of a server is for, unless a test says otherwise."""
@@ -179,12 +179,12 @@ class Authority:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.path = authority(folder)
+        self.path = prepare_authority(folder)
 
     def certificate(self, hosts: Sequence[str]) -> Path:
         """A file with a new key and a certificate of it for these names and addresses."""
         path = self._folder / f"{uuid4()}.pem"
-        path.write_bytes(certificate(self._folder, hosts))
+        path.write_bytes(issue_certificate(self._folder, hosts))
         return path
 
 

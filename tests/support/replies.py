@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from local.build.openapi import reply_file
+from local.build.openapi import locate_reply
 from tests.support.service import Reply
 
 
 def record(event: Path, reply: Reply) -> None:
     """Keep the reply, unless the one that is kept looks like it: ids and times are others each time."""
-    file = reply_file(event)
+    file = locate_reply(event)
     if file.is_file() and outline(json.loads(file.read_text())) == outline(reply.json):
         return
     file.parent.mkdir(exist_ok=True)

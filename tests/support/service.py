@@ -25,10 +25,10 @@ from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields, NewApp
 from pydantic import TypeAdapter
 
-from local.serve.gateway import HttpRequest, event_for
+from local.serve.gateway import HttpRequest, build_event
 from local.serve.template import Template
 from local.serve.template_reader import read_template
-from local.serve.worker import Context
+from local.serve.worker import LambdaContext
 from tests.support.policies import running
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,7 +98,7 @@ def event(
     )
     found = template().find(method, path)
     assert found
-    return event_for(request, found[0], str(uuid4()), datetime.now(UTC))
+    return build_event(request, found[0], str(uuid4()), datetime.now(UTC))
 
 
 def handle(event: Event) -> Reply:
@@ -139,7 +139,7 @@ def invoke(group: str, event: Any) -> Any:
         (id_, each) for id_, each in template().functions.items() if each.folder.name == group
     )
     deadline = time.monotonic() + declared.timeout_s
-    context = Context(str(uuid4()), id_, declared.memory_mb, deadline)
+    context = LambdaContext(str(uuid4()), id_, declared.memory_mb, deadline)
     with running(id_):
         answer = function(group).handler(event, context)
     json.dumps(answer)  # Lambda sends it as JSON

@@ -249,7 +249,7 @@ def test_where_the_kernel_does_not_help_a_pipe_ends_the_engine(tmp_path: Path, s
 def test_expired_items_go_and_others_stay(start: Start, project: Project) -> None:
     service = start()
     service.wait_for("Ctrl-C to stop")
-    here = connection.running(project.data)
+    here = connection.find_running(project.data)
     client, (table,) = tables.open_client(here), read_template(project.root / "template.yaml").tables
     soon, past = str(int(time.time()) + 1000), str(int(time.time()) - 10)
     for key, more in {
@@ -258,5 +258,5 @@ def test_expired_items_go_and_others_stay(start: Start, project: Project) -> Non
         "never": {},
     }.items():
         client.put_item(TableName=table.name, Item={"pk": {"S": key}, **more})
-    tables.sweep(client, [table])
+    tables.delete_expired(client, [table])
     assert {item["pk"]["S"] for item in client.scan(TableName=table.name)["Items"]} == {"soon", "never"}

@@ -15,7 +15,7 @@ import pytest
 from local.serve import schedules, tables
 from local.serve.template import Schedule
 from local.serve.template_reader import read_template
-from local.serve.worker_pool import Workers
+from local.serve.worker_pool import WorkerPool
 from tests.e2e.local.service import ROOT, TEMPLATE, Project, Service, body_of
 
 Start = Callable[..., Service]
@@ -117,7 +117,7 @@ class Driven:
         service.wait_until(lambda: bool(self.schedules()))  # queues are there before
         self.addresses = body_of(service.get("/queues"))
         endpoint = re.sub(r"(?<=\d)/.*", "", str(self.addresses["TASKS_URL"]))
-        self.client = tables.aws_client("sqs", endpoint, "us-east-1")
+        self.client = tables.open_aws_client("sqs", endpoint, "us-east-1")
 
     def send(self, *bodies: str, to: str = "TASKS_URL", **more: Any) -> None:
         entries = [{"Id": str(place), "MessageBody": body, **more} for place, body in enumerate(bodies)]
@@ -388,7 +388,7 @@ def beat(project: Project) -> Callable[[float, int], list[int]]:
             "GENAI_VOICE_ROOT": str(project.root),
             "PYTHONPATH": os.pathsep.join([str(project.root / "layers/core"), str(ROOT)]),
         }
-        workers = Workers(project.root, project.root / "log", lambda _: environment, template, limit_s=30)
+        workers = WorkerPool(project.root, project.root / "log", lambda _: environment, template, limit_s=30)
         await workers.replace(template)
         opened = asyncio.Event()
         schedule = Schedule("SweeperFunction", "Sweep", every_s)

@@ -4,7 +4,8 @@ import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
-from genai_voice.foundation.outgoing import RequestFailed, check_address, check_headers, send
+from genai_voice.foundation.outgoing import RequestFailed, check_address, send
+from genai_voice.foundation.outgoing_rules import check_headers
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from local.demo import script
 from local.demo.__main__ import main
 from local.demo.account import Account
-from local.demo.compare import changes, differences
+from local.demo.compare import find_changes, find_differences
 from local.serve.greeting import DEMO_APPS
 
 
@@ -55,7 +55,7 @@ def test_dates_in_a_script_are_text_as_in_json() -> None:
     ],
 )
 def test_differences_are_sentences(expected: Any, got: Any, exact: bool, told: list[str]) -> None:
-    assert list(differences(expected, got, exact=exact)) == told
+    assert list(find_differences(expected, got, exact=exact)) == told
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_differences_are_sentences(expected: Any, got: Any, exact: bool, told: l
     ],
 )
 def test_changes_of_the_state_are_found_by_the_ids_of_its_rows(before: Any, after: Any, found: Any) -> None:
-    assert changes(before, after) == found
+    assert find_changes(before, after) == found
 
 
 def account_on(file: io.StringIO, **console: Any) -> Account:
@@ -95,7 +95,7 @@ def test_a_wrong_step_is_counted_and_told_in_red_on_a_terminal_alone() -> None:
 
 def test_what_the_service_says_is_text_and_no_markup() -> None:
     shown = io.StringIO()
-    account_on(shown).says("Sarah", "[bold]Hello[/bold] :smile: [/]", "magenta")
+    account_on(shown).tell_line("Sarah", "[bold]Hello[/bold] :smile: [/]", "magenta")
     assert "[bold]Hello[/bold] :smile: [/]" in shown.getvalue()
 
 

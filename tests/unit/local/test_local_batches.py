@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from local.serve.queues import MalformedReply, event_of, failures
+from local.serve.queues import MalformedReply, build_event, read_failures
 
 SENT = {"a", "b"}
 
@@ -22,7 +22,7 @@ SENT = {"a", "b"}
     ],
 )
 def test_a_reply_names_the_messages_that_have_failed(reply: Any, failed: set[str]) -> None:
-    assert failures(reply, SENT) == failed
+    assert read_failures(reply, SENT) == failed
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_reply_names_the_messages_that_have_failed(reply: Any, failed: set[str
 )
 def test_a_reply_that_says_something_else_is_malformed(reply: Any) -> None:
     with pytest.raises(MalformedReply):
-        failures(reply, SENT)
+        read_failures(reply, SENT)
 
 
 def test_an_attribute_of_bytes_comes_as_base64() -> None:
@@ -54,7 +54,7 @@ def test_an_attribute_of_bytes_comes_as_base64() -> None:
         "Attributes": {},
         "MessageAttributes": {"bytes": {"DataType": "Binary", "BinaryValue": b"\xff\x00"}},
     }
-    (record,) = event_of("Queue", [message], "eu-west-1")["Records"]
+    (record,) = build_event("Queue", [message], "eu-west-1")["Records"]
     assert record["messageAttributes"] == {
         "bytes": {"dataType": "Binary", "binaryValue": "/wA=", "stringListValues": [], "binaryListValues": []}
     }

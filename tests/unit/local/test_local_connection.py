@@ -11,7 +11,7 @@ from local.errors import LocalError
 from local.project import Project
 from local.serve import connection, data_folder
 from local.serve.connection import Connection
-from local.serve.secret_files import demo_secret, deployment_secret
+from local.serve.secret_files import prepare_deployment_secret, read_demo_secret
 
 CONNECTION = Connection("http://127.0.0.1:1", "a-table", "eu-central-1", "/secret", "http://127.0.0.1:3000")
 
@@ -34,17 +34,17 @@ def test_a_bad_port_is_told(port: str) -> None:
 
 
 def test_secrets_are_made_once_and_for_their_owner_alone(tmp_path: Path) -> None:
-    made, file = demo_secret(tmp_path, {}), deployment_secret(tmp_path)
+    made, file = read_demo_secret(tmp_path, {}), prepare_deployment_secret(tmp_path)
     kept = file.read_text()
-    assert demo_secret(tmp_path, {}) == made
-    assert deployment_secret(tmp_path).read_text() == kept
+    assert read_demo_secret(tmp_path, {}) == made
+    assert prepare_deployment_secret(tmp_path).read_text() == kept
     assert set(json.loads(kept)) == {"id", "key"}
     assert len(json.loads(kept)["key"]) >= 64
     assert {stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()} == {0o600}
 
 
 def test_a_given_demo_secret_is_not_kept(tmp_path: Path) -> None:
-    assert demo_secret(tmp_path, {"DEMO_SECRET": "given"}) == "given"
+    assert read_demo_secret(tmp_path, {"DEMO_SECRET": "given"}) == "given"
     assert list(tmp_path.iterdir()) == []
 
 

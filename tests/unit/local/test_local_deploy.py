@@ -57,7 +57,7 @@ def test_only_what_is_given_is_a_parameter() -> None:
 
 @pytest.mark.parametrize("architecture", ["x86_64", "arm64"])
 def test_what_is_built_allows_only_the_architecture_that_it_was_built_for(architecture: str) -> None:
-    text = artifacts._template_for(architecture)
+    text = artifacts._fix_architecture(architecture)
     assert f"BuildArchitecture: {architecture} " in text
     (allowed,) = re.findall(r"  Architecture:\n.*\n    Default: (\S+)\n    AllowedValues: \[(.*)\]", text)
     assert allowed == (architecture, architecture)

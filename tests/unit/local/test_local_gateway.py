@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.serve.gateway import Event, Headers, HttpRequest, InvalidReply, event_for, reply_from
+from local.serve.gateway import Event, Headers, HttpRequest, InvalidReply, build_event, read_reply
 
 NOW = datetime(2026, 3, 9, 8, 7, 6, 543000, tzinfo=UTC)
 
@@ -21,7 +21,7 @@ def event(
     source: str = "192.0.2.1",
 ) -> Event:
     given = [("Host", "localhost:3000"), *(headers or [])]
-    return event_for(HttpRequest(method, path, query, given, body, source), "GET /api/x", "request-1", NOW)
+    return build_event(HttpRequest(method, path, query, given, body, source), "GET /api/x", "request-1", NOW)
 
 
 def test_an_event_has_every_field_of_payload_2() -> None:
@@ -158,11 +158,11 @@ def test_bytes_that_are_no_text_do_no_harm() -> None:
 @pytest.mark.parametrize("host", ["[::1]:3000", "", "a.b.example"])
 def test_any_host_header_is_taken(host: str) -> None:
     request = HttpRequest("GET", "/", "", [("host", host)], b"", "::1")
-    assert json.dumps(event_for(request, "$default", "r", NOW))
+    assert json.dumps(build_event(request, "$default", "r", NOW))
 
 
 def test_a_reply_with_a_status_is_taken_as_it_is() -> None:
-    reply = reply_from(
+    reply = read_reply(
         {"statusCode": 201, "headers": {"X-A": "1", "Content-Type": "text/html"}, "body": "<p>"}
     )
     assert (reply.status, reply.headers, reply.body) == (
@@ -173,30 +173,30 @@ def test_a_reply_with_a_status_is_taken_as_it_is() -> None:
 
 
 def test_text_without_a_content_type_is_plain_text() -> None:
-    assert reply_from({"statusCode": 200, "body": "ä"}).headers == [
+    assert read_reply({"statusCode": 200, "body": "ä"}).headers == [
         ("content-type", "text/plain;charset=UTF-8")
     ]
 
 
 @pytest.mark.parametrize("answer", [{"a": 1}, ["x"], "text", None, 7])
 def test_a_reply_without_a_status_is_json(answer: Any) -> None:
-    reply = reply_from(answer)
+    reply = read_reply(answer)
     assert (reply.status, reply.headers) == (200, [("content-type", "application/json")])
     assert json.loads(reply.body) == answer
 
 
 def test_each_cookie_is_a_header() -> None:
-    reply = reply_from({"statusCode": 200, "cookies": ["a=1; Secure", "b=2"]})
+    reply = read_reply({"statusCode": 200, "cookies": ["a=1; Secure", "b=2"]})
     assert reply.headers == [("set-cookie", "a=1; Secure"), ("set-cookie", "b=2")]
 
 
 def test_base64_becomes_bytes() -> None:
-    assert reply_from({"statusCode": 200, "body": "AP8=", "isBase64Encoded": True}).body == b"\x00\xff"
+    assert read_reply({"statusCode": 200, "body": "AP8=", "isBase64Encoded": True}).body == b"\x00\xff"
 
 
 @pytest.mark.parametrize("status", [204, 304])
 def test_some_replies_have_no_body(status: int) -> None:
-    assert reply_from({"statusCode": status, "body": "unseen"}).body == b""
+    assert read_reply({"statusCode": status, "body": "unseen"}).body == b""
 
 
 def test_values_of_headers_become_text_on_one_line_and_lengths_are_ours() -> None:
@@ -208,7 +208,7 @@ def test_values_of_headers_become_text_on_one_line_and_lengths_are_ours() -> Non
         "Content-Length": "99",
         "X-U": "→",
     }
-    assert reply_from({"statusCode": 200, "headers": given}).headers == [
+    assert read_reply({"statusCode": 200, "headers": given}).headers == [
         ("x-n", "5"),
         ("x-t", "true"),
         ("x-line", "a Set-Cookie: b"),
@@ -217,7 +217,7 @@ def test_values_of_headers_become_text_on_one_line_and_lengths_are_ours() -> Non
 
 
 def test_a_status_may_be_a_text() -> None:
-    assert reply_from({"statusCode": "404"}).status == 404
+    assert read_reply({"statusCode": "404"}).status == 404
 
 
 @pytest.mark.parametrize(
@@ -240,4 +240,4 @@ def test_a_status_may_be_a_text() -> None:
 )
 def test_an_invalid_reply_is_refused(answer: Any) -> None:
     with pytest.raises(InvalidReply):
-        reply_from(answer)
+        read_reply(answer)

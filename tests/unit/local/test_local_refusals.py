@@ -8,7 +8,13 @@ from genai_voice.foundation.caches import forget_all
 from genai_voice.foundation.http import Api
 
 from local.serve.gateway import HttpRequest
-from local.serve.refusals import cors_headers, fault, not_found, too_large, unavailable
+from local.serve.refusals import (
+    answer_fault,
+    answer_not_found,
+    answer_too_large,
+    answer_unavailable,
+    build_cors_headers,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -35,21 +41,24 @@ def test_cors_headers_are_those_of_the_functions(
         "headers": {"origin": origin} if origin else {},
     }
     theirs = {name.lower(): value for name, value in Api().handler(event, None)["headers"].items()}
-    assert dict(cors_headers(origin, {"ALLOWED_ORIGINS": allowed})) == theirs
+    assert dict(build_cors_headers(origin, {"ALLOWED_ORIGINS": allowed})) == theirs
 
 
 def test_a_fault_says_nothing_about_itself() -> None:
-    reply = fault(request(), {})
+    reply = answer_fault(request(), {})
     assert (reply.status, reply.body) == (500, b'{"error":"Internal server error"}')
     assert ("access-control-allow-origin", "*") in reply.headers
 
 
 def test_what_is_too_large_is_told_its_limit() -> None:
-    reply = too_large(6, request("https://a.example"), {"ALLOWED_ORIGINS": "https://a.example"})
+    reply = answer_too_large(6, request("https://a.example"), {"ALLOWED_ORIGINS": "https://a.example"})
     assert (reply.status, json.loads(reply.body)) == (413, {"error": "Request body too large: at most 6 MB"})
     assert ("access-control-allow-origin", "https://a.example") in reply.headers
 
 
 def test_api_gateways_own_answers_are_its_own() -> None:
-    assert (unavailable().status, unavailable().body) == (503, b'{"message":"Service Unavailable"}')
-    assert (not_found().status, not_found().body) == (404, b'{"message":"Not Found"}')
+    assert (answer_unavailable().status, answer_unavailable().body) == (
+        503,
+        b'{"message":"Service Unavailable"}',
+    )
+    assert (answer_not_found().status, answer_not_found().body) == (404, b'{"message":"Not Found"}')

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local.build.sam import command, environment, main, on_this_machine
+from local.build.sam import build_command, build_environment, localize_template, main
 
 
 def test_without_docker_it_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -19,7 +19,7 @@ def test_neither_real_credentials_nor_another_table_reach_sam_local() -> None:
     given = {"AWS_SESSION_TOKEN": "real", "AWS_PROFILE": "real", "AWS_ACCESS_KEY_ID": "real"}
     table = {"TABLE_NAME": "deployed", "DYNAMODB_ENDPOINT": "https://elsewhere", "PORT": "1"}
     table["WEBHOOK_QUEUE_URL"] = "https://deployed"
-    seen = environment(given | table)
+    seen = build_environment(given | table)
     assert "real" not in seen.values()
     assert not {"TABLE_NAME", "DYNAMODB_ENDPOINT", "WEBHOOK_QUEUE_URL"} & set(seen)
     assert seen["PORT"] == "1"
@@ -27,7 +27,7 @@ def test_neither_real_credentials_nor_another_table_reach_sam_local() -> None:
 
 def test_more_options_for_sam_local_are_taken_as_a_shell_would() -> None:
     flags = {"SAM_LOCAL_FLAGS": "--skip-pull-image --add-host 'a:b'"}
-    assert command("invoke", "F", environ=flags)[-3:] == ["--skip-pull-image", "--add-host", "a:b"]
+    assert build_command("invoke", "F", environ=flags)[-3:] == ["--skip-pull-image", "--add-host", "a:b"]
 
 
 def test_functions_in_containers_see_no_queue_and_what_this_machine_has() -> None:
@@ -36,5 +36,5 @@ def test_functions_in_containers_see_no_queue_and_what_this_machine_has() -> Non
         "Globals": {"Function": {"Environment": {"Variables": given}}},
         "Resources": {"Table": {"Type": "AWS::DynamoDB::Table"}, "Queue": {"Type": "AWS::SQS::Queue"}},
     }
-    seen = on_this_machine(template, {"TABLE_NAME": "here"})["Globals"]["Function"]["Environment"]
+    seen = localize_template(template, {"TABLE_NAME": "here"})["Globals"]["Function"]["Environment"]
     assert seen["Variables"] == {"TABLE_NAME": "here", "QUEUE": "", "LEVEL": "INFO", "AGE": 3}

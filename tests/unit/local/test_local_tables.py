@@ -2,7 +2,7 @@
 
 from moto import mock_aws
 
-from local.serve.tables import aws_client, prepare
+from local.serve.tables import open_aws_client, prepare
 from local.serve.template import Table
 
 TABLE = Table(
@@ -18,7 +18,7 @@ TABLE = Table(
 
 @mock_aws
 def test_a_table_that_was_made_with_a_stream_loses_it_and_keeps_its_rows() -> None:
-    client = aws_client("dynamodb", "https://dynamodb.eu-west-1.amazonaws.com", "eu-west-1")
+    client = open_aws_client("dynamodb", "https://dynamodb.eu-west-1.amazonaws.com", "eu-west-1")
     stream = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
     client.create_table(**TABLE.definition, StreamSpecification=stream)
     client.put_item(TableName="calls", Item={"pk": {"S": "a"}})

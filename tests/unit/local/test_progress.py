@@ -7,14 +7,14 @@ from io import StringIO
 
 import pytest
 
-from local.cli.progress import progress, stopped_at
+from local.cli.progress import describe_stop, show_progress
 
 
 def test_on_a_terminal_a_bar_shows_how_much_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
     ours, theirs = pty.openpty()
-    with os.fdopen(theirs, "w") as terminal, redirect_stderr(terminal), progress("my-app", 3) as advance:
+    with os.fdopen(theirs, "w") as terminal, redirect_stderr(terminal), show_progress("my-app", 3) as advance:
         advance()
         advance()
     shown = b""
@@ -29,22 +29,22 @@ def test_on_a_terminal_a_bar_shows_how_much_is_done(monkeypatch: pytest.MonkeyPa
 def test_elsewhere_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     written = StringIO()
-    with redirect_stderr(written), progress("my-app") as advance:
+    with redirect_stderr(written), show_progress("my-app") as advance:
         advance()
     assert written.getvalue() == ""
 
 
 def test_what_was_cut_off_is_known_and_what_has_ended_is_not() -> None:
-    with progress("my-app") as advance:
+    with show_progress("my-app") as advance:
         advance()
-    assert stopped_at() is None
+    assert describe_stop() is None
 
     def cut_off() -> None:
-        with progress("my-app") as advance:
+        with show_progress("my-app") as advance:
             for _ in range(1_000):
                 advance()
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         cut_off()
-    assert stopped_at() == "my-app, 1,000 done"
+    assert describe_stop() == "my-app, 1,000 done"

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from genai_voice.demos import service as demos
-from genai_voice.foundation import outgoing
+from genai_voice.foundation import outgoing, outgoing_rules
 from genai_voice.foundation.clock import now_ms, time_ordered_id
 from genai_voice.foundation.errors import BadRequest, NotFound
 from genai_voice.foundation.model import Created, Listing, Ok, parse_json_object
@@ -116,7 +116,7 @@ def _check_outgoing(tool: ToolRegistration | ToolUpdate) -> None:
             outgoing.check_address(tool.endpoint)
         field = "headers"
         if tool.headers:
-            outgoing.check_headers(parse_json_object(tool.headers))
+            outgoing_rules.check_headers(parse_json_object(tool.headers))
     except ValueError as reason:
         raise BadRequest(f"Invalid field: {field}. {reason}") from None
 
