@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 from genai_voice.personas import library
-from genai_voice.tenancy import apps, webhooks
+from genai_voice.tenancy import apps, webhook_settings
 from genai_voice.tenancy.fields import AppFields, NewApp
 
 from local.cli.app_fields import add_app_fields, format_flag, read_fields
@@ -149,5 +149,5 @@ def rotate(slug: str, overlap: int, audit: Audit) -> Iterator[Line]:
     Webhooks carry two signatures during the overlap. Rotated again within it, the older secret ends.
     """
     with audit(slug):
-        secret = webhooks.rotate_secret(slug, overlap)
+        secret = webhook_settings.rotate_secret(slug, overlap)
     yield Line({"app": slug, "secret": secret}, secret)

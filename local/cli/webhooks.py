@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 
 import click
-from genai_voice.tenancy import apps
-from genai_voice.tenancy import webhooks as addresses
+from genai_voice.tenancy import apps, webhook_settings
 from genai_voice.webhooks import deliveries
 
 from local.cli.command import Audit, Line, declare_changing
@@ -42,5 +41,5 @@ def redrive(app: str, dry_run: bool, audit: Audit) -> Iterator[Line]:
 def enable(slug: str, audit: Audit) -> Iterator[Line]:
     """Use an app's address again that has answered 410. What was given up meanwhile waits for redrive."""
     with audit(slug):
-        addresses.enable(slug)
+        webhook_settings.enable(slug)
     yield Line({"app": slug, "done": "address enabled"}, f"{slug}: address enabled")

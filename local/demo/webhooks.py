@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from genai_voice.audit.service import record_change
-from genai_voice.tenancy import apps, webhooks
+from genai_voice.tenancy import apps, webhook_settings
 from genai_voice.tenancy.fields import AppFields
 
 from local.demo import script
@@ -31,7 +31,7 @@ def receive_webhooks(data: Path) -> Iterator[Receiver]:
                     {"handoffWebhookUrl": address, "webhookEvents": list(script.read(app).announced)}
                 )
                 with record_change(app, "make demo", "app update", told.model_dump(exclude_none=True)):
-                    receiver.secrets[app] = webhooks.rotate_secret(app, 0)
+                    receiver.secrets[app] = webhook_settings.rotate_secret(app, 0)
                     apps.update_app(app, told)
             yield receiver
         finally:

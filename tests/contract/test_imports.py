@@ -24,7 +24,7 @@ USE_CASES = {
     *("personas.library", "personas.versions", "tenancy.apps", "tenancy.sessions"),
     *("qa.runs", "qa.scenarios", "qa.suites"),
     *("tools.executions", "tools.executor", "tools.registry"),
-    *("tenancy.webhooks", "webhooks.deliveries", "webhooks.sender"),
+    *("tenancy.webhook_settings", "webhooks.deliveries", "webhooks.sender"),
 }
 """What functions call, beside every `service`."""
 

@@ -12,7 +12,7 @@ import boto3
 import pytest
 from genai_voice.foundation.caches import forget_all
 from genai_voice.foundation.http import Endpoint
-from genai_voice.tenancy import webhooks
+from genai_voice.tenancy import webhook_settings
 
 from tests.support.service import call, endpoints, new_app
 from tests.support.valid import body_for, name, query_for, with_token
@@ -58,7 +58,7 @@ def test_a_function_may_check_every_credential_in_a_new_process(deployed: None, 
 
 def test_the_sender_of_webhooks_may_sign_in_a_new_process(deployed: None) -> None:
     app = new_app(handoff_webhook_url="https://127.0.0.1:4443/")
-    webhooks.rotate_secret(app.slug, 0)
+    webhook_settings.rotate_secret(app.slug, 0)
     row = announced(app)
     forget()
     deliver(row)

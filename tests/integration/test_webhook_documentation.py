@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 import pytest
-from genai_voice.tenancy import webhooks
+from genai_voice.tenancy import webhook_settings
 from genai_voice.tenancy.model import WebhookEvent
 from standardwebhooks import Webhook, WebhookVerificationError
 
@@ -51,7 +51,7 @@ def sent(server: Server, names: Names) -> tuple[list[str], Received]:
     """A webhook within a rotation, and the secrets that sign it."""
     names.resolve("tools.example", ["127.0.0.1"])
     app = new_app(handoff_webhook_url=server.url("tools.example"))
-    secrets = [webhooks.rotate_secret(app.slug, 60 * SECOND) for _ in range(2)]
+    secrets = [webhook_settings.rotate_secret(app.slug, 60 * SECOND) for _ in range(2)]
     deliver(announced(app, handoffId="é"))
     return secrets, server.requests[0]
 
@@ -62,7 +62,7 @@ def test_what_the_page_shows_verifies_a_webhook_and_nothing_else(
 ) -> None:
     secrets, request = sent
     assert [verified(secret, request) for secret in secrets] == [True, True]
-    assert not verified(webhooks.PREFIX + "AAAA" * 8, request)
+    assert not verified(webhook_settings.PREFIX + "AAAA" * 8, request)
     now = datetime.now(UTC)
     for age_s in (-240, 240, -360, 360):
         at = now - timedelta(seconds=age_s)

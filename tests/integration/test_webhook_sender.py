@@ -19,7 +19,7 @@ import pytest
 import time_machine
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.work import WorkFailed
-from genai_voice.tenancy import apps, webhooks
+from genai_voice.tenancy import apps, webhook_settings
 from genai_voice.tenancy.fields import AppFields
 from genai_voice.tenancy.rows import AppRow
 from genai_voice.webhooks import deliveries, sender
@@ -126,7 +126,7 @@ def verified(request: Received, secret: str) -> Any:
 
 
 def test_the_signature_is_that_of_standard_webhooks(server: Server, app: Client) -> None:
-    secret = webhooks.rotate_secret(app.slug, 0)
+    secret = webhook_settings.rotate_secret(app.slug, 0)
     deliver(announced(app, handoffId="h"))
     [request] = server.requests
     assert verified(request, secret)["handoffId"] == "h"
@@ -138,7 +138,10 @@ def test_the_signature_is_that_of_standard_webhooks(server: Server, app: Client)
 def test_during_a_rotation_either_secret_verifies_and_after_it_the_new_one_alone(
     server: Server, app: Client
 ) -> None:
-    first, second = webhooks.rotate_secret(app.slug, 0), webhooks.rotate_secret(app.slug, HOUR * 1000)
+    first, second = (
+        webhook_settings.rotate_secret(app.slug, 0),
+        webhook_settings.rotate_secret(app.slug, HOUR * 1000),
+    )
     deliver(announced(app))
     with time_machine.travel(now_ms() / 1000 + HOUR + 1):
         deliver(announced(app))
@@ -152,7 +155,7 @@ def test_during_a_rotation_either_secret_verifies_and_after_it_the_new_one_alone
 
 
 def test_never_more_than_two_secrets_sign(server: Server, app: Client) -> None:
-    first, *later = [webhooks.rotate_secret(app.slug, HOUR * 1000) for _ in range(3)]
+    first, *later = [webhook_settings.rotate_secret(app.slug, HOUR * 1000) for _ in range(3)]
     deliver(announced(app))
     for secret in later:
         verified(server.requests[0], secret)
@@ -162,7 +165,7 @@ def test_never_more_than_two_secrets_sign(server: Server, app: Client) -> None:
 
 def test_a_secret_that_was_moved_from_another_app_signs_nothing(server: Server, app: Client) -> None:
     other = listening(server)
-    webhooks.rotate_secret(other.slug, 0)
+    webhook_settings.rotate_secret(other.slug, 0)
     moved = AppRow.of(other.slug).find_stored().webhook_secrets
     AppRow.of(app.slug).change([AppRow.webhook_secrets.set(moved)])
     row = announced(app)
@@ -178,7 +181,7 @@ def test_what_fails_at_first_is_delivered_later_under_the_same_id(
     server: Server, app: Client, queue: Queue, clock: Clock
 ) -> None:
     server.act = in_turn(reply(500), raw(b""), reply(204))
-    secret = webhooks.rotate_secret(app.slug, 0)
+    secret = webhook_settings.rotate_secret(app.slug, 0)
     row = announced(app)
     deliver(row)
     assert (stored(row).status, stored(row).due_at) == ("pending", (NOON + 5) * 1000)
@@ -361,7 +364,7 @@ def test_after_410_nothing_is_sent_until_the_address_is_enabled(server: Server, 
     assert (stored(second).status, attempts(second)) == ("failed", [GONE])
     assert len(server.requests) == 1
 
-    webhooks.enable(app.slug)
+    webhook_settings.enable(app.slug)
     assert list(deliveries.redrive(app.slug)) == [first.delivery_id, second.delivery_id]
     deliver(first, second)
     assert [stored(row).status for row in (first, second)] == ["delivered"] * 2
@@ -483,7 +486,7 @@ def test_a_crash_at_any_call_loses_nothing(
         sweep()
         queue.work()
     if status == 410:
-        webhooks.enable(app.slug)
+        webhook_settings.enable(app.slug)
         list(deliveries.redrive(app.slug))
         queue.work()
     assert stored(row).status == "delivered"
@@ -569,7 +572,7 @@ def test_nothing_of_a_delivery_is_logged(
     server: Server, app: Client, clock: Clock, capsys: pytest.CaptureFixture[str], log: StringIO
 ) -> None:
     server.act = in_turn(reply(500, b"their-answer"), reply(400, b"their-answer"))
-    secret = webhooks.rotate_secret(app.slug, 0)
+    secret = webhook_settings.rotate_secret(app.slug, 0)
     row = announced(app, reason="said-by-a-caller")
     capsys.readouterr()
     deliver(row)

@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from genai_voice.delivery.rows import DeliveryAttempt
 from genai_voice.foundation.errors import NotFound
-from genai_voice.tenancy import webhooks
+from genai_voice.tenancy import webhook_settings
 from genai_voice.tenancy.model import WebhookEvent
 from genai_voice.tenancy.rows import AppRow
 from genai_voice.webhooks import deliveries
@@ -55,7 +55,7 @@ def replayed(row: WebhookRow) -> Callable[[int], None]:
 def live_secrets(app: Client) -> list[str]:
     known = AppRow.of(app.slug).find_stored()
     assert known
-    return webhooks.list_live_secrets(known)
+    return webhook_settings.list_live_secrets(known)
 
 
 def find(app: Client, **query: str) -> list[Any]:
@@ -291,7 +291,7 @@ def test_an_app_that_does_not_exist_is_a_sentence(command: tuple[str, ...]) -> N
 
 
 def test_an_address_is_enabled_again(app: Client) -> None:
-    webhooks.disable(app.slug, "https://127.0.0.1:1/")
+    webhook_settings.disable(app.slug, "https://127.0.0.1:1/")
     assert lines("app", "show", app.slug)[0]["webhookDisabled"] == "https://127.0.0.1:1/"
     assert lines("webhooks", "enable", app.slug) == [{"app": app.slug, "done": "address enabled"}]
     assert "webhookDisabled" not in lines("app", "show", app.slug)[0]
@@ -334,7 +334,7 @@ def test_the_secret_before_signs_for_the_overlap(
 
 def test_two_rotations_at_once_never_lose_a_secret_that_was_printed(app: Client) -> None:
     def another(_: int) -> None:
-        webhooks.rotate_secret(app.slug, 0)
+        webhook_settings.rotate_secret(app.slug, 0)
 
     with before_call("UpdateItem", another, at=(1,)):
         result = run("app", "webhook-secret", "rotate", app.slug)

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from genai_voice.foundation.caches import cache_results
 from genai_voice.foundation.outgoing_rules import (
-    Destination,
     NotAllowed,
+    ParsedUrl,
     check_each_header,
     may_be_reached,
     parse_url,
@@ -67,9 +67,9 @@ def check_address(url: str) -> None:
     Looks the host up, for at most 2 s: a name that leads to an address that is not public is refused, one
     that does not resolve now is accepted, since `send` looks again.
     """
-    destination = parse_url(url)
+    parsed = parse_url(url)
     with suppress(OSError):
-        _find_allowed_addresses(destination, LOOK_UP_S)
+        _find_allowed_addresses(parsed, LOOK_UP_S)
 
 
 def send(
@@ -88,11 +88,11 @@ def send(
     """
     ends = monotonic() + seconds
     try:
-        destination = parse_url(url)
+        parsed = parse_url(url)
         check_each_header(headers or {})
-        addresses = _find_allowed_addresses(destination, _seconds_until(ends))
-        with _connect(destination, addresses, ends) as wire:
-            return _send_request(wire, ends, method, destination, headers or {}, body, reads_body)
+        addresses = _find_allowed_addresses(parsed, _seconds_until(ends))
+        with _connect(parsed, addresses, ends) as wire:
+            return _send_request(wire, ends, method, parsed, headers or {}, body, reads_body)
     except NotAllowed as reason:
         raise PolicyRefused(str(reason)) from None
     except TimeoutError:
@@ -113,11 +113,11 @@ class _Address(NamedTuple):
     socket_address: tuple[str, int] | tuple[str, int, int, int]
 
 
-def _find_allowed_addresses(destination: Destination, seconds: float) -> list[_Address]:
+def _find_allowed_addresses(parsed: ParsedUrl, seconds: float) -> list[_Address]:
     """Find the addresses of a host, by one look-up. Raises NotAllowed when any may not be reached, since a
     name with one address inside is a trap, whatever its others are; OSError when there is none.
     """
-    addresses = _look_up(destination, seconds)
+    addresses = _look_up(parsed, seconds)
     loopback = settings().outgoing_local_ca is not None
     for address in addresses:
         if not may_be_reached(ip_address(address.socket_address[0]), is_loopback_allowed=loopback):
@@ -125,7 +125,7 @@ def _find_allowed_addresses(destination: Destination, seconds: float) -> list[_A
     return addresses
 
 
-def _look_up(destination: Destination, seconds: float) -> list[_Address]:
+def _look_up(parsed: ParsedUrl, seconds: float) -> list[_Address]:
     """Look up the addresses of a host. getaddrinfo cannot be interrupted: it runs in a thread, which is left
     behind when time is up. Raises OSError.
     """
@@ -133,7 +133,7 @@ def _look_up(destination: Destination, seconds: float) -> list[_Address]:
 
     def ask() -> None:
         try:
-            found = socket.getaddrinfo(destination.host, destination.port, type=socket.SOCK_STREAM)
+            found = socket.getaddrinfo(parsed.host, parsed.port, type=socket.SOCK_STREAM)
             answers.put([_Address(family, address) for family, *_, address in found])  # type: ignore[arg-type]
         except OSError as reason:
             answers.put(reason)
@@ -160,11 +160,11 @@ def _seconds_until(ends: float) -> float:
 
 
 @contextmanager
-def _connect(destination: Destination, addresses: list[_Address], ends: float) -> Iterator[ssl.SSLSocket]:
+def _connect(parsed: ParsedUrl, addresses: list[_Address], ends: float) -> Iterator[ssl.SSLSocket]:
     with _connect_to_first(addresses[:MAX_ATTEMPTS], ends) as plain:
         plain.settimeout(_seconds_until(ends))
         trust = _make_tls_context(settings().outgoing_local_ca)
-        with trust.wrap_socket(plain, server_hostname=destination.host) as wire:
+        with trust.wrap_socket(plain, server_hostname=parsed.host) as wire:
             yield wire
 
 
@@ -209,7 +209,7 @@ def _send_request(
     wire: ssl.SSLSocket,
     ends: float,
     method: str,
-    destination: Destination,
+    parsed: ParsedUrl,
     headers: Mapping[str, str],
     body: bytes | None,
     reads_body: bool,
@@ -218,9 +218,7 @@ def _send_request(
     from h11 import CLIENT, Connection, Data, EndOfMessage, RemoteProtocolError, Request
 
     http = Connection(CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
-    request = Request(
-        method=method, target=destination.target, headers=_make_headers(destination, headers, body)
-    )
+    request = Request(method=method, target=parsed.target, headers=_make_headers(parsed, headers, body))
     _write_all(
         wire, ends, b"".join(http.send(each) or b"" for each in (request, Data(body or b""), EndOfMessage()))
     )
@@ -254,11 +252,9 @@ def _read_response(wire: ssl.SSLSocket, ends: float, http: "Connection", reads_b
     return HttpResponse(status, bytes(received), retry_after)
 
 
-def _make_headers(
-    destination: Destination, headers: Mapping[str, str], body: bytes | None
-) -> list[tuple[str, str]]:
+def _make_headers(parsed: ParsedUrl, headers: Mapping[str, str], body: bytes | None) -> list[tuple[str, str]]:
     """Make the headers of a request: the caller's among ours."""
-    ours = {"host": destination.authority, "accept-encoding": "identity", "connection": "close"}
+    ours = {"host": parsed.authority, "accept-encoding": "identity", "connection": "close"}
     if body is not None:
         ours["content-length"] = str(len(body))
     theirs = {name.lower(): value for name, value in headers.items()}

@@ -52,8 +52,8 @@ class NotAllowed(ValueError):
     """An address or a header that may not be used. The message says what to change."""
 
 
-class Destination(NamedTuple):
-    """Where a request goes, read once: what is checked and what is sent are made of the same parts."""
+class ParsedUrl(NamedTuple):
+    """The parts of an address, parsed once: what is checked and what is sent are made of the same parts."""
 
     host: str
     """A name or an address, without brackets and trailing dot."""
@@ -68,7 +68,7 @@ class Destination(NamedTuple):
         return host if self.port == 443 else f"{host}:{self.port}"
 
 
-def parse_url(url: str) -> Destination:
+def parse_url(url: str) -> ParsedUrl:
     """Parse an address that may be used. Raises NotAllowed for any other."""
     if len(url) > MAX_URL_CHARACTERS:
         raise NotAllowed(f"The address is longer than {MAX_URL_CHARACTERS:,} characters.")
@@ -89,7 +89,7 @@ def parse_url(url: str) -> Destination:
     if port != 443 and port < 1024:
         raise NotAllowed("The port must be 443, or 1024 or above: those between belong to other services.")
     query = f"?{parts.query}" if parts.query else ""
-    return Destination(_parse_host(parts), port, (parts.path or "/") + query)
+    return ParsedUrl(_parse_host(parts), port, (parts.path or "/") + query)
 
 
 def _parse_host(parts: SplitResult) -> str:

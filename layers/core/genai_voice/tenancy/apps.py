@@ -1,4 +1,4 @@
-"""What operators do with apps: create, change, rotate, switch, show."""
+"""What operators do with apps: create and change them, rotate their secrets, switch them, show them."""
 
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from genai_voice.tenancy.rows import AppRow, SecretHash
 
 
 def create_app(slug: str, app: NewApp, secret: str) -> None:
-    """Raises Conflict when the slug is taken, ValueError for a secret that may not be one."""
+    """Create an app. Raises Conflict when the slug is taken, ValueError for a secret that may not be one."""
     row = AppRow.of(slug)
     if not row.change(_creation_changes(row, secret, app), AppRow.pk.does_not_exist()):
         raise Conflict(f"App exists already: {slug}")
@@ -28,9 +28,10 @@ def create_app(slug: str, app: NewApp, secret: str) -> None:
 
 
 def put_app(slug: str, fields: AppFields, secret: str, on_create: AppFields | None = None) -> bool:
-    """Create the app or replace the given fields and the secret. Answers whether it was created.
+    """Create the app, or replace the given fields and the secret of an existing one. Answers whether it was
+    created.
 
-    `on_create` is set only on a new app. An existing one keeps `isActive`, and its stored hash when the
+    `on_create` is set only on a new app. An existing app keeps `isActive`, and its stored hash when the
     secret is the same, so that seeding again changes nothing.
     """
     row = AppRow.of(slug)
@@ -44,15 +45,16 @@ def put_app(slug: str, fields: AppFields, secret: str, on_create: AppFields | No
 
 
 def update_app(slug: str, fields: Request, clear: frozenset[str] = frozenset()) -> None:
-    """Set what is given, remove what is named in `clear` (python names). Raises NotFound, Busy."""
+    """Set the fields that are given, remove those named in `clear` (python names). Raises NotFound, Busy."""
     change_fields(slug, _merge_given(fields) | dict.fromkeys(clear))
 
 
 def change_fields(slug: str, given: Mapping[str, Any], more: Sequence[Action] = ()) -> int:
-    """Set these fields (python names; None removes one). Answers the version of the persona fields after it.
+    """Set fields of an app (python names; None removes one). Answers the version of its persona fields after
+    that.
 
-    Where they become different, what they were is kept in the same transaction. Raises NotFound, and Busy
-    when other writers win every time.
+    Where a persona field becomes another, the present version is kept in the same transaction. Raises
+    NotFound, and Busy when other writers win every time.
     """
     number = retry_lost_races(
         partial(_try_change_fields, slug, given, more),
@@ -63,7 +65,9 @@ def change_fields(slug: str, given: Mapping[str, Any], more: Sequence[Action] = 
 
 
 def _try_change_fields(slug: str, given: Mapping[str, Any], more: Sequence[Action]) -> int | None:
-    """Change the app as it was read. Answers the version after it, or None when another writer was first."""
+    """Change the app as it is read here. Answers the version after that, or None when another writer was
+    first.
+    """
     app, now = load_app(slug), now_ms()
     actions = [*AppRow.field_changes(given), *more, AppRow.updated_at.set(now)]
     if not app.is_changed_by(given):
@@ -73,20 +77,20 @@ def _try_change_fields(slug: str, given: Mapping[str, Any], more: Sequence[Actio
 
 
 def rotate_secret(slug: str, secret: str, overlap_ms: int) -> None:
-    """Make this the app's secret; the present one stays valid for `overlap_ms`. Raises NotFound, ValueError,
+    """Make this the app's secret. The present one stays valid for `overlap_ms`. Raises NotFound, ValueError,
     Conflict.
 
-    Never more than two are live. Rotating to the present secret once more ends the overlap.
+    At most two secrets are live. Rotating to the present secret once more ends the overlap.
     """
     app = load_app(slug)
     new = _hash_new_secret(secret)
     now = now_ms()
     is_present = find_secret_expiry(app, secret) == inf
-    outgoing = [each for each in app.secrets if each.until is None] if overlap_ms and not is_present else []
-    for each in outgoing:
+    replaced = [each for each in app.secrets if each.until is None] if overlap_ms and not is_present else []
+    for each in replaced:
         each.until = now + overlap_ms
     unchanged = AppRow.updated_at == app.updated_at
-    actions = [AppRow.secrets.set([new, *outgoing]), AppRow.updated_at.set(max(now, app.updated_at + 1))]
+    actions = [AppRow.secrets.set([new, *replaced]), AppRow.updated_at.set(max(now, app.updated_at + 1))]
     if not AppRow.of(slug).change(actions, unchanged):
         raise Conflict(f"App was changed at the same time: {slug}. Try again.")
     forget_callers(slug)
@@ -98,23 +102,26 @@ def set_active(slug: str, active: bool) -> None:
 
 
 def revoke_tokens(slug: str) -> None:
-    """Refuse every session token that was opened until now: within 30 s everywhere, at once in this process.
-    New ones can be opened. Raises NotFound.
+    """Refuse every session token of the app that was opened until now: within 30 s everywhere, at once in
+    this process. New tokens can be opened. Raises NotFound.
 
-    The moment is this machine's: with a clock that is slow, the newest tokens live on; with one that is fast,
-    new ones are refused until then.
+    "Now" is this machine's: by a clock that is slow the newest tokens stay valid, by one that is fast new
+    ones are refused until that time has come.
     """
     _change_existing(slug, AppRow.tokens_revoked_at.set(now_ms()))
 
 
 def _change_existing(slug: str, action: Action) -> None:
+    """Change one thing of an app. Raises NotFound where there is no such app."""
     if not AppRow.of(slug).change([action, AppRow.updated_at.set(now_ms())], AppRow.pk.exists()):
         raise _make_not_found(slug)
     forget_callers(slug)
 
 
 def show_app(slug: str) -> dict[str, Any]:
-    """The app's fields with the names of the wire, and until when its secrets are valid. Raises NotFound."""
+    """Show the app's fields with the names of the wire, and until when its secrets are valid. Raises
+    NotFound.
+    """
     row, now = load_app(slug), now_ms()
     shown = {"slug": row.slug, "isActive": row.is_active}
     fields = {field.alias or name: getattr(row, name) for name, field in AppFields.model_fields.items()}
@@ -129,22 +136,22 @@ def show_app(slug: str) -> dict[str, Any]:
 
 
 def _list_live(stored: Iterable[Any], now: int) -> list[dict[str, Any]]:
-    """Until when secrets are valid, of those that are."""
+    """List until when each valid secret is valid."""
     return [{"validUntil": each.until} for each in stored if each.until is None or each.until >= now]
 
 
 def check_app(slug: str) -> str:
-    """This slug, if there is such an app. Raises NotFound."""
+    """Answer this slug, if there is such an app. Raises NotFound."""
     return load_app(slug).slug
 
 
 def list_slugs() -> Iterator[str]:
-    """The slugs of all apps, in alphabetical order."""
+    """List the slugs of all apps, in alphabetical order."""
     return AppRow.list_slugs()
 
 
 def list_apps() -> Iterator[dict[str, Any]]:
-    """All apps, by slug."""
+    """List all apps, by slug."""
     for slug in AppRow.list_slugs():
         row = AppRow.find_by_slug(slug)
         if row:
@@ -152,7 +159,7 @@ def list_apps() -> Iterator[dict[str, Any]]:
 
 
 def load_app(slug: str) -> AppRow:
-    """The app as it is now. Raises NotFound."""
+    """Load the app as it is now. Raises NotFound."""
     row = AppRow.find_by_slug(slug)
     if row is None:
         raise _make_not_found(slug)
@@ -164,6 +171,7 @@ def _make_not_found(slug: str) -> NotFound:
 
 
 def _creation_changes(row: AppRow, secret: str, *fields: Request | None) -> list[Action]:
+    """Set all that a new app has: these fields, its secret, and its place in the list of apps."""
     now = now_ms()
     return [
         *AppRow.field_changes(_merge_given(*fields)),
@@ -178,6 +186,7 @@ def _creation_changes(row: AppRow, secret: str, *fields: Request | None) -> list
 
 
 def _merge_given(*fields: Request | None) -> dict[str, Any]:
+    """Merge the fields that are given, by their python names; later ones win."""
     given: dict[str, Any] = {}
     for each in fields:
         given |= each.model_dump(exclude_none=True) if each else {}
@@ -185,6 +194,9 @@ def _merge_given(*fields: Request | None) -> dict[str, Any]:
 
 
 def _hash_new_secret(secret: str) -> SecretHash:
+    """Hash a secret to be stored, with a new salt and the current pepper. Raises ValueError for one that may
+    not be a secret.
+    """
     pepper = derive_keys(PEPPER)[0]
     salt = secrets.token_bytes(16)
     hashed = hash_secret(check_secret(secret), salt, pepper.bytes)

@@ -1,4 +1,4 @@
-"""What of an app an operator may set, and the limits of it."""
+"""The fields of an app that operators may set, and their limits."""
 
 from typing import Annotated, Literal, get_args
 
@@ -12,6 +12,7 @@ Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
 
 def _drop_repeats(values: list[WebhookEvent]) -> list[WebhookEvent]:
+    """Keep the first of equal values."""
     return list(dict.fromkeys(values))
 
 
@@ -19,8 +20,8 @@ Count = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 class AppFields(Request):
-    """What of an app may be set; only what is given is written. Texts may be empty: an empty greeting is a
-    greeting. Which persona of its library it links is the library's to say (`personas.library`).
+    """The fields of an app that may be set; only those that are given are written. Texts may be empty: an
+    empty greeting is a greeting. Which persona an app links is set in its library (`personas.library`).
     """
 
     name: Name | None = Field(default=None, description="what people call it")
@@ -80,7 +81,7 @@ class NewApp(AppFields):
 
 
 def check_secret(secret: str) -> str:
-    """The secret, if it may be one. Raises ValueError with the reason."""
+    """Check that a text may be an app secret, and answer it. Raises ValueError with the reason."""
     if not 8 <= len(secret) <= 500:
         raise ValueError("An app secret has 8 to 500 characters.")
     if secret != secret.strip() or not secret.isprintable():

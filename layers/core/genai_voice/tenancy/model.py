@@ -1,4 +1,4 @@
-"""Apps, callers and sessions: what is asked, what is answered, what features learn of the caller."""
+"""Apps, callers and sessions: what features know of a caller, and the request and reply of a session."""
 
 from dataclasses import dataclass
 from math import inf
@@ -23,7 +23,7 @@ WebhookEvent = Literal[
     "guardrail.blocked",
 ]
 ANNOUNCED: frozenset[WebhookEvent] = frozenset({"handoff.created"})
-"""What every app with an address is told; the others it asks for."""
+"""The events that every app with an address is told of; it asks for the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,14 @@ class App:
     max_actions_per_turn: int
     """Tool calls of a session in 60 s; 0 is unlimited."""
     persona_version: str
-    """What its agent presents itself with: `<personaId>@<n>` of a linked persona, else `own@<n>`."""
+    """The version of its agent's persona: `<personaId>@<n>` of a linked persona, else `own@<n>`."""
     guardrails_enabled: bool = False
     handoff_expiration_s: int = 0
     """After which a pending handoff expires; 0 is never."""
     mute_agent_after_handoff: bool = False
     """Whether its agent is kept from acting once a conversation is with a person."""
     webhook_events: frozenset[WebhookEvent] = frozenset()
-    """What it wants to be told; nothing where it has no address."""
+    """The events it is told of; none where it has no address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class Caller:
 
 
 def _check_ttl(value: object) -> object:
+    """Answer the milliseconds that a token lives, at most a day and at least one."""
     if value is None:
         return DEFAULT_TTL_MS
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < inf:

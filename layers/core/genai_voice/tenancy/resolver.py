@@ -1,12 +1,12 @@
-"""Who is calling: from the credentials a request carries to the app it belongs to.
+"""Find who is calling: the app that the credentials of a request belong to.
 
     bearer ──> session token? ──> app secret for the slug? ──> refused (others are not tried)
     no bearer ──> token in query or body? ──(no)──> slug and secret in query or body? ──> refused
 
-A positive answer is kept in the process for 30 s: a warm request authenticates without I/O, and disabling,
-rotating or revoking works everywhere after 30 s, at once in the process that does it. Wrong secrets are
-slowed per (app, source address), so that nobody can lock others out: an address has ten guesses a minute, and
-those it has in flight at once.
+A caller that was found is remembered in the process for 30 s: a warm request authenticates without I/O, and
+disabling an app, rotating or revoking takes effect everywhere after 30 s, at once in the process that does
+it. Wrong secrets are counted by app and source address, so that nobody can lock others out: an address has
+ten guesses a minute, and those that it has in flight at once.
 """
 
 import hmac
@@ -46,7 +46,9 @@ _callers_lock = Lock()
 
 
 def resolve(credentials: Credentials) -> Caller:
-    """The caller. Raises Unauthorized, or TooManyRequests for an address that sent too many wrong secrets."""
+    """Find the caller. Raises Unauthorized, or TooManyRequests for an address that sent too many wrong
+    secrets.
+    """
     slug = credentials.slug or credentials.query.get("appSlug") or credentials.body.get("appSlug")
     secret = credentials.query.get("appSecret") or credentials.body.get("appSecret")
     token = credentials.query.get("sessionToken") or credentials.body.get("sessionToken")
@@ -62,7 +64,9 @@ def resolve(credentials: Credentials) -> Caller:
 
 
 def find_by_token(token: str | None) -> Caller | None:
-    """The caller that holds this session token, or None when it is unknown, expired, or its app inactive."""
+    """Find the caller that holds this session token, or None where it is unknown or expired, or its app is
+    inactive.
+    """
     if token is None or not token.startswith(TOKEN_PREFIX):
         return None
     hashed = hash_token(token)
@@ -80,7 +84,9 @@ def find_by_token(token: str | None) -> Caller | None:
 
 
 def find_by_secret(slug: str | None, secret: str | None, source: str) -> Caller | None:
-    """The caller that knows this app's secret, or None. Raises TooManyRequests while the source is slowed."""
+    """Find the caller that knows this app's secret, or None. Raises TooManyRequests while the source address
+    is blocked.
+    """
     if not slug or not secret or secret.startswith(TOKEN_PREFIX):
         return None
     remembered_as = ("secret", slug, sha256(secret.encode()).hexdigest(), source)
@@ -92,10 +98,10 @@ def find_by_secret(slug: str | None, secret: str | None, source: str) -> Caller 
     if app is None:  # nothing is written for names that strangers make up
         return None
     if counted and (counted.blocked_until or 0) > now_ms():
-        raise _make_slowed()
+        raise _make_too_many()
     valid_until = find_secret_expiry(app, secret)
     if valid_until is None:
-        _count_wrong(wrong_secrets)
+        _count_wrong_secret(wrong_secrets)
         return None
     if not app.is_active:
         return None
@@ -103,8 +109,8 @@ def find_by_secret(slug: str | None, secret: str | None, source: str) -> Caller 
 
 
 def find_secret_expiry(app: AppRow, secret: str) -> float | None:
-    """Epoch ms until which this secret of the app is valid, or None when it is not. Compares every live
-    secret.
+    """Find until when this secret of the app is valid (epoch ms), or None where it is not. Compares it with
+    every live secret.
     """
     valid: float | None = None
     for stored in app.secrets:
@@ -116,7 +122,9 @@ def find_secret_expiry(app: AppRow, secret: str) -> float | None:
 
 
 def forget_callers(slug: str | None = None) -> None:
-    """After this app (or any) was changed: nothing that was proven of it before counts in this process."""
+    """Forget the callers of this app, or of all: what was changed of it takes effect at once in this
+    process.
+    """
     with _callers_lock:
         for remembered_as, (caller, _) in list(_callers.items()):
             if slug in (None, caller.app.slug):
@@ -124,40 +132,44 @@ def forget_callers(slug: str | None = None) -> None:
 
 
 def _recall(*remembered_as: str) -> Caller | None:
+    """Find a caller that is remembered and still valid."""
     with _callers_lock:
         caller, valid_until = _callers.get(remembered_as, (None, 0.0))
     return caller if valid_until >= now_ms() else None
 
 
 def _remember(caller: Caller, valid_until: float, *remembered_as: str) -> Caller:
+    """Remember a caller until its credential ends. Answers it."""
     with _callers_lock:
         _callers[remembered_as] = caller, valid_until
     return caller
 
 
-def _count_wrong(brake: WrongSecretsRow) -> None:
-    """Counts in windows of a minute; the tenth wrong secret of a window blocks its sender for 30 s."""
+def _count_wrong_secret(row: WrongSecretsRow) -> None:
+    """Count a wrong secret in its window of a minute. The tenth of a window blocks its sender for 30 s.
+    Raises TooManyRequests from the eleventh on.
+    """
     now = now_ms()
     in_window = WrongSecretsRow.window_started > now - _WINDOW_MS
     expires = WrongSecretsRow.expires_at.set(now // 1000 + 3600)
-    counted = brake.change_and_return(
+    counted = row.change_and_return(
         [WrongSecretsRow.wrong.add(1), expires], in_window, returning="UPDATED_NEW"
     )
     if counted is None:
         first = [WrongSecretsRow.window_started.set(now), WrongSecretsRow.wrong.set(1), expires]
-        if brake.change(first, WrongSecretsRow.window_started.does_not_exist() | ~in_window):
+        if row.change(first, WrongSecretsRow.window_started.does_not_exist() | ~in_window):
             return
-        counted = brake.change_and_return([WrongSecretsRow.wrong.add(1), expires], returning="UPDATED_NEW")
+        counted = row.change_and_return([WrongSecretsRow.wrong.add(1), expires], returning="UPDATED_NEW")
     wrong = int(counted.wrong or 0) if counted else 0
     if wrong == _WRONG_PER_WINDOW:
         # The window ends with the block: what is still in flight counts on in it, and is told to wait.
         ends = now + _BLOCKED_MS
-        brake.change(
+        row.change(
             [WrongSecretsRow.blocked_until.set(ends), WrongSecretsRow.window_started.set(ends - _WINDOW_MS)]
         )
     if wrong > _WRONG_PER_WINDOW:
-        raise _make_slowed()
+        raise _make_too_many()
 
 
-def _make_slowed() -> TooManyRequests:
+def _make_too_many() -> TooManyRequests:
     return TooManyRequests("Too many wrong secrets from this address: try again in 30 seconds")

@@ -1,4 +1,4 @@
-"""How apps, the versions of what their agents are told, session tokens and brakes are stored."""
+"""How apps, the versions of their persona fields, session tokens and wrong secrets are stored."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
@@ -22,12 +22,12 @@ from genai_voice.tenancy.model import ANNOUNCED, App
 
 
 def format_persona_version(known_as: str, number: int) -> str:
-    """The name of a version on the wire."""
+    """Format the name that a version has on the wire."""
     return f"{known_as}@{number}"
 
 
 class SecretHash(MapAttribute[str, Any]):
-    """One valid secret of an app."""
+    """The hash of one valid secret of an app."""
 
     salt = BinaryAttribute(legacy_encoding=False)
     hash = BinaryAttribute(legacy_encoding=False)
@@ -36,18 +36,18 @@ class SecretHash(MapAttribute[str, Any]):
 
 
 class SigningSecret(MapAttribute[str, Any]):
-    """One secret that webhooks of an app are signed with."""
+    """A secret that signs the webhooks of an app."""
 
     sealed = BinaryAttribute(legacy_encoding=False)  # for (app, WEBHOOK_SECRET)
     until = NumberAttribute(null=True)  # epoch ms; absent: for good
 
 
 class PersonaFields(Item):
-    """The persona fields, as an app and each persona of its library have them, and their version.
+    """The base of rows with persona fields and their version: an app, and each persona of its library.
 
-    The row itself is the newest version. A change keeps what it was as a `PersonaVersionRow`, in the same
-    transaction and under the condition that the version is the one that was read: n is written once, and no
-    number is left out. A row that was never changed has no `version` and is version 1.
+    The row itself is the newest version. A change keeps the version before it as a `PersonaVersionRow`, in
+    the same transaction and under the condition that the version is the one that was read: each number is
+    written once, and none is left out. A row that was never changed has no `version` and is version 1.
     """
 
     versioned: ClassVar[tuple[str, ...]] = (
@@ -72,7 +72,7 @@ class PersonaFields(Item):
 
     @property
     def number(self) -> int:
-        """Of the present version."""
+        """The number of the present version."""
         return int(self.version or 1)
 
     @property
@@ -86,16 +86,16 @@ class PersonaFields(Item):
         return any(getattr(self, name) != given[name] for name in given.keys() & set(self.versioned))
 
     def next_version_changes(self, now: int) -> list[Action]:
-        """Makes the next version of it."""
+        """Make the row its next version."""
         return [type(self).version.set(self.number + 1), type(self).version_since.set(now)]
 
     def is_unchanged(self) -> Condition:
-        """That the version is still the one that was read."""
+        """Whether the version is still the one that was read: a condition."""
         version = type(self).version
         return version == self.version if self.version else version.does_not_exist()
 
     def as_version(self) -> "PersonaVersionRow":
-        """The present version, to be kept or shown."""
+        """Make a row of the present version, to be kept or shown."""
         row = PersonaVersionRow.of(self.pk, self.known_as, self.number)
         row.content = to_json(self.content).decode()
         row.created_at = self.version_since or self.created_at
@@ -103,7 +103,7 @@ class PersonaFields(Item):
 
     @classmethod
     def field_changes(cls, given: Mapping[str, Any]) -> list[Action]:
-        """Sets these fields; None removes one."""
+        """Set these fields; None removes one."""
         return [
             getattr(cls, name).remove() if value is None else getattr(cls, name).set(value)
             for name, value in given.items()
@@ -111,7 +111,9 @@ class PersonaFields(Item):
 
 
 class PersonaVersionRow(Item, discriminator="persona_version"):
-    """What an app or a persona of its library said before a change. It is never changed itself."""
+    """A version of the persona fields of an app, or of a persona of its library, before a change. It is never
+    changed itself.
+    """
 
     number = NumberAttribute()
     content = CompressedText()  # JSON: the fields that had a value
@@ -126,11 +128,12 @@ class PersonaVersionRow(Item, discriminator="persona_version"):
 
     @classmethod
     def list_before(cls, pk: str, known_as: str, number: int, limit: int) -> Iterator[Self]:
-        """The versions below this number, newest first."""
+        """List the versions below this number, newest first."""
         wanted = cls.sk.between(cls._sk(known_as, 0), cls._sk(known_as, number - 1))
         return cls.query(pk, wanted, consistent_read=True, scan_index_forward=False, limit=limit)
 
     def read_content(self) -> dict[str, str]:
+        """Read the fields that had a value."""
         return dict(from_json(self.content))
 
 
@@ -162,7 +165,7 @@ class AppRow(PersonaFields, discriminator="app"):
 
     @classmethod
     def of(cls, slug: str) -> Self:
-        """The app's row, with what makes it found in the list of apps."""
+        """Make the app's row, with its place in the list of apps."""
         return cls(key("APP", slug), key("APP"), slug=slug, gsi1pk=key("APPS"), gsi1sk=key("SLUG", slug))
 
     @property
@@ -171,7 +174,7 @@ class AppRow(PersonaFields, discriminator="app"):
 
     @classmethod
     def link_changes(cls, persona_id: str | None, number: int | None, now: int) -> list[Action]:
-        """Links a persona of the library by its present version; None: none."""
+        """Link a persona of the library by its present version, or none (None)."""
         linked = cls.field_changes({"persona_id": persona_id, "persona_number": number})
         return [*linked, cls.updated_at.set(now)]
 
@@ -182,7 +185,7 @@ class AppRow(PersonaFields, discriminator="app"):
         return format_persona_version(self.known_as, self.number)
 
     def as_app(self) -> App:
-        """What requests may know of it."""
+        """Make what requests may know of the app."""
         wanted = ANNOUNCED | frozenset(self.webhook_events or ()) if self.handoff_webhook_url else frozenset()
         return App(
             slug=self.slug,
@@ -196,11 +199,12 @@ class AppRow(PersonaFields, discriminator="app"):
 
     @classmethod
     def find_by_slug(cls, slug: str) -> Self | None:
+        """Find the app as it is now, or None."""
         return cls.of(slug).find_stored()
 
     @classmethod
     def list_slugs(cls) -> Iterator[str]:
-        """In alphabetical order. For operators: no request reads across apps."""
+        """List the slugs of all apps in alphabetical order. For operators: no request reads across apps."""
         keys = cls.query(key("APPS"), index_name="gsi1", attributes_to_get=["pk", "sk", "kind", "gsi1sk"])
         for row in keys:
             yield str(row.gsi1sk).removeprefix("SLUG#").removesuffix("#")
@@ -216,7 +220,7 @@ class SessionRow(Item, discriminator="session"):
 
 
 class WrongSecretsRow(Item, discriminator="brake"):
-    """Wrong secrets that one address sent for one app."""
+    """How many wrong secrets one address has sent for one app."""
 
     window_started = NumberAttribute(null=True)  # epoch ms
     wrong = NumberAttribute(null=True)

@@ -1,4 +1,4 @@
-"""A session is opened: the app secret is traded for a token that a browser may hold. It can be revoked."""
+"""Session tokens: a browser gets one in exchange for the app secret. They can be revoked."""
 
 import secrets
 
@@ -12,7 +12,9 @@ from genai_voice.tenancy.rows import SessionRow
 
 
 def open_session(request: SessionRequest, credentials: Credentials) -> SessionOpened:
-    """Trade the app secret for a session token. Raises Unauthorized, TooManyRequests."""
+    """Open a session: answer a new token for whoever knows the app secret. Raises Unauthorized,
+    TooManyRequests.
+    """
     caller = find_by_secret(request.app_slug, request.app_secret, credentials.source)
     if caller is None:
         raise Unauthorized
@@ -26,7 +28,9 @@ def open_session(request: SessionRequest, credentials: Credentials) -> SessionOp
 
 
 def find_app_slug(token: str) -> str:
-    """The slug of the app that a session token was opened for, also when it has expired. Raises NotFound."""
+    """Find the slug of the app that a session token was opened for, also when the token has expired. Raises
+    NotFound.
+    """
     session = SessionRow.of(hash_token(token)).find_stored()
     if session is None:
         raise NotFound("No such session token: it was never opened, or has expired and is gone")
@@ -34,8 +38,8 @@ def find_app_slug(token: str) -> str:
 
 
 def revoke_token(token: str) -> None:
-    """Refuse this session token from now on: within 30 s everywhere, at once in this process. Again does no
-    harm. Raises NotFound.
+    """Refuse this session token from now on: within 30 s everywhere, at once in this process. Revoking it
+    again does no harm. Raises NotFound.
     """
     ended = [SessionRow.expires_ms.set(0)]
     revoked = SessionRow.of(hash_token(token)).change_and_return(

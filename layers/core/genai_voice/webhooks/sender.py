@@ -8,7 +8,7 @@ from genai_voice.delivery.model import AttemptResult, Undeliverable
 from genai_voice.foundation import outgoing
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.sealing import Unreadable
-from genai_voice.tenancy import webhooks
+from genai_voice.tenancy import webhook_settings
 from genai_voice.tenancy.rows import AppRow
 from genai_voice.webhooks.outbox import WEBHOOKS
 from genai_voice.webhooks.retries import GONE, SCHEDULE, plan_after_answer, plan_after_error
@@ -49,7 +49,7 @@ def _find_destination(slug: str) -> Destination | Undeliverable:
     if address == app.webhook_disabled:
         return Undeliverable("The address has answered 410, and nothing is sent to it until it is enabled.")
     try:
-        return Destination(address, webhooks.list_live_secrets(app))
+        return Destination(address, webhook_settings.list_live_secrets(app))
     except Unreadable:
         return Undeliverable("The signing secret can no longer be read: rotate it.")
 
@@ -74,6 +74,6 @@ def _post(row: WebhookRow, destination: Destination, *, seconds: float) -> Attem
         for_good = isinstance(reason, outgoing.PolicyRefused)
         return AttemptResult(plan_after_error(attempt, for_good=for_good), error=str(reason))
     if answer.status == GONE:
-        webhooks.disable(row.app, destination.address)
+        webhook_settings.disable(row.app, destination.address)
     step = plan_after_answer(attempt, answer.status, answer.retry_after, now_ms())
     return AttemptResult(step, answer_status=answer.status)

@@ -1,4 +1,4 @@
-"""What an app has for its webhooks: the secrets that sign them, and an address, which may want no more."""
+"""The settings of an app's webhooks: the secrets that sign them, and whether its address is used."""
 
 import secrets
 from base64 import b64encode
@@ -15,19 +15,19 @@ _PURPOSE = "WEBHOOK_SECRET"
 
 
 def rotate_secret(slug: str, overlap_ms: int) -> str:
-    """Sign the webhooks of an app with a new secret, which is answered here and nowhere else; the present one
-    signs them too for `overlap_ms`. Raises NotFound, Conflict.
+    """Make a new secret that signs the webhooks of an app, and answer it: it is shown here and nowhere else.
+    The present secret signs them too for `overlap_ms`. Raises NotFound, Conflict.
 
-    Never more than two are live: a rotation within an overlap ends the older one.
+    At most two secrets are live: a rotation within an overlap ends the older one.
     """
     app, now = load_app(slug), now_ms()
     secret = PREFIX + b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
     new = SigningSecret(sealed=seal(secret, slug, _PURPOSE))  # type: ignore[no-untyped-call]
-    outgoing = [each for each in app.webhook_secrets or () if each.until is None] if overlap_ms else []
-    for each in outgoing:
+    replaced = [each for each in app.webhook_secrets or () if each.until is None] if overlap_ms else []
+    for each in replaced:
         each.until = now + overlap_ms
     actions = [
-        AppRow.webhook_secrets.set([new, *outgoing]),
+        AppRow.webhook_secrets.set([new, *replaced]),
         AppRow.updated_at.set(max(now, app.updated_at + 1)),
     ]
     if not AppRow.of(slug).change(actions, AppRow.updated_at == app.updated_at):
@@ -36,18 +36,19 @@ def rotate_secret(slug: str, overlap_ms: int) -> str:
 
 
 def list_live_secrets(app: AppRow) -> list[str]:
-    """The secrets that sign now, the newest first; none where the app has none. Raises Unreadable where it
-    has some and none opens.
+    """List the secrets that sign now, the newest first; none where the app has none. Raises Unreadable where
+    it has some and none can be read.
     """
     now = now_ms()
     live = [each for each in app.webhook_secrets or () if each.until is None or each.until >= now]
-    readable = [secret for each in live if (secret := _unseal(each, app.slug))]
+    readable = [secret for each in live if (secret := _unseal_secret(each, app.slug))]
     if live and not readable:
         raise Unreadable
     return readable
 
 
-def _unseal(stored: SigningSecret, slug: str) -> str | None:
+def _unseal_secret(stored: SigningSecret, slug: str) -> str | None:
+    """Read a stored secret, or answer None where it cannot be read."""
     try:
         return unseal(stored.sealed, slug, _PURPOSE)
     except Unreadable:
@@ -55,12 +56,12 @@ def _unseal(stored: SigningSecret, slug: str) -> str | None:
 
 
 def disable(slug: str, address: str) -> None:
-    """Send nothing to this address any more. Nothing happens where the app has another by now."""
+    """Stop sending to this address. Changes nothing where the app has another address by now."""
     still_there = AppRow.handoff_webhook_url == address
     AppRow.of(slug).change([AppRow.webhook_disabled.set(address)], still_there)
 
 
 def enable(slug: str) -> None:
-    """Use the app's address again, whatever it has answered. Raises NotFound."""
+    """Send to the app's address again, whatever it has answered. Raises NotFound."""
     load_app(slug)
     AppRow.of(slug).change([AppRow.webhook_disabled.remove()], AppRow.pk.exists())
