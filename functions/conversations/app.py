@@ -1,6 +1,6 @@
 """Conversations: saved whole again and again while they go on, listed newest first."""
 
-from genai_voice.conversations import service
+from genai_voice.conversations import listing, saving
 from genai_voice.conversations.model import ConversationPage, ConversationQuery, ConversationSave
 from genai_voice.foundation.http import MEGABYTE
 from genai_voice.foundation.model import Ok
@@ -12,7 +12,7 @@ api = Api()
 @api.get("/api/conversations")
 def list_conversations(caller: Caller, query: ConversationQuery) -> ConversationPage:
     """List the conversations of the app, newest first."""
-    return service.find(caller.app.slug, query)
+    return listing.list_conversations(caller.app.slug, query)
 
 
 @api.post("/api/conversations", body_limit=5 * MEGABYTE)
@@ -21,7 +21,7 @@ def save(caller: Caller, body: ConversationSave) -> Ok:
 
     What is absent is left as it is stored; a status that may not follow the stored one is kept silently.
     """
-    return service.save(caller.app, body)
+    return saving.save(caller.app, body)
 
 
 handler = api.handler

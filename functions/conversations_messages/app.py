@@ -10,7 +10,7 @@ api = Api()
 @api.get("/api/messages", caller_first=False)
 def list_messages(caller: Caller, query: MessageQuery) -> MessagePage:
     """List all messages of a session, oldest first."""
-    return messages.find(caller.app, query)
+    return messages.list_messages(caller.app, query)
 
 
 @api.post("/api/messages")

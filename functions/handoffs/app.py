@@ -3,7 +3,7 @@
 from genai_voice.foundation.errors import Conflict, NotFound
 from genai_voice.foundation.http import MEGABYTE
 from genai_voice.foundation.model import Created, Ok
-from genai_voice.handoffs import desk
+from genai_voice.handoffs import desk, listing
 from genai_voice.handoffs.model import HandoffPage, HandoffQuery, HandoffRequest, HandoffUpdate
 from genai_voice.tenancy import Api, Caller
 
@@ -13,7 +13,7 @@ api = Api()
 @api.get("/api/handoffs")
 def list_handoffs(caller: Caller, query: HandoffQuery) -> HandoffPage:
     """List handoffs, newest first; `status`, `sessionId` and `assignedAgent` filter."""
-    return desk.find(caller.app.slug, query)
+    return listing.list_handoffs(caller.app.slug, query)
 
 
 @api.post("/api/handoffs", body_limit=5 * MEGABYTE)

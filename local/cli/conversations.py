@@ -73,10 +73,10 @@ def stats(app: str | None) -> Iterator[Line]:
 
 
 def _count_rows(app: str) -> Line:
-    statuses = operations.count(app)
+    statuses = operations.count_by_status(app)
     messages = batches = 0
     with show_progress(f"{app}: sessions", sum(statuses.values())) as advance:
-        for session in operations.sessions(app):
+        for session in operations.list_partitions(app):
             messages += operations.count_messages(session)
             batches += telemetry.count_batches(session)
             advance()

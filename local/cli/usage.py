@@ -25,10 +25,10 @@ def usage(app: str, month: str) -> Iterator[Line]:
     every conversation and message of the month, and every tool call, once.
     """
     since, until = find_bounds(month)
-    total = operations.count_begun(apps.check_app(app), since, until)
+    total = operations.count_first_saved(apps.check_app(app), since, until)
     used = Usage()
     with show_progress(f"{app}: conversations of {month}", total) as advance:
-        for used in operations.usage(app, since, until):  # noqa: B007 - the last one is the month's
+        for used in operations.sum_usage(app, since, until):  # noqa: B007 - the last one is the month's
             advance()
     minutes = round(used.duration_ms / 60_000, 2)
     calls = executions.count(app, since, until)

@@ -19,8 +19,9 @@ CORE = ROOT / "layers" / "core"
 HANDLERS = {path.parent.name: path for path in sorted((ROOT / "functions").glob("*/app.py"))}
 
 USE_CASES = {
-    *("conversations.annotations", "conversations.messages", "conversations.operations"),
-    *("guardrails.rules", "guardrails.violations", "handoffs.desk", "live_tokens.tokens"),
+    *("conversations.annotations", "conversations.listing", "conversations.messages"),
+    *("conversations.operations", "conversations.saving", "handoffs.desk", "handoffs.listing"),
+    *("guardrails.rules", "guardrails.violations", "live_tokens.tokens"),
     *("personas.library", "personas.versions", "tenancy.apps", "tenancy.sessions"),
     *("qa.runs", "qa.scenarios", "qa.suites"),
     *("tools.executions", "tools.executor", "tools.registry"),
@@ -44,7 +45,11 @@ OUTWARD = {
     "delivery.replays",
     "tenancy",  # exports the Api that is bound to the resolver
     "tenancy.resolver",
-    "conversations.tallies",  # makes changes of rows
+    "conversations.exposures",  # these three plan changes of rows
+    "conversations.handover",
+    "conversations.writes",
+    "conversations.stored_transcripts",  # stores and reads parts
+    "outcomes.tallies",  # reads rows, chooses a share by chance
     "webhooks.outbox",  # makes rows
     "webhooks.signing",
     "traces.sources",  # reads rows

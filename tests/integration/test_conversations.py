@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from genai_voice.conversations.lifecycle import STATUSES, next_status
+from genai_voice.conversations.lifecycle import STATUSES, decide_status
 from genai_voice.conversations.rows import ConversationRow, TranscriptPart
 
 from tests.support.service import Client, call, new_app, pages, partition, recorded_calls
@@ -151,7 +151,7 @@ def test_the_status_follows_the_matrix_and_the_rest_is_saved_whatever_it_says(
     assert only(app)["status"] == stored
     save(app, status=requested, messages=[said("after")], resolution="completed", channel="web")
     conversation = only(app)
-    assert conversation["status"] == next_status(stored, requested)
+    assert conversation["status"] == decide_status(stored, requested)
     assert "after" in conversation["transcript"]
     assert (conversation["resolution"], conversation["channel"]) == ("completed", "web")
     for status in STATUSES:

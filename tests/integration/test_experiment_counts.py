@@ -10,11 +10,8 @@ from typing import Any
 
 import pytest
 import time_machine
-from genai_voice.conversations.model import Tally
 from genai_voice.conversations.operations import resolve_stale
-from genai_voice.conversations.outcomes import Outcome
-from genai_voice.conversations.rows import ConversationRow, TallyRow
-from genai_voice.conversations.tallies import sums
+from genai_voice.conversations.rows import ConversationRow
 from genai_voice.experiments.draw import draw_variant
 from genai_voice.experiments.intervals import (
     Sample,
@@ -24,6 +21,10 @@ from genai_voice.experiments.intervals import (
     estimate_rate_difference,
 )
 from genai_voice.foundation.keys import key
+from genai_voice.outcomes.model import Tally
+from genai_voice.outcomes.outcome import Outcome
+from genai_voice.outcomes.rows import TallyRow
+from genai_voice.outcomes.tallies import read_tallies
 
 from tests.integration.test_experiments import assign, create, exposures, save
 from tests.integration.test_handoffs import long_transcript
@@ -52,7 +53,7 @@ def give_back(app: Client, handoff: str) -> None:
 
 
 def counted(app: Client, experiment: str, variant: str = "a") -> Tally:
-    return sums(app.slug, experiment).get(variant, Tally())
+    return read_tallies(app.slug, experiment).get(variant, Tally())
 
 
 def row_of(app: Client, session: str = "s") -> ConversationRow:
@@ -67,7 +68,7 @@ def said(app: Client, experiment: str) -> dict[str, Tally]:
     for session, variant in exposures(app, experiment).items():
         row = row_of(app, session)
         assert [experiment, variant] in row.exposures
-        found[variant].append(Tally(exposures=1, **(_outcome(row).sums() if row.counted else {})))
+        found[variant].append(Tally(exposures=1, **(_outcome(row).to_sums() if row.counted else {})))
         assert bool(row.counted) == _has_come_to_something(row), row.status
     return {variant: Tally(*map(sum, zip(*each, strict=True))) for variant, each in found.items()}
 
@@ -95,7 +96,7 @@ def _outcome(row: ConversationRow) -> Outcome:
 def one(resolved: int, handed_off: int, abandoned: int, seconds: int, messages: int) -> Tally:
     """The sums of one conversation."""
     outcome = Outcome(resolved, handed_off, abandoned, seconds * 1000, messages)
-    return Tally(exposures=1, **outcome.sums())
+    return Tally(exposures=1, **outcome.to_sums())
 
 
 Step = Callable[[Client], Any]
@@ -286,7 +287,7 @@ def test_whoever_comes_in_between_is_counted_too(
         act(app)
     assign(app, create(app, ONE_SIDED))
     for experiment in every_experiment(app):
-        assert sums(app.slug, experiment) == said(app, experiment)
+        assert read_tallies(app.slug, experiment) == said(app, experiment)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +329,7 @@ def test_what_dies_at_any_call_is_counted_once(act: Step, begun: bool, after: bo
             pass
         for _ in range(2):
             for experiment in every_experiment(app):
-                assert sums(app.slug, experiment) == said(app, experiment)
+                assert read_tallies(app.slug, experiment) == said(app, experiment)
             act(app)
         assert counted(app, made).conversations <= 1
 
@@ -363,7 +364,7 @@ def test_whatever_races_the_sums_are_what_the_rows_say(seed: int) -> None:
             done.result()
     seen = 0
     for experiment in experiments:
-        found = sums(app.slug, experiment)
+        found = read_tallies(app.slug, experiment)
         assert found == said(app, experiment)
         seen += sum(tally.conversations for tally in found.values())
     assert seen > 0
@@ -442,7 +443,7 @@ def test_a_ratio_that_the_weights_do_not_explain_is_told_in_a_sentence() -> None
     made = create(app, [{"id": "a", "weight": 1}, {"id": "b", "weight": 1}])
     for variant, assigned in (("a", 5_200), ("b", 4_800)):
         row = TallyRow.of(app.slug, made, variant, 0)
-        row.change(row.plus({"exposures": assigned}).actions)
+        row.change(row.add_changes({"exposures": assigned}).actions)
     found = app.get("/api/experiments/results", experimentId=made).json
     assert found["srm"] is True
     assert found["srmPValue"] == pytest.approx(6.3e-5, rel=0.01)

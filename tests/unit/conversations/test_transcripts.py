@@ -4,7 +4,7 @@ import json
 import random
 
 import pytest
-from genai_voice.conversations.transcripts import PIECE_BYTES, pack, reply_bytes, unpack
+from genai_voice.conversations.transcripts import PIECE_BYTES, count_reply_bytes, pack, unpack
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,9 +31,9 @@ def test_its_size_in_a_reply_is_what_lambda_counts(messages: list[dict[str, str]
     body = json.dumps({"transcript": transcript}, ensure_ascii=False)
     event = json.dumps({"body": body}, ensure_ascii=False)
     around = len(json.dumps({"body": json.dumps({"transcript": ""})}))
-    assert reply_bytes(transcript) >= len(event.encode()) - around
+    assert count_reply_bytes(transcript) >= len(event.encode()) - around
 
 
 @pytest.mark.parametrize(("text", "size"), [("", 0), ("abc", 3), ("é", 2), ('"', 4), ("\\", 4)])
 def test_quotes_and_backslashes_take_four(text: str, size: int) -> None:
-    assert reply_bytes(text) == size
+    assert count_reply_bytes(text) == size

@@ -1,6 +1,5 @@
 """What is told of variants: the intervals' sources have tests of their own."""
 
-from genai_voice.conversations.model import Tally
 from genai_voice.experiments.comparison import compare_variants
 from genai_voice.experiments.intervals import (
     Sample,
@@ -10,6 +9,7 @@ from genai_voice.experiments.intervals import (
     estimate_rate_difference,
 )
 from genai_voice.experiments.model import Measures
+from genai_voice.outcomes.model import Tally
 
 MEASURES = tuple(Measures.__annotations__)
 FIRST = Tally(100, 80, 48, 9, 12, 80 * 60_000, 80 * 60_000**2 + 5_000_000, 800, 8_700)

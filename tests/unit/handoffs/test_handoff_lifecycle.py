@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 from genai_voice.foundation.errors import Conflict
-from genai_voice.handoffs.lifecycle import moves
+from genai_voice.handoffs.lifecycle import is_move
 from genai_voice.handoffs.model import Status
 
 # stored, held by, asked for, by whom -> whether it changes, or the sentence of the refusal
@@ -38,10 +38,10 @@ def test_each_step(
     stored: str, holder: str | None, requested: str, agent: str | None, expected: bool | str
 ) -> None:
     if isinstance(expected, bool):
-        assert moves(stored, holder, requested, agent) is expected
+        assert is_move(stored, holder, requested, agent) is expected
         return
     with pytest.raises(Conflict) as refused:
-        moves(stored, holder, requested, agent)
+        is_move(stored, holder, requested, agent)
     assert refused.value.message == expected
 
 

@@ -1,5 +1,6 @@
 """What people think of a conversation: one annotation each, revised by saving it again."""
 
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from genai_voice.conversations.model import (
@@ -13,7 +14,8 @@ from genai_voice.conversations.model import (
 from genai_voice.conversations.rows import AnnotationRow
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.keys import digest, time_key
-from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
+from genai_voice.foundation.model import add_optional
+from genai_voice.foundation.pages import PageRows, read_page
 
 
 def save(app: str, request: AnnotationSave) -> AnnotationSaved:
@@ -38,42 +40,48 @@ def save(app: str, request: AnnotationSave) -> AnnotationSaved:
             row.gsi2sk.set(row.gsi2sk | place),
         ]
     )
-    return {"ok": True, "id": _id(app, request.session_id)}
+    return {"ok": True, "id": _annotation_id(app, request.session_id)}
 
 
 def find(app: str, query: AnnotationQuery) -> AnnotationFound | AnnotationPage:
-    """The annotation of one session, or those of the app, newest created first, as many as were asked for and
-    fit 5 MB; `cursor` where more are left.
+    """Find the annotation of one session, or list those of the app, newest created first, as many as were
+    asked for and fit 5 MB; `cursor` where more are left.
     """
-    if query.session_id:
-        row = AnnotationRow.of(app, query.session_id).find_stored() if query.is_for(app) else None
-        return {"annotation": _view(app, row) if row else None}
-    if not query.is_for(app):
-        return {"annotations": []}
+    return _find_one(app, query, query.session_id) if query.session_id else _list_all(app, query)
+
+
+def _find_one(app: str, query: AnnotationQuery, session_id: str) -> AnnotationFound:
+    row = AnnotationRow.of(app, session_id).find_stored() if query.is_for(app) else None
+    return {"annotation": _view(app, row) if row else None}
+
+
+def _list_all(app: str, query: AnnotationQuery) -> AnnotationPage:
     quality = query.quality or None
-    scope = (app, "annotations", quality or "")
-    before = str(read_cursor(query.cursor, *scope)[0]) if query.cursor else None
-    listed = AnnotationRow.newest(app, quality, before, query.limit + 1)
-    # The index may still know a quality that has been revised.
-    rows = (
-        row for row in AnnotationRow.load_full(listed[: query.limit]) if quality in (None, row.quality_rating)
-    )
-    views, last = fill(rows, partial(_view, app))
-    if last is None and len(listed) > query.limit:
-        last = listed[query.limit - 1]
-    page: AnnotationPage = {"annotations": views}
-    if last is not None:
-        page["cursor"] = sign_cursor([last.gsi2sk if quality else last.gsi1sk], *scope)
-    return page
+
+    def load_matching(listed: Sequence[AnnotationRow]) -> Iterator[AnnotationRow]:
+        """The index may still know a quality that has been revised."""
+        return (row for row in AnnotationRow.load_full(listed) if quality in (None, row.quality_rating))
+
+    def read(before: str | None) -> PageRows[AnnotationRow, AnnotationView]:
+        return PageRows.of(
+            AnnotationRow.list_newest(app, quality, before, query.limit + 1),
+            query.limit,
+            partial(_view, app),
+            narrow=load_matching,
+            position=lambda row: row.gsi2sk if quality else row.gsi1sk,
+        )
+
+    views, cursor = read_page(app, query, ("annotations", quality or ""), read)
+    return add_optional(AnnotationPage(annotations=views), cursor=cursor)
 
 
-def _id(app: str, session: str) -> str:
+def _annotation_id(app: str, session: str) -> str:
     return digest(app, "annotation", session)
 
 
 def _view(app: str, row: AnnotationRow) -> AnnotationView:
     view: AnnotationView = {
-        "_id": _id(app, row.session_id),
+        "_id": _annotation_id(app, row.session_id),
         "_creationTime": row.created_at or 0,
         "appSlug": app,
         "sessionId": row.session_id,
@@ -84,6 +92,4 @@ def _view(app: str, row: AnnotationRow) -> AnnotationView:
         "createdAt": row.created_at or 0,
         "updatedAt": row.updated_at,
     }
-    if row.conversation_id:
-        view["conversationId"] = row.conversation_id
-    return view
+    return add_optional(view, conversationId=row.conversation_id or None)

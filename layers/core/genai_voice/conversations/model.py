@@ -1,6 +1,6 @@
 """Conversations, messages and annotations: what is asked and what is answered."""
 
-from typing import Annotated, ClassVar, Literal, NamedTuple, NotRequired, get_args
+from typing import Annotated, ClassVar, Literal, NotRequired, get_args
 
 from pydantic import BeforeValidator, Field
 from pydantic.types import FailFast
@@ -100,22 +100,6 @@ class ConversationDump(ConversationFacts):
 class ConversationPage(TypedDict):
     conversations: list[ConversationView]
     cursor: NotRequired[str]
-
-
-class Tally(NamedTuple):
-    """What the conversations of a variant of an experiment have come to, summed up."""
-
-    exposures: int = 0
-    """Sessions that were assigned it."""
-    conversations: int = 0
-    """Theirs that have come to something; all that follows is of them."""
-    resolved: int = 0
-    handed_off: int = 0
-    abandoned: int = 0
-    duration_ms: int = 0
-    duration_ms_squared: int = 0
-    messages: int = 0
-    messages_squared: int = 0
 
 
 class Message(TypedDict):

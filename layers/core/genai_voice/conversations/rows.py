@@ -1,13 +1,11 @@
-"""How conversations, the parts of long transcripts, messages and annotations are stored, and the sums of what
-conversations come to.
-"""
+"""How conversations, the parts of long transcripts, messages and annotations are stored."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from itertools import islice
 from math import inf
 from operator import and_
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from genai_voice.foundation.keys import digest, key, time_key
 from genai_voice.foundation.table import (
@@ -19,12 +17,11 @@ from genai_voice.foundation.table import (
     NumberAttribute,
     UnicodeAttribute,
 )
-from genai_voice.foundation.transactions import Change
 
 MAX_MS = 10.0**15 - 1
 """The latest moment that a key can hold."""
 
-_BRIEF = [
+_WITHOUT_TRANSCRIPT = [
     *("pk", "sk", "kind", "session_id", "status", "started_at", "ended_at"),
     *("created_at", "message_count", "transcript_bytes"),
     *("handed_off_since", "with_person", "exposures", "counted"),
@@ -65,8 +62,8 @@ class ConversationRow(Item, discriminator="conversation"):
     def of(cls, app: str, session: str) -> Self:
         return cls(session_pk(app, session), key("CONVERSATION"))
 
-    def unchanged(self, *names: str) -> Condition:
-        """That these attributes are as they were read."""
+    def require_unchanged(self, *names: str) -> Condition:
+        """Ask that these attributes are as they were read."""
         row = type(self)
         read = [(getattr(row, name), getattr(self, name)) for name in names]
         same: Condition = reduce(
@@ -80,12 +77,12 @@ class ConversationRow(Item, discriminator="conversation"):
         return key("APP", app, "CONVERSATIONS", status) if status else key("APP", app, "CONVERSATIONS")
 
     @classmethod
-    def newest(cls, app: str, status: str | None, before: str | None, limit: int) -> list[Self]:
-        """What the index knows of them, newest created first, beginning after position `before`."""
+    def list_newest(cls, app: str, status: str | None, before: str | None, limit: int) -> list[Self]:
+        """List what the index knows of them, newest created first, beginning after the position `before`."""
         return cls.list_latest("gsi2" if status else "gsi1", cls.list_key(app, status), before, limit)
 
     @classmethod
-    def first_saved(
+    def list_first_saved(
         cls,
         app: str,
         since_ms: float = 0,
@@ -94,7 +91,7 @@ class ConversationRow(Item, discriminator="conversation"):
         status: str | None = None,
         newest_first: bool = False,
     ) -> Iterator[Self]:
-        """What the index knows of those first saved from `since_ms` until before `until_ms`, read by the
+        """List what the index knows of those first saved from `since_ms` until before `until_ms`, read by the
         hundred.
         """
         index, place = ("gsi2", cls.gsi2sk) if status else ("gsi1", cls.gsi1sk)
@@ -108,7 +105,7 @@ class ConversationRow(Item, discriminator="conversation"):
 
     @classmethod
     def count_first_saved(cls, app: str, since_ms: float = 0, until_ms: float = MAX_MS) -> int:
-        """How many there are. Reads their entries in the index, about 20 in a capacity unit of 4 KB."""
+        """Count them. Reads their entries in the index, about 20 in a capacity unit of 4 KB."""
         return cls.count(
             cls.list_key(app),
             cls.gsi1sk.between(time_key(since_ms, ""), time_key(until_ms, "")),
@@ -116,8 +113,8 @@ class ConversationRow(Item, discriminator="conversation"):
         )
 
     @classmethod
-    def count_with(cls, app: str, status: str) -> int:
-        """How many have this status. Reads their entries in the index."""
+    def count_with_status(cls, app: str, status: str) -> int:
+        """Count those of a status. Reads their entries in the index."""
         return cls.count(
             cls.list_key(app, status),
             cls.gsi2sk.between(time_key(0, ""), time_key(MAX_MS, "")),
@@ -125,22 +122,22 @@ class ConversationRow(Item, discriminator="conversation"):
         )
 
     @classmethod
-    def briefly(cls, listed: Iterable[Self]) -> Iterator[Self]:
-        """These rows, in their order and with all but their transcripts. Whole rows are paid for, a hundred
-        are held.
+    def load_without_transcripts(cls, listed: Iterable[Self]) -> Iterator[Self]:
+        """Load these rows, in their order, with all attributes but their transcripts. A hundred are held at a
+        time; whole rows are paid for.
         """
         rest = iter(listed)
         while keys := [(each.pk, each.sk) for each in islice(rest, 100)]:
-            found = {row.pk: row for row in cls.batch_get(keys, attributes_to_get=_BRIEF)}
+            found = {row.pk: row for row in cls.batch_get(keys, attributes_to_get=_WITHOUT_TRANSCRIPT)}
             yield from (found[pk] for pk, _ in keys if pk in found)
 
     def part_keys(self, revision: str | None = None) -> list[tuple[str, str]]:
         """Where the parts of the transcript, or of this revision of it, are, in their order."""
-        return TranscriptPart.keys_of(self.pk, revision or self.transcript_revision)
+        return TranscriptPart.part_keys(self.pk, revision or self.transcript_revision)
 
     @classmethod
-    def spans_with_person(cls, app: str, session: str) -> list[tuple[float, float]]:
-        """When the conversation was with a person, in epoch ms: the last span may be open (inf)."""
+    def find_spans_with_person(cls, app: str, session: str) -> list[tuple[float, float]]:
+        """Find when the conversation was with a person, in epoch ms: the last span may be open (inf)."""
         row = cls.of(app, session)
         wanted = ["pk", "sk", "kind", "handed_off_since", "with_person"]
         found = next(iter(cls.batch_get([(row.pk, row.sk)], True, attributes_to_get=wanted)), None)
@@ -151,53 +148,20 @@ class ConversationRow(Item, discriminator="conversation"):
         return [*spans, *([(found.handed_off_since, inf)] if found.handed_off_since is not None else [])]
 
 
-class TallyRow(Item, discriminator="tally"):
-    """A share of the sums of one variant: each is spread over SHARDS rows, so that none becomes hot."""
-
-    variant_id = UnicodeAttribute()
-    exposures = NumberAttribute(null=True)
-    conversations = NumberAttribute(null=True)
-    resolved = NumberAttribute(null=True)
-    handed_off = NumberAttribute(null=True)
-    abandoned = NumberAttribute(null=True)
-    duration_ms = NumberAttribute(null=True)
-    duration_ms_squared = NumberAttribute(null=True)
-    messages = NumberAttribute(null=True)
-    messages_squared = NumberAttribute(null=True)
-
-    SHARDS: ClassVar = 8
-
-    @classmethod
-    def of(cls, app: str, experiment_id: str, variant_id: str, shard: int) -> Self:
-        sort_key = key("TALLY", variant_id, "SHARD", str(shard % cls.SHARDS))
-        return cls(key("APP", app, "EXPERIMENT", experiment_id), sort_key, variant_id=variant_id)
-
-    def plus(self, additions: Mapping[str, int]) -> Change:
-        """Adds to the sums by their names."""
-        named = type(self).variant_id.set(self.variant_id)
-        return Change(self, [named, *(getattr(type(self), name).add(n) for name, n in additions.items())])
-
-    @classmethod
-    def of_experiment(cls, app: str, experiment_id: str) -> Iterator[Self]:
-        """All shares of all variants."""
-        prefix = cls.sk.startswith("TALLY#")
-        return cls.query(key("APP", app, "EXPERIMENT", experiment_id), prefix, consistent_read=True)
-
-
 class TranscriptPart(Item, discriminator="transcript"):
     """A piece of a transcript that is stored beside the row it belongs to, in its partition."""
 
     data = BinaryAttribute(legacy_encoding=False)
 
     @classmethod
-    def of(cls, pk: str, name: str, pieces: Sequence[bytes]) -> tuple[str, list[Self]]:
-        """The parts of a revision by this name, and the revision that leads to them."""
+    def from_pieces(cls, pk: str, name: str, pieces: Sequence[bytes]) -> tuple[str, list[Self]]:
+        """The revision of this name, and the parts that it leads to."""
         revision = f"{name}.{len(pieces)}"
-        keys = cls.keys_of(pk, revision)
+        keys = cls.part_keys(pk, revision)
         return revision, [cls(*place, data=piece) for place, piece in zip(keys, pieces, strict=True)]
 
     @staticmethod
-    def keys_of(pk: str, revision: str | None) -> list[tuple[str, str]]:
+    def part_keys(pk: str, revision: str | None) -> list[tuple[str, str]]:
         """Where the parts of a revision are, in their order."""
         count = int((revision or "").rpartition(".")[2] or 0)
         return [(pk, key("TRANSCRIPT", f"{revision}:{part:04d}")) for part in range(count)]
@@ -221,20 +185,20 @@ class MessageRow(Item, discriminator="message"):
         return cls(session_pk(app, session), key("MESSAGE", message_id), message_id=message_id)
 
     @classmethod
-    def count_of(cls, session: str) -> int:
-        """How many there are in a session's partition. Reads them all, and carries none."""
-        return cls.count(session, cls.sk.startswith("MESSAGE#"))
+    def count_in_partition(cls, partition: str) -> int:
+        """Count those in a session's partition. Reads them all, and transfers none."""
+        return cls.count(partition, cls.sk.startswith("MESSAGE#"))
 
     @classmethod
-    def of_session(cls, app: str, session: str, after: str | None) -> Iterator[Self]:
-        """By time of creation, beginning after position `after` (a sort key)."""
+    def list_in_session(cls, app: str, session: str, after: str | None) -> Iterator[Self]:
+        """List them by time of creation, beginning after the position `after` (a sort key)."""
         pk = session_pk(app, session)
         wanted = cls.sk.startswith("MESSAGE#") if after is None else cls.sk.between(after + "!", "MESSAGE#~")
         return cls.query(pk, wanted, consistent_read=True)
 
     @classmethod
-    def newest_of_session(cls, app: str, session: str, limit: int) -> Iterator[Self]:
-        """The last ones by time of creation, last first."""
+    def list_newest_in_session(cls, app: str, session: str, limit: int) -> Iterator[Self]:
+        """List the last ones by time of creation, last first."""
         wanted = cls.sk.startswith("MESSAGE#")
         pk = session_pk(app, session)
         return cls.query(pk, wanted, consistent_read=True, scan_index_forward=False, limit=limit)
@@ -259,6 +223,6 @@ class AnnotationRow(Item, discriminator="annotation"):
         return key("APP", app, "ANNOTATIONS", quality) if quality else key("APP", app, "ANNOTATIONS")
 
     @classmethod
-    def newest(cls, app: str, quality: str | None, before: str | None, limit: int) -> list[Self]:
-        """What the index knows of them, newest created first, beginning after position `before`."""
+    def list_newest(cls, app: str, quality: str | None, before: str | None, limit: int) -> list[Self]:
+        """List what the index knows of them, newest created first, beginning after the position `before`."""
         return cls.list_latest("gsi2" if quality else "gsi1", cls.list_key(app, quality), before, limit)

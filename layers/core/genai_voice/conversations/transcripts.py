@@ -7,18 +7,18 @@ PIECE_BYTES = 300 * 1024
 
 
 def pack(transcript: str) -> list[bytes]:
-    """Compressed, in pieces that fit an item. A single one goes into the conversation's row."""
+    """Compress a transcript, in pieces that fit an item. A single piece goes into the conversation's row."""
     compressed = zlib.compress(transcript.encode(), 6)
     return [compressed[start : start + PIECE_BYTES] for start in range(0, len(compressed), PIECE_BYTES)]
 
 
 def unpack(pieces: list[bytes]) -> str:
-    """What was packed."""
+    """The transcript that was packed."""
     return zlib.decompress(b"".join(pieces)).decode()
 
 
-def reply_bytes(transcript: str) -> int:
-    """What it adds to a reply: it is JSON in a JSON string in Lambda's JSON, so a quote or backslash takes
-    four.
+def count_reply_bytes(transcript: str) -> int:
+    """Count what a transcript adds to a reply: it is JSON in a JSON string in Lambda's JSON, so a quote or a
+    backslash takes four bytes.
     """
     return len(transcript.encode()) + 3 * (transcript.count('"') + transcript.count("\\"))

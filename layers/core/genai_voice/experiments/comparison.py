@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import isinf
 from typing import cast
 
-from genai_voice.conversations.model import Tally
 from genai_voice.experiments.intervals import (
     Estimate,
     Sample,
@@ -14,6 +13,7 @@ from genai_voice.experiments.intervals import (
     estimate_rate_difference,
 )
 from genai_voice.experiments.model import EstimateView, Measures, VariantResults
+from genai_voice.outcomes.model import Tally
 
 
 def compare_variants(variants: Sequence[tuple[str, float, Tally]]) -> Iterator[VariantResults]:

@@ -6,10 +6,8 @@ from typing import cast
 
 from pydantic_core import to_json
 
-from genai_voice.conversations.model import Tally
+from genai_voice.conversations.exposures import MAX_EXPERIMENTS, exposure_changes
 from genai_voice.conversations.rows import ConversationRow
-from genai_voice.conversations.service import MAX_EXPERIMENTS, exposed
-from genai_voice.conversations.tallies import sums
 from genai_voice.experiments.comparison import compare_variants
 from genai_voice.experiments.draw import draw_variant
 from genai_voice.experiments.mismatch import SIGNIFICANCE, compute_p_value
@@ -33,6 +31,8 @@ from genai_voice.foundation.pages import PageRows, read_page
 from genai_voice.foundation.retries import retry_lost_races
 from genai_voice.foundation.table import find_together
 from genai_voice.foundation.transactions import write_together
+from genai_voice.outcomes.model import Tally
+from genai_voice.outcomes.tallies import read_tallies
 
 _UNTRUSTWORTHY = (
     "Sessions were not assigned in the ratio of the weights (sample ratio mismatch, p = {p:.2g}): "
@@ -102,7 +102,7 @@ def _try_assigning(
     weights = [(each["id"], each["weight"]) for each in _parse_variants(experiment)]
     new.variant_id = draw_variant(experiment.experiment_id, request.session_id, weights)
     new.created_at = now_ms()
-    changes = exposed(app, request.session_id, experiment.experiment_id, new.variant_id, stored)
+    changes = exposure_changes(app, request.session_id, experiment.experiment_id, new.variant_id, stored)
     if not write_together(changes, inserts=[new]):
         return None
     return {"variantId": new.variant_id, "alreadyAssigned": False}
@@ -115,7 +115,7 @@ def read_results(app: str, query: ResultsQuery) -> ExperimentResults:
     row = ExperimentRow.of(app, query.experiment_id).find_stored() if query.is_for(app) else None
     if row is None:
         raise NotFound("Experiment not found")
-    counted = sums(app, query.experiment_id)
+    counted = read_tallies(app, query.experiment_id)
     variants = [
         (each["id"], each["weight"], counted.get(each["id"], Tally())) for each in _parse_variants(row)
     ]

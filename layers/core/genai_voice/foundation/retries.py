@@ -15,11 +15,15 @@ on average and 2.6 s at most, well within the time that clients wait for an answ
 """
 
 
+class LostEveryRace(Busy):
+    """Other writers have won every time: nothing was written, and nothing will be."""
+
+
 def retry_lost_races(
     try_once: Callable[[], T | None], *, busy: str, after_loss: Callable[[], T | None] | None = None
 ) -> T:
     """Try a conditional write until no other writer comes between. Answers what the try that succeeded
-    answers; None says that it has lost. Raises Busy with the text `busy` after ATTEMPTS tries.
+    answers; None says that it has lost. Raises LostEveryRace with the text `busy` after ATTEMPTS tries.
 
     A try reads what it depends on, decides and writes. Where the first can do without reading, `after_loss`
     is what is tried from the second time on. What a try raises ends it.
@@ -30,4 +34,4 @@ def retry_lost_races(
             return answer
         if attempt < ATTEMPTS - 1:
             back_off(attempt)
-    raise Busy(busy)
+    raise LostEveryRace(busy)

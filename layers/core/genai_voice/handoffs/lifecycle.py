@@ -13,9 +13,9 @@ _MOVES: Final = {
 }
 
 
-def moves(stored: str, holder: str | None, requested: str, agent: str | None) -> bool:
-    """Whether a handoff that is `stored`, and claimed by `holder`, changes when this status is asked for.
-    False where it has it already, for the same person.
+def is_move(stored: str, holder: str | None, requested: str, agent: str | None) -> bool:
+    """Whether a handoff that is `stored`, and claimed by `holder`, changes when this status is requested.
+    Answers False where it has that status already, for the same person.
 
     Raises Conflict with a sentence where somebody else was first, or it is over.
     """

@@ -48,18 +48,18 @@ class HandoffRow(Item, discriminator="handoff"):
         return key("APP", app, "SESSION", session, "HANDOFFS")
 
     @classmethod
-    def newest(cls, app: str, before: str | None, limit: int) -> list[Self]:
-        """Newest first, beginning after position `before` (a sort key)."""
-        return list(_before(cls, key("APP", app, "HANDOFF"), before, limit))
+    def list_newest(cls, app: str, before: str | None, limit: int) -> list[Self]:
+        """List handoffs newest first, beginning after position `before` (a sort key)."""
+        return list(_query_before(cls, key("APP", app, "HANDOFF"), before, limit))
 
     @classmethod
-    def in_session(cls, app: str, session: str) -> Iterator[Self]:
-        """Those of a session, oldest first."""
+    def list_in_session(cls, app: str, session: str) -> Iterator[Self]:
+        """List the handoffs of a session, oldest first."""
         prefix = cls.gsi1sk.startswith("ID#")
         return cls.load_full(cls.query(cls.session_key(app, session), prefix, index_name="gsi1"))
 
-    def unchanged(self) -> Condition:
-        """That it has still the status, the holder and the time to expire that were read."""
+    def require_unchanged(self) -> Condition:
+        """Ask that the handoff has still the status, the holder and the time to expire that were read."""
         row, holder = type(self), type(self).assigned_agent
         same_holder = holder == self.assigned_agent if self.assigned_agent else holder.does_not_exist()
         due = row.due_at.does_not_exist() if self.due_at is None else row.due_at == self.due_at
@@ -68,19 +68,19 @@ class HandoffRow(Item, discriminator="handoff"):
 
 
 class AssignmentRow(Item, discriminator="assignment"):
-    """That somebody has claimed a handoff: by these rows a person's handoffs are found."""
+    """Somebody has claimed a handoff: a person's handoffs are found by these rows."""
 
     @classmethod
     def of(cls, app: str, agent: str, handoff_id: str) -> Self:
         return cls(key("APP", app, "ASSIGNED", agent), key("ID", handoff_id))
 
     @classmethod
-    def newest(cls, app: str, agent: str, before: str | None, limit: int) -> list[HandoffRow]:
-        """Where the handoffs of a person are, newest first, beginning after position `before`."""
-        found = _before(cls, key("APP", app, "ASSIGNED", agent), before, limit)
+    def list_newest(cls, app: str, agent: str, before: str | None, limit: int) -> list[HandoffRow]:
+        """List where the handoffs of a person are, newest first, beginning after the position `before`."""
+        found = _query_before(cls, key("APP", app, "ASSIGNED", agent), before, limit)
         return [HandoffRow(key("APP", app, "HANDOFF"), row.sk) for row in found]
 
 
-def _before(kind: type[R], partition: str, before: str | None, limit: int) -> Iterator[R]:
+def _query_before(kind: type[R], partition: str, before: str | None, limit: int) -> Iterator[R]:
     wanted = kind.sk < before if before else kind.sk.startswith("ID#")
     return kind.query(partition, wanted, consistent_read=True, scan_index_forward=False, limit=limit)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from genai_voice.conversations.service import keep_config
+from genai_voice.conversations.saving import save_config_hash
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.errors import FailedWithDetails, TooManyRequests, UpstreamFailed
 from genai_voice.gemini.client import create_live_token
@@ -38,6 +38,6 @@ def create(app: str, request: TokenRequest) -> LiveToken:
         raise FailedWithDetails("Token creation failed", failed.message) from None
     fingerprint = hash_config(config)
     if request.session_id:
-        keep_config(app, request.session_id, fingerprint)
+        save_config_hash(app, request.session_id, fingerprint)
     ends = expires.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {"token": token, "expiresAt": ends, "configHash": fingerprint}

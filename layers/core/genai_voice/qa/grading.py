@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from pydantic_core import from_json, to_json
 
-from genai_voice.conversations.service import last_answer
+from genai_voice.conversations.listing import find_last_answer
 from genai_voice.foundation.clock import now_ms, time_ordered_id
 from genai_voice.foundation.errors import BadRequest, UpstreamFailed
 from genai_voice.foundation.keys import digest
@@ -70,11 +70,11 @@ def read_answer(app: str, session: str) -> AgentAnswer:
 
     Raises NotFound where nothing of it is saved, BadRequest for an answer that is longer than any graded.
     """
-    said = last_answer(app, session)
+    said = find_last_answer(app, session)
     if len(said.encode()) > MAX_RESPONSE_BYTES:
         raise BadRequest(f"The last answer in the conversation has over {MAX_RESPONSE_BYTES:,} bytes")
     tools = executions.executed_in(app, session)[:MAX_TOOLS]
-    triggered = desk.was_requested(app, session)
+    triggered = desk.has_handoff(app, session)
     return {"responseText": said, "calledTools": tools, "handoffTriggered": triggered}
 
 

@@ -119,6 +119,6 @@ SOURCES: Final = (
         _view_tool_execution,
     ),
     Source("guardrail_violation", _list_by_session(ViolationRow.list_by_session), _view_violation),
-    Source("handoff", _list_by_session(HandoffRow.in_session), _view_handoff),
+    Source("handoff", _list_by_session(HandoffRow.list_in_session), _view_handoff),
 )
 """In the order in which entries of the same moment are shown."""

@@ -1,0 +1,96 @@
+"""A conversation passes to a person, and back to its agent: planned here, written by the handoffs."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from genai_voice.conversations.exposures import counted_changes, derive_stored_outcome
+from genai_voice.conversations.model import TranscriptItem
+from genai_voice.conversations.rows import ConversationRow
+from genai_voice.conversations.stored_transcripts import expire_parts, store_transcript
+from genai_voice.conversations.writes import (
+    creation_changes,
+    require_as_read,
+    require_no_save_since,
+    status_changes,
+)
+from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.table import Condition
+from genai_voice.foundation.transactions import Change
+from genai_voice.tenancy.model import App
+
+
+class Handover(NamedTuple):
+    """The changes by which a conversation passes to a person, to be written together with its handoff."""
+
+    changes: Sequence[Change]
+    row: ConversationRow
+    revision: str | None = None
+    """Of parts of a transcript that are stored already, and that nothing points at before the write."""
+
+    def expire_orphans(self) -> None:
+        """Let what is stored already expire, where the write was refused."""
+        if self.revision:
+            expire_parts(self.row.pk, self.revision)
+
+
+def handover_changes(
+    app: App, session_id: str, channel: str, messages: Sequence[TranscriptItem], *, is_read: bool
+) -> Handover:
+    """Pass a conversation to a person, whatever its status is.
+
+    Without `is_read` no call is made: the write is refused where nothing was saved of the conversation yet,
+    or it takes part in experiments. With it the row is read, the write asks that it is unchanged, and a
+    conversation that nothing was saved of is created with these messages.
+    """
+    row = ConversationRow.of(app.slug, session_id)
+    if not is_read:
+        present: Condition = ConversationRow.status.exists() & ConversationRow.exposures.does_not_exist()
+        return Handover([Change(row, status_changes(app.slug, "handed_off", None), present)], row)
+    stored = row.find_stored()
+    if stored is None or stored.status is None:
+        return _created_handover(app, row, session_id, channel, messages, stored)
+    unchanged = require_as_read(stored) & require_no_save_since(stored)
+    change = Change(row, status_changes(app.slug, "handed_off", None), unchanged)
+    outcome = derive_stored_outcome(stored, "handed_off", stored.ended_at)
+    return Handover(counted_changes(app.slug, change, stored, outcome), row)
+
+
+def return_changes(app: str, session_id: str) -> list[Change]:
+    """Make a conversation its agent's again, on the condition that it is still handed over as it was read.
+    Answers no changes where it is not with a person.
+    """
+    row = ConversationRow.of(app, session_id).find_stored()
+    if row is None or row.status != "handed_off":
+        return []
+    since = row.handed_off_since
+    span = [] if since is None else [*(row.with_person or ()), since, max(since, now_ms())]
+    actions = [
+        ConversationRow.status.set("active"),
+        ConversationRow.gsi2pk.set(row.list_key(app, "active")),
+        ConversationRow.handed_off_since.remove(),
+        *([ConversationRow.with_person.set(span)] if span else []),
+    ]
+    return [Change(row, actions, require_as_read(row))]
+
+
+def _created_handover(
+    app: App,
+    row: ConversationRow,
+    session_id: str,
+    channel: str,
+    messages: Sequence[TranscriptItem],
+    stored: ConversationRow | None,
+) -> Handover:
+    """Of a conversation that is created with a person: refused where there is one by then."""
+    now = now_ms()
+    transcript = store_transcript(row, messages)
+    actions = [
+        *creation_changes(app, session_id, now),
+        ConversationRow.ended_at.set(now),
+        ConversationRow.channel.set(channel),
+        *status_changes(app.slug, "handed_off", None),
+        *transcript.changes,
+    ]
+    change = Change(row, actions, require_as_read(stored))
+    outcome = derive_stored_outcome(stored, "handed_off", now, messages=len(messages))
+    return Handover(counted_changes(app.slug, change, stored, outcome), row, transcript.revision)

@@ -1,0 +1,109 @@
+"""Conversations are listed with their transcripts, and one is asked for its agent's last answer."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import cast
+
+from pydantic_core import from_json
+
+from genai_voice.conversations.lifecycle import is_agent
+from genai_voice.conversations.model import (
+    ConversationFacts,
+    ConversationPage,
+    ConversationQuery,
+    ConversationView,
+)
+from genai_voice.conversations.rows import ConversationRow, MessageRow, TranscriptPart
+from genai_voice.conversations.stored_transcripts import Place, find_parts, read_transcript, unpack_transcript
+from genai_voice.foundation.errors import NotFound
+from genai_voice.foundation.keys import digest
+from genai_voice.foundation.model import add_optional
+from genai_voice.foundation.pages import REPLY_BYTES, PageRows, read_page, take_fitting
+
+PAGE = 100
+LAST_MESSAGES = 100
+"""Messages in which the agent's last answer is looked for, where there is no transcript."""
+
+_ROW_BYTES = 1_000  # of a listed conversation besides its transcript, about
+
+
+def list_conversations(app: str, query: ConversationQuery) -> ConversationPage:
+    """List the conversations of the app, newest created first, at most 100 and 5 MB; `cursor` where more are
+    left.
+    """
+    status = query.status or None
+
+    def read(before: str | None) -> PageRows[ConversationRow, ConversationView]:
+        listed = ConversationRow.list_newest(app, status, before, PAGE + 1)
+        first = take_fitting(listed, _estimate_bytes, PAGE)
+        found = list(ConversationRow.load_full(first))
+        parts = find_parts(place for row in found if _may_be_shown(row) for place in row.part_keys())
+        return PageRows(
+            found,
+            partial(_view, app, parts),
+            last=first[-1] if len(first) < len(listed) else None,
+            position=lambda row: row.gsi2sk if status else row.gsi1sk,
+        )
+
+    views, cursor = read_page(app, query, ("conversations", status or ""), read)
+    return add_optional(ConversationPage(conversations=views), cursor=cursor)
+
+
+def find_last_answer(app: str, session_id: str) -> str:
+    """Find what the agent said last: by the transcript, or by the newest final messages where the transcript
+    has nothing of the agent. Answers "" where it said nothing. Raises NotFound where nothing was saved of the
+    conversation.
+    """
+    row = ConversationRow.of(app, session_id).find_stored()
+    if row is None or not row.status:
+        raise NotFound("Conversation not found")
+    items = from_json(read_transcript(row) or "[]")
+    answers = [str(item["content"]) for item in items if is_agent(item["role"])]
+    if answers:
+        return answers[-1]
+    newest = MessageRow.list_newest_in_session(app, session_id, LAST_MESSAGES)
+    return next((each.content for each in newest if each.is_final and is_agent(each.role)), "")
+
+
+def view_facts(app: str, row: ConversationRow) -> ConversationFacts:
+    """All that is shown of a conversation but its transcript."""
+    view: ConversationFacts = {
+        "_id": digest(app, row.session_id),
+        "_creationTime": row.created_at or 0,
+        "appSlug": app,
+        "sessionId": row.session_id,
+        "status": row.status,
+        "startedAt": row.started_at,
+        "endedAt": row.ended_at,
+        "messageCount": int(row.message_count),
+    }
+    return add_optional(
+        view,
+        channel=row.channel,
+        resolution=row.resolution,
+        agentModes=row.agent_modes,
+        personaVersion=row.persona_version,
+        configHash=row.config_hash,
+        experimentVariant=row.experiment_variant,
+    )
+
+
+def _may_be_shown(row: ConversationRow) -> bool:
+    """Whether a reply can hold the transcript."""
+    return (row.transcript_bytes or 0) <= REPLY_BYTES - _ROW_BYTES
+
+
+def _estimate_bytes(row: ConversationRow) -> int:
+    """The bytes of a conversation in a reply, by what the index knows."""
+    return _ROW_BYTES + (int(row.transcript_bytes or 0) if _may_be_shown(row) else 0)
+
+
+def _view(app: str, parts: Mapping[Place, TranscriptPart], row: ConversationRow) -> ConversationView:
+    view = cast(ConversationView, view_facts(app, row))
+    if row.transcript is not None or row.transcript_revision:
+        transcript = unpack_transcript(row, parts) if _may_be_shown(row) else None
+        if transcript is None:
+            view["transcriptOmitted"] = True
+        else:
+            view["transcript"] = transcript
+    return view

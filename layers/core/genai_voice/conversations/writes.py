@@ -1,0 +1,126 @@
+"""What a save writes of a conversation's row, and what must hold for it: planned here, written elsewhere.
+
+What is asked of a write is a guess at first, that nothing stands in its way. Where the table refuses it, the
+row is read, and the next write asks that it is still as it was read.
+"""
+
+from collections.abc import Iterable
+from functools import reduce
+from operator import and_
+
+from genai_voice.conversations.lifecycle import decide_status, find_refusing_statuses
+from genai_voice.conversations.model import ConversationSave
+from genai_voice.conversations.rows import ConversationRow
+from genai_voice.conversations.stored_transcripts import StoredTranscript
+from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.keys import digest, time_key
+from genai_voice.foundation.table import Action, Condition
+from genai_voice.tenancy.model import App
+
+
+def save_changes(
+    app: App,
+    request: ConversationSave,
+    transcript: StoredTranscript,
+    stored: ConversationRow | None,
+    now: int,
+) -> list[Action]:
+    """Write all that a save says: facts, status, transcript."""
+    return [
+        *_fact_changes(app, request, now),
+        *status_changes(app.slug, request.status, stored),
+        *transcript.changes,
+    ]
+
+
+def creation_changes(app: App, session_id: str, now: int, started_at: float | None = None) -> list[Action]:
+    """Write what whoever creates a conversation says of it, and nobody changes later: its times (epoch ms),
+    its place in lists, the version of the persona in force.
+    """
+    row, place = ConversationRow, time_key(now, digest(session_id))
+    return [
+        row.session_id.set(session_id),
+        row.started_at.set(row.started_at | (started_at or now)),
+        row.created_at.set(row.created_at | now),
+        row.persona_version.set(row.persona_version | app.persona_version),
+        row.gsi1pk.set(row.list_key(app.slug)),
+        row.gsi1sk.set(row.gsi1sk | place),
+        row.gsi2sk.set(row.gsi2sk | place),
+    ]
+
+
+def _fact_changes(app: App, request: ConversationSave, now: int) -> list[Action]:
+    row = ConversationRow
+    given = (
+        (row.channel, request.channel),
+        (row.resolution, request.resolution),
+        (row.agent_modes, request.agent_modes),
+    )
+    counted = [] if request.messages is not None else [row.message_count.set(row.message_count | 0)]
+    return [
+        *creation_changes(app, request.session_id, now, request.started_at),
+        row.ended_at.set(now),
+        *counted,
+        *(attribute.set(value) for attribute, value in given if value is not None),
+    ]
+
+
+def status_changes(app: str, requested: str | None, stored: ConversationRow | None) -> list[Action]:
+    """Set the status and the list in which the conversation is found, together."""
+    row = ConversationRow
+    if stored is None and requested in (None, "active"):  # never overrides what is there
+        return [
+            row.status.set(row.status | "active"),
+            row.gsi2pk.set(row.gsi2pk | row.list_key(app, "active")),
+        ]
+    status = decide_status(stored.status if stored else None, requested)
+    since = [row.handed_off_since.set(row.handed_off_since | now_ms())] if status == "handed_off" else []
+    return [row.status.set(status), row.gsi2pk.set(row.list_key(app, status)), *since]
+
+
+def require_as_read(stored: ConversationRow | None) -> Condition:
+    """Ask that the row is the one that was read, or that there is none yet."""
+    if stored is None:
+        nothing: Condition = (
+            ConversationRow.status.does_not_exist() & ConversationRow.exposures.does_not_exist()
+        )
+        return nothing
+    return stored.require_unchanged(
+        "status", "transcript_revision", "handed_off_since", "exposures", "counted"
+    )
+
+
+def require_no_save_since(stored: ConversationRow) -> Condition:
+    """Ask that nothing was saved of the conversation since it was read."""
+    return stored.require_unchanged("ended_at", "message_count")
+
+
+def require_for_save(
+    request: ConversationSave, transcript: StoredTranscript, stored: ConversationRow | None
+) -> Condition | None:
+    """Ask what must hold for a save that is written alone: that the row is as it was read, or, where it was
+    not read, that nothing stands in the way of the save.
+    """
+    row = ConversationRow
+    if stored is not None:
+        return require_as_read(stored)
+    required = [
+        row.status.does_not_exist() | (row.status != status) for status in _refusing_statuses(request)
+    ]
+    if has_outcome(request):
+        required.append(row.exposures.does_not_exist())  # nothing to be counted
+    if transcript.changes and not transcript.revision:
+        required.append(row.transcript_revision.does_not_exist())
+    return reduce(and_, required) if required else None
+
+
+def has_outcome(request: ConversationSave) -> bool:
+    """Whether a save may change what the conversation counts for. `active` is no outcome: such a save, one
+    every few seconds, counts nothing.
+    """
+    return request.status not in (None, "active")
+
+
+def _refusing_statuses(request: ConversationSave) -> Iterable[str]:
+    """`active` is never refused: it is written as a status only where there is none."""
+    return find_refusing_statuses(str(request.status)) if has_outcome(request) else ()

@@ -1,0 +1,41 @@
+"""How the sums of outcomes are stored."""
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Self
+
+from genai_voice.foundation.keys import key
+from genai_voice.foundation.table import Item, NumberAttribute, UnicodeAttribute
+from genai_voice.foundation.transactions import Change
+
+
+class TallyRow(Item, discriminator="tally"):
+    """A share of the sums of one variant: a variant is spread over SHARDS rows, so that none becomes hot."""
+
+    variant_id = UnicodeAttribute()
+    exposures = NumberAttribute(null=True)
+    conversations = NumberAttribute(null=True)
+    resolved = NumberAttribute(null=True)
+    handed_off = NumberAttribute(null=True)
+    abandoned = NumberAttribute(null=True)
+    duration_ms = NumberAttribute(null=True)
+    duration_ms_squared = NumberAttribute(null=True)
+    messages = NumberAttribute(null=True)
+    messages_squared = NumberAttribute(null=True)
+
+    SHARDS: ClassVar = 8
+
+    @classmethod
+    def of(cls, app: str, experiment_id: str, variant_id: str, shard: int) -> Self:
+        sort_key = key("TALLY", variant_id, "SHARD", str(shard % cls.SHARDS))
+        return cls(key("APP", app, "EXPERIMENT", experiment_id), sort_key, variant_id=variant_id)
+
+    def add_changes(self, additions: Mapping[str, int]) -> Change:
+        """Add to the sums, by their names."""
+        variant = type(self).variant_id.set(self.variant_id)
+        return Change(self, [variant, *(getattr(type(self), name).add(n) for name, n in additions.items())])
+
+    @classmethod
+    def list_of_experiment(cls, app: str, experiment_id: str) -> Iterator[Self]:
+        """List all shares of all variants."""
+        prefix = cls.sk.startswith("TALLY#")
+        return cls.query(key("APP", app, "EXPERIMENT", experiment_id), prefix, consistent_read=True)
