@@ -1,1 +1,3 @@
-"""The service on one machine: the functions of template.yaml behind one address, with a local table."""
+"""Commands for one machine: serve the functions of template.yaml, operate, demonstrate, build and deploy
+them.
+"""

@@ -1,4 +1,4 @@
-"""What stops the local service, told to a person."""
+"""The error that stops a command of the local service, told to a person."""
 
 
 class LocalError(Exception):

@@ -1,4 +1,4 @@
-"""Which project is served, from which folder, on which port, with its data where."""
+"""The project that is served: its folder, its port, and where its data is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,9 @@ _HERE = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """GENAI_VOICE_ROOT, DATA_DIR, PORT, AWS_REGION and TABLE_NAME, checked, and what follows from them."""
+    """The variables GENAI_VOICE_ROOT, DATA_DIR, PORT, AWS_REGION and TABLE_NAME, checked, and what follows
+    from them.
+    """
 
     root: Path
     """The folder of template.yaml."""

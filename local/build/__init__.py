@@ -1,1 +1,1 @@
-"""What is built of the project: the artifacts that are deployed, and the OpenAPI document."""
+"""Builds the artifacts that are deployed and the OpenAPI document, and deploys or serves what was built."""

@@ -1,5 +1,5 @@
-"""`make build`: `sam build`, then bytecode for Lambda's Python, which SAM does not ship and which makes cold
-starts much shorter.
+"""Build what is deployed (`make build`): `sam build`, then bytecode for Lambda's Python, which SAM does not
+ship and which makes cold starts much shorter.
 
 SAM installs what a function needs with all that this needs in turn, much of which is in the layer. Lambda
 takes the function's, so the copies are removed.
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def build(architecture: str = ARCHITECTURE) -> None:
-    """Into `BUILT`, for x86_64 or arm64. Raises LocalError when that is not possible."""
+    """Build into `BUILT`, for x86_64 or arm64. Raises LocalError when that is not possible."""
     python = _find_lambda_python()
     print(f"Building for {architecture} with {python} …", flush=True)
     _run_sam_build(python, architecture)
@@ -64,8 +64,8 @@ def build(architecture: str = ARCHITECTURE) -> None:
 
 
 def _find_lambda_python() -> Path:
-    """A Python of Lambda's version, with pip. Candidates are run, not looked up: pyenv's shims are there for
-    Pythons that are not.
+    """Find a Python of Lambda's version, with pip. Candidates are run, not looked up: pyenv has shims also
+    for Pythons that are not installed.
     """
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     candidates = [
@@ -84,7 +84,7 @@ def _find_lambda_python() -> Path:
 
 
 def _resolve_python(candidate: Path) -> Path | None:
-    """The interpreter that a candidate runs, which may be a script that chooses one."""
+    """Find the interpreter that a candidate runs, which may be a script that chooses one."""
     try:
         found = subprocess.run([candidate, "-c", _PROBE], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
@@ -94,7 +94,7 @@ def _resolve_python(candidate: Path) -> Path | None:
 
 
 def _run_sam_build(python: Path, architecture: str) -> None:
-    """SAM takes its Python from PATH. It says much, which is worth reading only when it fails."""
+    """Run `sam build`, which takes its Python from PATH. Its output is shown only when it fails."""
     environ = {
         **os.environ,
         "PATH": os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)]),
@@ -115,8 +115,9 @@ def _run_sam_build(python: Path, architecture: str) -> None:
 
 
 def _fix_architecture(architecture: str) -> str:
-    """The template with what must be the same when it is built and when it is deployed: SAM builds a layer
-    for the architecture that stands there, and CloudFormation refuses any other for what was built.
+    """Return the template with its architecture fixed, which must be the same when it is built and when it is
+    deployed: SAM builds a layer for the architecture that stands there, and CloudFormation refuses any other
+    for what was built.
     """
     text = (ROOT / "template.yaml").read_text(encoding="utf-8")
     for declared, fixed in (
@@ -133,7 +134,7 @@ def _fix_architecture(architecture: str) -> str:
 
 
 def drop_copies(built: Path) -> None:
-    """Removes from the functions in this folder the libraries that their layer has. Raises LocalError where
+    """Remove from the functions in this folder the libraries that their layer has. Raises LocalError where
     the two have different versions.
     """
     folders = sorted(path for path in built.iterdir() if path.is_dir())
@@ -158,7 +159,7 @@ def _find_libraries(folder: Path) -> dict[str, Distribution]:
 
 
 def _remove(library: Distribution) -> None:
-    """Its files, and the folders that are empty without them."""
+    """Remove a library's files, and the folders that are empty without them."""
     for file in library.files or ():
         place = Path(str(library.locate_file(file)))
         place.unlink(missing_ok=True)
@@ -169,7 +170,7 @@ def _remove(library: Distribution) -> None:
 
 
 def _compile(folder: Path, python: Path) -> None:
-    """The paths within are Lambda's: no trace of this machine, nothing to correct at import."""
+    """Compile a folder. The paths in the bytecode are Lambda's, so it bears no trace of this machine."""
     there = "/opt" if _is_layer(folder) else "/var/task"
     how = ["-q", "-j", "0", "--invalidation-mode", "unchecked-hash", "-s", str(folder), "-p", there]
     if subprocess.run([python, "-m", "compileall", *how, folder]).returncode:
@@ -177,8 +178,8 @@ def _compile(folder: Path, python: Path) -> None:
 
 
 def _check_bytecode(python: Path) -> None:
-    """Has the import system choose for each module, dated as it is in Lambda, between source and bytecode.
-    Nothing is executed: what is built for Lambda's machine need not run on this one.
+    """Check that the import system takes the bytecode of each module, dated as it is in Lambda. Nothing is
+    executed: what is built for Lambda's machine need not run on this one.
     """
     loaded = subprocess.run([python, "-I", "-B", "-c", _LOAD_ALL, BUILT], capture_output=True, text=True)
     if loaded.returncode:
@@ -198,7 +199,9 @@ def _measure_mb(folder: Path) -> float:
 
 
 def _check_sizes() -> str:
-    """Raises LocalError when Lambda would refuse the largest function with the layer."""
+    """Say how large the build is. Raises LocalError when Lambda would refuse the largest function with the
+    layer.
+    """
     layer = sum(_measure_mb(folder) for folder in _list_folders() if _is_layer(folder))
     function = max(_measure_mb(folder) for folder in _list_folders() if not _is_layer(folder))
     text = f"unzipped, the layer takes {layer:.1f} MB, the largest function {function:.2f} MB"

@@ -1,4 +1,4 @@
-"""`make deploy STAGE=dev`: builds, then has SAM deploy the build as samconfig.toml says of this stage.
+"""Build, then have SAM deploy the build as samconfig.toml says of a stage: `make deploy STAGE=dev`.
 
 A parameter of the template may be given as a variable, which wins over samconfig.toml: ALLOWED_ORIGINS for
 AllowedOrigins.
@@ -29,7 +29,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
 
 
 def plan(environ: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """The stage and the parameters of its stack. Raises LocalError when one is missing."""
+    """Find the stage and the parameters of its stack. Raises LocalError when one is missing."""
     config = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))
     stages = sorted(config.keys() - {"version", "default"})
     stage = environ.get("STAGE", "")
@@ -47,6 +47,7 @@ def plan(environ: Mapping[str, str]) -> tuple[str, dict[str, str]]:
 
 
 def _check_credentials() -> None:
+    """Raise LocalError when there are no AWS credentials."""
     from botocore.exceptions import BotoCoreError
     from botocore.session import Session
 

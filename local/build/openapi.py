@@ -1,4 +1,4 @@
-"""The OpenAPI document: what the endpoints declare, with the payloads of events/ as examples.
+"""Write the OpenAPI document: what the endpoints declare, with the payloads of events/ as examples.
 
     python -m local.build.openapi     writes docs/openapi.json
 
@@ -71,11 +71,12 @@ _ERROR: Json = {
 
 
 def format_document(root: Path) -> str:
-    """The document of the project in this folder, as it is written down."""
+    """Format the document of the project in this folder as it is written into its file."""
     return json.dumps(build_document(root), indent=2, ensure_ascii=False) + "\n"
 
 
 def build_document(root: Path) -> Json:
+    """Build the document of the project in this folder."""
     apis = dict(_find_apis(root))
     operations = [
         _Operation(group, endpoint, root)
@@ -107,7 +108,7 @@ def build_document(root: Path) -> Json:
 
 
 def _find_apis(root: Path) -> Iterator[tuple[str, tuple[Api, str]]]:
-    """The endpoints of each function that has some, and what the function says of itself."""
+    """Find the endpoints of each function that has some, and the text that describes the function."""
     for file in sorted(root.glob("functions/*/app.py")):
         module = load_module(f"openapi_{file.parent.name}", file)
         if api := getattr(module, "api", None):
@@ -131,6 +132,7 @@ class _Operation:
                     self.answered[case] = {"value": json.loads(reply.read_text())}
 
     def describe(self, shapes: dict[tuple[str, str], Json], schemas: Json) -> Json:
+        """Describe the endpoint as an OpenAPI operation."""
         endpoint = self.endpoint
         summary, *more = _join_lines(endpoint.call.__doc__ or "").split("\n\n")
         if endpoint.scope in _NOT_FOR:
@@ -220,7 +222,7 @@ class _Operation:
 
 
 class _Schemas(GenerateJsonSchema):
-    """As clients like them: named by their keys alone, a number is a number, fields say what they are."""
+    """Schemas as clients want them: named by their keys alone, numbers of one type, fields described."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -240,8 +242,8 @@ class _Schemas(GenerateJsonSchema):
 
 
 def _build_schemas(operations: list["_Operation"]) -> tuple[dict[tuple[str, str], Json], Json]:
-    """A reference for each body and reply, and the schemas by name. Raises ValueError where two classes would
-    share one.
+    """Build a reference for each body and reply, and the schemas by name. Raises ValueError where two classes
+    would share a name.
     """
     wanted = {(each.id, "reply"): each.endpoint.reply for each in operations}
     wanted |= {
@@ -272,7 +274,9 @@ def _describe_fields(schema: Json, cls: type | None) -> Json:
 
 
 def _read_attribute_docs(cls: type) -> dict[str, str]:
-    """The text under each field. pydantic can read them when it makes a class: a cold start would pay."""
+    """Read the text under each field of a class. pydantic could read them when it makes a class, but a cold
+    start would pay for it.
+    """
     if cls.__module__.startswith(("builtins", "pydantic", "typing")):
         return {}
     docs: dict[str, str] = {}
@@ -287,12 +291,12 @@ def _read_attribute_docs(cls: type) -> dict[str, str]:
 
 
 def _join_lines(doc: str) -> str:
-    """Without the line breaks within a paragraph."""
+    """Join the lines within each paragraph."""
     return "\n\n".join(" ".join(each.split()) for each in inspect.cleandoc(doc).split("\n\n"))
 
 
 def _drop_null(schema: Json) -> Json:
-    """A parameter in a query is there or not."""
+    """Remove null from a parameter's schema: a parameter in a query is there or not."""
     branches = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
     return branches[0] if len(branches) == 1 else schema
 
@@ -327,7 +331,7 @@ def _describe_refusals(statuses: set[int]) -> Json:
 
 
 def locate_reply(event: Path) -> Path:
-    """Where the reply to a payload of events/ is kept, as it was once given."""
+    """Return the file that keeps the reply to a payload of events/, as it was once given."""
     return event.parent / "replies" / event.name
 
 

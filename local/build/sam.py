@@ -1,9 +1,10 @@
-"""`make sam`: the API by `sam local start-api`, as close to AWS as one machine comes: what `make build` makes
-runs in Lambda's containers.
+"""Serve the API by `sam local start-api` (`make sam`), as close to AWS as one machine comes: what `make
+build` makes runs in Lambda's containers.
 
 The table is the local engine's, where containers reach it; the deployment secret is kept by moto, which
-stands in for Secrets Manager. Told by PORT, DATA_DIR and DEMO_SECRET as `make run` is, and by SAM_LOCAL_FLAGS
-(more options for `sam local`) and SAM_LOCAL_HOST_ADDRESS (this machine, as containers see it).
+stands in for Secrets Manager. It is configured by PORT, DATA_DIR and DEMO_SECRET as `make run` is, and by
+SAM_LOCAL_FLAGS (more options for `sam local`) and SAM_LOCAL_HOST_ADDRESS (this machine, as containers see
+it).
 """
 
 import asyncio
@@ -41,7 +42,7 @@ _STOP_S = 30.0  # SAM removes its containers first
 
 
 class _Host(NamedTuple):
-    """Where engines listen for containers, and how containers call that."""
+    """Where engines listen for containers, and how containers reach that."""
 
     listen: str
     reach: str
@@ -62,7 +63,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
 
 
 def _find_host(environ: Mapping[str, str]) -> _Host:
-    """Raises LocalError where no Docker runs."""
+    """Find this machine's address for containers. Raises LocalError where no Docker runs."""
     asked = ["docker", "network", "inspect", "bridge", "-f", "{{(index .IPAM.Config 0).Gateway}}"]
     try:
         bridge = subprocess.run(asked, env=dict(environ), capture_output=True, text=True, check=True)
@@ -76,7 +77,7 @@ def _find_host(environ: Mapping[str, str]) -> _Host:
 
 
 async def _serve(project: Project, host: _Host, environ: Mapping[str, str], lock: int) -> None:
-    """Until SAM ends, or a signal comes."""
+    """Serve until SAM ends, or a signal comes."""
     task = asyncio.current_task()
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(each, task.cancel if task else lambda: None)
@@ -90,7 +91,7 @@ async def _serve(project: Project, host: _Host, environ: Mapping[str, str], lock
 async def _start(
     project: Project, host: _Host, environ: Mapping[str, str], lock: int, opened: AsyncExitStack
 ) -> tuple[Process, str]:
-    """`sam local start-api` that answers, and the start message."""
+    """Start `sam local start-api` and wait until it answers. Returns its process and the start message."""
     template = read_template(project.template, environ)
     port = project.port or int(engines.find_free_port("127.0.0.1"))
     engine = await engines.choose(project, environ, host.listen)
@@ -138,13 +139,15 @@ async def _start(
 
 
 def build_command(*arguments: str, environ: Mapping[str, str] = os.environ) -> list[str]:
-    """`sam local` on what was built and written by `make sam`."""
+    """Build a command of `sam local` on what was built and written by `make sam`."""
     more = shlex.split(environ.get("SAM_LOCAL_FLAGS", ""))
     return [str(SAM), "local", *arguments, "--template", str(TEMPLATE), *more]
 
 
 def build_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """For `sam local`, which would put variables that are set here in the place of the template's."""
+    """Build the environment of `sam local`, without the variables that it would put in the place of the
+    template's.
+    """
     ours = {"TABLE_NAME", "DYNAMODB_ENDPOINT", "DEPLOYMENT_SECRET_ARN", "WEBHOOK_QUEUE_URL"}
     kept = {name: value for name, value in environ.items() if name not in ours | {*REAL_CREDENTIALS}}
     nobody = {"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}  # it asks who we are
@@ -152,14 +155,16 @@ def build_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _write_template(variables: Mapping[str, str]) -> None:
-    """`sam local` gives a function only the variables that the template declares."""
+    """Write the template with these variables: `sam local` gives a function only those that a template
+    declares.
+    """
     built = load_template(BUILT / "template.yaml")
     TEMPLATE.write_text(json.dumps(localize_template(built, variables)), encoding="utf-8")
 
 
 def localize_template(template: dict[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
-    """The template with these variables, and without the addresses of queues: `sam local` drives none, and
-    would give the queue's name for its address.
+    """Put these variables into the template and remove the addresses of queues: `sam local` drives no queue,
+    and would give the queue's name for its address.
     """
     given = template["Globals"]["Function"]["Environment"]["Variables"]
     kinds = {id_: resource["Type"] for id_, resource in template["Resources"].items()}
@@ -171,15 +176,15 @@ def localize_template(template: dict[str, Any], variables: Mapping[str, str]) ->
 
 
 def _store_secret(aws: engines.Engine, table: Connection) -> str:
-    """Puts the deployment secret where functions look for it in AWS. Answers its ARN."""
+    """Store the deployment secret where functions look for it in AWS. Returns its ARN."""
     client = tables.open_aws_client("secretsmanager", aws.endpoint, table.region)
     document = Path(table.deployment_secret_file).read_text(encoding="utf-8")
     return str(client.create_secret(Name="deployment-secret", SecretString=document)["ARN"])
 
 
 async def _await_answer(sam: Process, port: int) -> None:
-    """Raises LocalError when it ends, or is not healthy within three minutes: it answers its first request
-    when it has made an image of the layer.
+    """Wait until SAM answers, which it does when it has made an image of the layer. Raises LocalError when it
+    ends, or is not healthy within three minutes.
     """
     try:
         async with asyncio.timeout(_START_S):

@@ -1,4 +1,4 @@
-"""The options that set the fields of an app, made from their declaration."""
+"""The options that set the fields of an app, made from the fields' declaration."""
 
 import json
 from collections.abc import Callable
@@ -13,11 +13,12 @@ from pydantic import ValidationError
 
 
 def format_flag(name: str) -> str:
+    """Format the option's name of a field."""
     return "--" + name.replace("_", "-")
 
 
 def _list_kinds() -> dict[str, str]:
-    """Of each field the JSON type: string, number, integer, boolean or array (of texts)."""
+    """List the JSON type of each field: string, number, integer, boolean or array (of texts)."""
     properties = AppFields.model_json_schema(by_alias=False)["properties"]
     return {
         name: next(each.get("type", "number") for each in shape["anyOf"])
@@ -26,7 +27,7 @@ def _list_kinds() -> dict[str, str]:
 
 
 def add_app_fields(command: Callable[..., None]) -> Callable[..., None]:
-    """An option for every field of an app, made from its declaration."""
+    """Add an option to a command for every field of an app."""
     for name, kind in reversed(_list_kinds().items()):
         text = AppFields.model_fields[name].description
         flags = f"{format_flag(name)}/{format_flag('no_' + name)}" if kind == "boolean" else format_flag(name)
@@ -36,7 +37,7 @@ def add_app_fields(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def read_fields(model: type[AppFields], options: dict[str, Any]) -> Any:
-    """The given options as the model says. Raises UsageError that names the first wrong one."""
+    """Read the given options as the model says. Raises UsageError that names the first wrong one."""
     kinds = _list_kinds()
     given = {name: _read_value(kinds[name], value) for name, value in options.items() if value is not None}
     try:
@@ -53,11 +54,14 @@ def read_fields(model: type[AppFields], options: dict[str, Any]) -> Any:
 
 
 def _find_field_name(wire: str) -> str:
+    """Find the field of a wire name."""
     return next((name for name, field in AppFields.model_fields.items() if field.alias == wire), wire)
 
 
 def _read_value(kind: str, given: Any) -> Any:
-    """Numbers are numbers, lists are separated by commas; `@file` stands for the text in that file."""
+    """Read an option's value: a number, a list that is separated by commas, or a text, for which `@file`
+    names the file that holds it.
+    """
     if kind in ("number", "integer"):
         try:
             number = json.loads(given)

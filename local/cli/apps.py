@@ -76,6 +76,9 @@ def update(
 
 
 def _read_cleared(clear: tuple[str, ...], given: set[str]) -> frozenset[str]:
+    """Read the fields that --clear names. Raises UsageError for one that an app must have, or that is set
+    too.
+    """
     optional = [name for name in AppFields.model_fields if not NewApp.model_fields[name].is_required()]
     optional.append("persona_id")
     cleared = frozenset(name.removeprefix("--").replace("-", "_") for name in clear)

@@ -1,5 +1,5 @@
-"""What every command does: it connects, prints its answers as text or JSON, says in a sentence what went
-wrong, and is declared to be reading or changing. A change is audited.
+"""The frame of every command: it connects, prints the answers as text or JSON, says in a sentence what went
+wrong, and is declared as reading or changing. A change is audited.
 """
 
 import getpass
@@ -35,7 +35,7 @@ class Line(NamedTuple):
     """Without."""
 
     def to_terminal(self) -> str:
-        """The text for a terminal."""
+        """Return the text without characters that would steer a terminal."""
         return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", self.text)
 
 
@@ -45,7 +45,7 @@ Result = dict[str, Any]
 
 
 class Audit:
-    """With `audit(app) as result:` a command announces what it changes next, of this app."""
+    """Announces what a command changes next, of this app: `with audit(app) as result:`."""
 
     def __init__(self, context: click.Context) -> None:
         self._command = context.command_path.partition(" ")[2]
@@ -60,7 +60,7 @@ class Audit:
 
 
 def declare_reading(command: Command) -> Callable[..., None]:
-    """Declares a command that changes nothing."""
+    """Declare a command that changes nothing."""
 
     @wraps(command)
     def body(audit: Audit, **options: Any) -> Iterator[Line]:
@@ -70,11 +70,13 @@ def declare_reading(command: Command) -> Callable[..., None]:
 
 
 def declare_changing(command: Command) -> Callable[..., None]:
-    """Declares a command that changes something, within `with audit(app)`: a contract test plays them all."""
+    """Declare a command that changes something, within `with audit(app)`. A contract test plays them all."""
     return _declare(command, "changes")
 
 
 def _declare(body: Command, effect: str) -> Callable[..., None]:
+    """Make a command that connects and prints; its `effect` is "reads" or "changes"."""
+
     @click.option("--json", "as_json", is_flag=True, help="print one JSON object per line")
     @click.pass_context
     @wraps(body)
@@ -100,6 +102,7 @@ def _declare(body: Command, effect: str) -> Callable[..., None]:
 
 
 def _explain_stop(effect: str) -> str:
+    """Say where the work was interrupted."""
     where = describe_stop()
     text = f"Stopped{f' at {where}' if where else ''}."
     return f"{text} What was done stays done: run it again to go on." if effect == "changes" else text
@@ -107,8 +110,8 @@ def _explain_stop(effect: str) -> str:
 
 @cache
 def _find_actor() -> str:
-    """Who makes a change: the AWS identity, where the table is AWS's and it can be had, and the user of this
-    machine, who is not proven.
+    """Find who makes a change: the AWS identity, where the table is AWS's and it answers, and the user of
+    this machine, who is not proven.
 
     Nobody is kept from revoking tokens because the identity service does not answer.
     """

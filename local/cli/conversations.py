@@ -1,4 +1,4 @@
-"""`genai-voice conversations`: dumped, counted and repaired."""
+"""`genai-voice conversations`: conversations are dumped, counted and repaired."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -27,6 +27,7 @@ def conversations() -> None:
 
 
 def _list_apps(app: str | None) -> Iterator[str]:
+    """List the one app that was named, or all."""
     return iter([apps.check_app(app)]) if app else apps.list_slugs()
 
 
@@ -73,6 +74,7 @@ def stats(app: str | None) -> Iterator[Line]:
 
 
 def _count_rows(app: str) -> Line:
+    """Count an app's rows of each kind."""
     statuses = operations.count_by_status(app)
     messages = batches = 0
     with show_progress(f"{app}: sessions", sum(statuses.values())) as advance:
@@ -144,7 +146,7 @@ def backfill(app: str | None, dry_run: bool, audit: Audit) -> Iterator[Line]:
 
 @contextmanager
 def _record(app: str, dry_run: bool, audit: Audit) -> Iterator[dict[str, int]]:
-    """Counts what is done; a dry run is not recorded."""
+    """Count what is done, and record it in the audit unless it is a dry run."""
     with nullcontext(dict[str, int]()) if dry_run else audit(app) as result:
         result["conversations"] = 0
         yield result

@@ -1,4 +1,4 @@
-"""What options and arguments may be, and how a secret is read."""
+"""The types of options and arguments, the options that several commands share, and how a secret is read."""
 
 import os
 import re
@@ -20,6 +20,8 @@ Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
 
 class Slug(click.ParamType[str]):
+    """An app's slug."""
+
     name = "SLUG"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
@@ -32,7 +34,7 @@ class Slug(click.ParamType[str]):
 
 
 class Duration(click.ParamType[int]):
-    """Milliseconds."""
+    """A duration, as milliseconds."""
 
     name = "DURATION"
 
@@ -44,7 +46,7 @@ class Duration(click.ParamType[int]):
 
 
 class Since(click.ParamType[int]):
-    """Epoch ms of a day in UTC, or of so long ago."""
+    """A day in UTC or a time ago, as epoch ms."""
 
     name = "WHEN"
 
@@ -58,6 +60,8 @@ class Since(click.ParamType[int]):
 
 
 class Month(click.ParamType[str]):
+    """A month in UTC."""
+
     name = "MONTH"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
@@ -69,14 +73,14 @@ class Month(click.ParamType[str]):
 
 
 def find_bounds(month: str) -> tuple[int, int]:
-    """Epoch ms of its first moment in UTC, and of the next month's."""
+    """Return the epoch ms of the month's first moment in UTC, and of the next month's."""
     first = _parse_utc(month, "%Y-%m")
     following = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
     return int(first.timestamp() * 1000), int(following.timestamp() * 1000)
 
 
 def _parse_utc(text: str, form: str) -> datetime:
-    """Raises ValueError also for what strptime takes loosely: 2026-1."""
+    """Parse a moment in UTC. Raises ValueError also for what strptime takes loosely: 2026-1."""
     moment = datetime.strptime(text, form).replace(tzinfo=UTC)
     if not 1970 <= moment.year < 9999 or moment.strftime(form) != text:
         raise ValueError(text)
@@ -89,8 +93,8 @@ dry_run = click.option("--dry-run", is_flag=True, help="show what would be done,
 
 
 def add_secret_option(variable: str) -> Decorator:
-    """Adds `secret`: from the variable, from standard input, or from a prompt. Never an argument, which other
-    users of the machine could read.
+    """Add `secret` to a command: from the variable, from standard input, or from a prompt. It is never an
+    argument, which other users of the machine could read.
     """
 
     def add(command: Callable[..., None]) -> Callable[..., None]:
@@ -109,7 +113,7 @@ def add_secret_option(variable: str) -> Decorator:
 
 
 def read_secret(what: str, variable: str, from_stdin: bool, *, new: bool = True) -> str:
-    """A secret that is `new` is asked for twice."""
+    """Read a secret. One that is `new` is asked for twice."""
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     if os.environ.get(variable):

@@ -1,4 +1,4 @@
-"""How far a long command is: on standard error, where that is a terminal."""
+"""The progress of a long command, shown on standard error where that is a terminal."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ _reached: list[str] = []
 
 @contextmanager
 def show_progress(what: str, total: int | None = None) -> Iterator[Callable[[], None]]:
-    """Shows `what` and a count, as a bar where the total is known. Calling what it yields counts one more."""
+    """Show `what` and a count, a bar where the total is known. Each call of what it yields counts one."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -32,5 +32,5 @@ def show_progress(what: str, total: int | None = None) -> Iterator[Callable[[], 
 
 
 def describe_stop() -> str | None:
-    """Where the work was cut off."""
+    """Say where the work was interrupted. Returns None where nothing was."""
     return _reached[0] if _reached else None

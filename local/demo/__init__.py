@@ -1,1 +1,1 @@
-"""One scripted conversation per demo app, played against the running service as its real clients would."""
+"""Plays one scripted conversation per demo app against the running service, as its real clients would."""

@@ -1,8 +1,9 @@
-"""`make demo`: a scripted conversation with each demo app of the running service, and an account of it.
+"""Play a scripted conversation with each demo app of the running service, and tell what happens (`make
+demo`).
 
-python -m local.demo
+    python -m local.demo
 
-The service is the one that `make run` has started with the same DATA_DIR, or the one at URL; webhooks are
+The service is the one that `make run` has started with the same DATA_DIR, or the one at URL. Webhooks are
 received from the first alone, since nobody else reaches this machine. Exits 0 only if every step did what it
 should.
 """
@@ -49,7 +50,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
 
 
 def _find_service(environ: Mapping[str, str]) -> tuple[str, str]:
-    """The service's address and the demo apps' secret. Raises LocalError when either is not to be had."""
+    """Find the service's address and the demo apps' secret. Raises LocalError when either is missing."""
     project = Project.read(environ)
     address = environ.get("URL")
     if not address:
@@ -74,7 +75,7 @@ def _find_service(environ: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _check_service(service: Service, secret: str) -> None:
-    """Raises LocalError when nothing can be played there with this secret."""
+    """Raise LocalError when nothing can be played there with this secret."""
     try:
         service.call("GET", "/api/health")
     except CallFailed as failed:
@@ -91,6 +92,7 @@ def _check_service(service: Service, secret: str) -> None:
 
 
 def _play_all(service: Service, secret: str, receiver: Receiver | None = None) -> int:
+    """Play the conversations of all demo apps. Returns the exit code."""
     account, began = Account(), time.monotonic()
     for app in DEMO_APPS:
         play(script.read(app), service, secret, account, receiver)

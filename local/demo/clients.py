@@ -13,11 +13,11 @@ Json = dict[str, Any]
 
 
 class CallFailed(Exception):
-    """A call that was not answered as it should; the message says how."""
+    """A call was not answered as it should be. The message says how."""
 
 
 class Service:
-    """The service under its address, and how often it was asked."""
+    """The service at an address, with the count of its requests."""
 
     def __init__(self, address: str, *, local: bool) -> None:
         self.address = address.rstrip("/")
@@ -34,7 +34,7 @@ class Service:
         body: Json | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Json:
-        """The answer's JSON object. Raises Failed when there is none with status 200."""
+        """Return the answer's JSON object. Raises CallFailed when there is none with status 200."""
         self.requests += 1
         try:
             reply = self._http.request(
@@ -53,7 +53,7 @@ class Service:
         return answer
 
     def find(self, path: str, items: str, headers: Mapping[str, str], **query: str) -> Iterator[Json]:
-        """The items of a list, page by page."""
+        """Find the items of a list, page by page."""
         while True:
             page = self.call("GET", path, query=query, headers=headers)
             yield from page[items]
@@ -67,7 +67,9 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class VoiceAgent:
-    """As a voice agent's process does it: reads with headers, writes with the credentials in the body."""
+    """A client that calls as a voice agent's process does: it reads with headers, and writes with the
+    credentials in the body.
+    """
 
     service: Service
     app: str
@@ -99,6 +101,7 @@ class VoiceAgent:
         )
 
     def execute(self, tool: str, parameters: Json, span_id: str) -> Json:
+        """Have the service execute a tool."""
         return self.post(
             "/api/tools/execute",
             sessionId=self.session,
@@ -109,6 +112,7 @@ class VoiceAgent:
         )
 
     def report(self, events: Sequence[tuple[str, Json]]) -> Json:
+        """Send events of the conversation."""
         return self.post(
             "/api/events",
             sessionId=self.session,
@@ -118,7 +122,7 @@ class VoiceAgent:
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """Knows no secret, only a session token that a server has opened for it."""
+    """A client that knows no secret, only a session token that a server has opened for it."""
 
     service: Service
     token: str
@@ -131,6 +135,7 @@ class Browser:
 
 
 def make_event(trace_id: str, kind: str, data: Json) -> Json:
+    """Make an event of telemetry, as the wire has it."""
     return {"eventType": kind, "ts": now_ms(), "data": json.dumps({**data, "traceId": trace_id})}
 
 
@@ -139,4 +144,5 @@ def now_ms() -> int:
 
 
 def make_session_id() -> str:
+    """Make a session id that nobody has yet."""
     return f"session-{now_ms()}-{uuid4().hex[:10]}"

@@ -1,4 +1,4 @@
-"""What differs between what was expected and what came, in words and as data."""
+"""Differences between what was expected and what came, in words and as data."""
 
 import re
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ class _Absent:
 
 
 def find_differences(expected: Any, got: Any, *, exact: bool = False, where: str = "") -> Iterator[str]:
-    """A sentence for each. A pattern stands for any text that it matches; an object may have more keys than
-    expected unless `exact`, a list may not be longer.
+    """Find differences, a sentence for each. A pattern stands for any text that it matches; an object may
+    have more keys than expected unless `exact`, a list may not be longer.
     """
     if isinstance(expected, dict) and isinstance(got, dict):
         for key in dict.fromkeys([*expected, *(got if exact else ())]):
@@ -38,7 +38,7 @@ def _is_equal(expected: Any, got: Any) -> bool:
 
 
 def find_changes(before: Any, after: Any) -> dict[str, dict[str, dict[str, Any]]]:
-    """What happened to a scenario's state: `{list: {id: {key: new value}}}`, None for what has gone."""
+    """Find the changes of a scenario's state: `{list: {id: {key: new value}}}`, None for what has gone."""
     found: dict[str, dict[str, dict[str, Any]]] = {}
     before, after = before or {}, after or {}
     for name in dict.fromkeys([*before, *after]):
@@ -60,6 +60,7 @@ def _index_by_id(rows: Any) -> dict[str, dict[str, Any]]:
 
 
 def identify_row(row: dict[str, Any], index: int = 0) -> str:
+    """Return the id of a row, its place in the list where it has none."""
     return next((str(row[key]) for key in _IDS if key in row), f"[{index}]")
 
 

@@ -1,4 +1,6 @@
-"""A conversation is played: read, said, called, saved, read back and reset, each step checked."""
+"""The play of one conversation: what is read, said, called, saved, read back and reset, with each step
+checked.
+"""
 
 import json
 import re
@@ -35,8 +37,8 @@ _SHARED = "An app's state is shared: was somebody else using this demo just now?
 def play(
     script: Script, service: Service, secret: str, account: Account, receiver: Receiver | None = None
 ) -> None:
-    """Tells the account all that happens. Never raises for what the service does. A `receiver` gets what the
-    app is told of its events.
+    """Play a conversation, and tell the account all that happens. Never raises for what the service does. A
+    `receiver` gets the webhooks of the app's events.
     """
     session = make_session_id()
     agent = VoiceAgent(service, script.app, secret, session, trace_id=secrets.token_hex(16))
@@ -51,6 +53,8 @@ def play(
 
 @dataclass
 class _Play(Steps):
+    """One conversation while it is played."""
+
     script: Script
     agent: VoiceAgent
     receiver: Receiver | None
@@ -162,7 +166,7 @@ class _Play(Steps):
         )
 
     def _check_line(self, expected: Sequence[Json] = ()) -> str | None:
-        """Has the last line checked. Answers what to say instead of going on, where it is blocked."""
+        """Have the last line checked by guardrails. Returns what to say in its place, where it is blocked."""
         line, what = self.messages[-1], "POST /api/guardrails/check"
         direction = "input" if line["role"] == "user" else "output"
         checked = self.take_step(
@@ -181,7 +185,7 @@ class _Play(Steps):
         return str(blocking[0]["userMessage"]) if blocking else None
 
     def _hand_over(self, reason: str, priority: str) -> None:
-        """The agent was told that a person is to take over."""
+        """Open a handoff, as a tool's answer has asked for."""
         what = "POST /api/handoffs"
         made = self.take_step(
             what,
@@ -246,7 +250,7 @@ class _Play(Steps):
         self.check(f"The state after {call.tool}", [*wrong, *([_SHARED] if wrong else ())])
 
     def _read_state(self) -> Json | None:
-        """The state, as the browser that shows it sees it."""
+        """Read the state as the browser sees it that shows it."""
         seen = self.take_step("GET /api/scenario-state", lambda: self.browser.get("/api/scenario-state"))
         state: Json | None = seen["state"]
         return state
@@ -338,7 +342,7 @@ class _Play(Steps):
             )
 
     def _list_own(self, path: str, items: str, wanted: int, **query: str) -> list[Json]:
-        """This session's items of a list of the app, newest first."""
+        """List this session's items of a list of the app, newest first."""
         mine: list[Json] = []
         for each in self.agent.service.find(path, items, self.agent.headers, **query):
             if each["sessionId"] == self.agent.session:
@@ -363,6 +367,7 @@ class _Play(Steps):
 
 
 def _format_brief(template: str, answer: Json) -> str:
+    """Format a tool's answer in brief, or in full where the format does not fit it."""
     try:
         return template.format_map(answer["data"])
     except (KeyError, IndexError, TypeError, AttributeError, ValueError):

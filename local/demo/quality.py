@@ -1,4 +1,4 @@
-"""Whether the agent is any good: its session takes part in an experiment, and what it said is graded."""
+"""The quality of the agent: its session takes part in an experiment, and what it said is graded."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ _VARIANTS = [{"id": "short", "weight": 1}, {"id": "warm", "weight": 1}]
 
 
 def assign_variant(steps: Steps, agent: VoiceAgent) -> str:
-    """The variant of this session, which is the same when it is asked for again."""
+    """Assign a variant of the experiment to this session, and check that it stays the same."""
     what = "POST /api/experiments/assign"
 
     def ask() -> Any:
@@ -27,7 +27,7 @@ def assign_variant(steps: Steps, agent: VoiceAgent) -> str:
 
 
 def _find_experiment(agent: VoiceAgent) -> str:
-    """The one of an earlier demo, or a new one."""
+    """Find the experiment of an earlier demo, or create one."""
     listed = agent.get("/api/experiments")["experiments"]
     running = [each["_id"] for each in listed if each["name"] == EXPERIMENT and each["isActive"]]
     return str(running[0] if running else _create_experiment(agent)["id"])
@@ -38,7 +38,7 @@ def _create_experiment(agent: VoiceAgent) -> Json:
 
 
 def grade(steps: Steps, agent: VoiceAgent, scenario: Json) -> None:
-    """The conversation that was just held, by what the scenario expects of it."""
+    """Grade the conversation that was just held, by what the scenario expects of it."""
     saved = steps.take_step("POST /api/qa/scenarios", lambda: agent.post("/api/qa/scenarios", **scenario))
     what = "POST /api/qa/runs"
     run = steps.take_step(

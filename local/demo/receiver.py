@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 
 class Receiver:
-    """Knows the signing secret of each app; what it could not verify it refuses."""
+    """Keeps the events that it could verify with their app's signing secret, and refuses all others."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -30,7 +30,7 @@ class Receiver:
         self._arrived = Condition()
 
     def receive(self, app: str, headers: dict[str, str], body: bytes) -> int:
-        """The status to answer with."""
+        """Receive a webhook. Returns the status to answer with."""
         try:
             event: Json = Webhook(self.secrets[app]).verify(body, headers)
         except (WebhookVerificationError, KeyError, ValueError) as reason:
@@ -42,7 +42,9 @@ class Receiver:
         return 204
 
     def await_events(self, session: str, events: int, seconds: float) -> list[Json]:
-        """What came of a session, once there are so many or time is up, in the order of their times."""
+        """Wait until so many events of a session have come, or time is up. Returns them in the order of their
+        times.
+        """
         deadline = time.monotonic() + seconds
         with self._arrived:
             while len(self._list_events(session)) < events and (left := deadline - time.monotonic()) > 0:
@@ -55,7 +57,7 @@ class Receiver:
 
 @contextmanager
 def run_receiver(data: Path) -> Iterator[Receiver]:
-    """A receiver on a free port, with a certificate that the local service trusts."""
+    """Run a receiver on a free port, with a certificate that the local service trusts."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

@@ -69,7 +69,7 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def read(app: str) -> Script:
-    """The script of a demo app."""
+    """Read the script of a demo app."""
     text = (_FOLDER / f"{app}.yaml").read_text(encoding="utf-8")
     loaded = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader, and our own file
     return Script(app=app, **loaded)

@@ -1,7 +1,7 @@
-"""`make smoke`: one short conversation with a service that runs somewhere, which shows that its parts work
-together; then its traces are removed as far as may be.
+"""Play one short conversation with a service that runs somewhere (`make smoke`), which shows that its parts
+work together; then remove its traces as far as may be.
 
-URL=https://… SLUG=my-app APP_SECRET=… python -m local.demo.smoke
+    URL=https://… SLUG=my-app APP_SECRET=… python -m local.demo.smoke
 
 The secret comes from APP_SECRET, else from standard input. The conversation's id begins with `smoke-`, its
 token lasts a minute, and it ends as resolved. Its rows stay, since no endpoint deletes them, unless the table
@@ -47,7 +47,9 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
 
 
 def _make_agent(environ: Mapping[str, str]) -> VoiceAgent:
-    """Raises LocalError when something was not given."""
+    """Make the client of the service and the app that were named. Raises LocalError when something is
+    missing.
+    """
     address, app = environ.get("URL"), environ.get("SLUG")
     if not address or not app:
         raise LocalError("Say which service and which app: make smoke URL=https://… SLUG=my-app")
@@ -63,7 +65,9 @@ def _read_secret() -> str:
 
 
 def _converse(agent: VoiceAgent) -> Iterator[str]:
-    """Each step, once it is done. The conversation ends as resolved, however it went. Raises Failed."""
+    """Play the conversation, and say after each step what it has done. The conversation ends as resolved,
+    however it went. Raises CallFailed.
+    """
     health = _take_step("GET /api/health", agent.service.call, "GET", "/api/health")
     yield f"version {health['version']} answers"
     session = _take_step("POST /api/auth/session", agent.post, "/api/auth/session", ttlMs=_TOKEN_MS)
@@ -103,7 +107,7 @@ def _talk(agent: VoiceAgent, browser: Browser) -> Iterator[str]:
 
 
 def _choose_tool(app: str) -> tuple[str, Json, bool]:
-    """A tool to call, with parameters, and whether it succeeds: of a demo app one that only looks."""
+    """Choose a tool to call, with parameters, and say whether it succeeds: for a demo app one that reads."""
     if app in DEMO_APPS:
         calls = [call for turn in script.read(app).turns for call in turn.calls if not call.changes]
         return calls[0].tool, calls[0].parameters, True
@@ -123,7 +127,7 @@ def _list_executions(agent: VoiceAgent) -> list[Json]:
 
 
 def _list_own(agent: VoiceAgent, path: str, items: str) -> list[Json]:
-    """This session's items of the newest page of a list of the app."""
+    """List this session's items of the newest page of a list of the app."""
     page = _take_step(f"GET {path}", agent.get, path)[items]
     return [each for each in page if each["sessionId"] == agent.session]
 
@@ -133,7 +137,9 @@ def _save(agent: VoiceAgent, **fields: Any) -> None:
 
 
 def _take_step(what: str, act: Any, *arguments: Any, must: Json | None = None, **fields: Any) -> Json:
-    """The answer, which has what it `must`. Raises Failed, which says at which step."""
+    """Take a step, and return its answer, which has what it `must`. Raises CallFailed, which says at which
+    step.
+    """
     try:
         answer: Json = act(*arguments, **fields)
     except CallFailed as failed:
@@ -143,6 +149,7 @@ def _take_step(what: str, act: Any, *arguments: Any, must: Json | None = None, *
 
 
 def _compare(what: str, expected: Any, got: Any) -> None:
+    """Raise CallFailed when the answer is not as expected."""
     if wrong := list(find_differences(expected, got)):
         raise CallFailed(f"{what}: {'; '.join(wrong)}")
 
@@ -151,7 +158,9 @@ def _compare(what: str, expected: Any, got: Any) -> None:
 
 
 def _clean_up(agent: VoiceAgent, environ: Mapping[str, str]) -> str:
-    """Removes the conversation's rows where the table can be reached. Answers what became of them."""
+    """Remove the conversation's rows where the table can be reached. Returns a sentence that says what became
+    of them.
+    """
     if not environ.get("TABLE_NAME") and not _is_local(agent, environ):
         return (
             "Its rows stay, as there is no TABLE_NAME with an operator's credentials; its token has a minute."
@@ -172,6 +181,7 @@ def _is_local(agent: VoiceAgent, environ: Mapping[str, str]) -> bool:
 
 
 def _delete(partition: str, others: list[tuple[str, str]]) -> int:
+    """Delete the rows of a partition, and others. Returns how many they were."""
     import boto3
     from boto3.dynamodb.conditions import Key
 

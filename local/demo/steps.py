@@ -10,15 +10,17 @@ from local.demo.compare import find_differences
 
 
 class Stop(Exception):
-    """What failed has been told, and the rest of this conversation makes no sense without it."""
+    """A step has failed, which was told, and the rest of this conversation makes no sense without it."""
 
 
 @dataclass
 class Steps:
+    """Takes and checks steps, and tells the account of them."""
+
     account: Account
 
     def take_step(self, what: str, act: Callable[[], Any]) -> Any:
-        """What `act` answers. Raises Stop when it fails."""
+        """Return what `act` answers. Raises Stop when it fails."""
         try:
             return act()
         except CallFailed as failed:
@@ -26,7 +28,7 @@ class Steps:
             raise Stop from None
 
     def check_refused(self, what: str, error: str, act: Callable[[], Any]) -> bool:
-        """Whether `act` is refused with this error, as it should be."""
+        """Check that `act` is refused with this error."""
         try:
             answer = act()
         except CallFailed as failed:
@@ -34,7 +36,9 @@ class Steps:
         return self.check(what, [f"should be refused with {error!r}, and is answered {answer}"])
 
     def check_same(self, what: str, expected: Any, got: Any, *, exact: bool = False) -> bool:
+        """Check that what came is as expected."""
         return self.check(what, find_differences(expected, got, exact=exact))
 
     def check(self, what: str, wrong: Iterable[str]) -> bool:
+        """Count a step, and tell what is wrong with it. Returns whether all is right."""
         return self.account.check(what, wrong)

@@ -1,4 +1,4 @@
-"""What happens after a handoff: a person claims and resolves it, and the app is told of all that."""
+"""The events after a handoff: a person claims and resolves it, and the app's webhooks tell of all that."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,13 +12,10 @@ _PATIENCE_S = 30
 
 
 def take_over(steps: Steps, desk: VoiceAgent, handoff: str) -> None:
-    """At the desk, which knows the app's secret as the voice agent does."""
+    """Claim and resolve a handoff at the desk, which knows the app's secret as the voice agent does."""
 
     def ask(status: str, **fields: Any) -> Any:
         return desk.patch("/api/handoffs", handoffId=handoff, status=status, **fields)
-
-    def done(what: str, status: str, **fields: Any) -> None:
-        steps.check_same(what, {"ok": True}, steps.take_step(what, lambda: ask(status, **fields)))
 
     waiting = steps.take_step(
         "GET /api/handoffs", lambda: desk.get("/api/handoffs", status="pending", sessionId=desk.session)
@@ -41,7 +38,7 @@ def take_over(steps: Steps, desk: VoiceAgent, handoff: str) -> None:
 
 
 def check_announced(steps: Steps, receiver: Receiver, agent: VoiceAgent, expected: Sequence[str]) -> None:
-    """Each event has come with a signature that holds."""
+    """Check that each event has come with a valid signature."""
     came = receiver.await_events(agent.session, len(expected), _PATIENCE_S)
     names = [event["event"] for event in came]
     right = steps.check_same("The webhooks", list(expected), names)

@@ -1,4 +1,4 @@
-"""What an operator does before a demo and after it: the demo apps are told where their webhooks go."""
+"""The operator's work before and after a demo: the demo apps get the address where their webhooks go."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +18,8 @@ _WHERE = ("handoff_webhook_url", "webhook_events")
 
 @contextmanager
 def receive_webhooks(data: Path) -> Iterator[Receiver]:
-    """A receiver that the demo apps have as their address, with new signing secrets, until the demo is over.
-    Raises LocalError when no local service runs.
+    """Run a receiver that the demo apps have as their address, with new signing secrets, until the demo is
+    over. Raises LocalError when no local service runs.
     """
     connect()
     with run_receiver(data) as receiver:

@@ -1,5 +1,5 @@
-"""A certificate authority of this data folder: what the local service calls on this machine has a certificate
-of it, as the way out speaks https alone.
+"""A certificate authority of this data folder: the service calls https addresses alone, so receivers on this
+machine need certificates that it trusts.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,9 @@ _CERTIFICATE, _KEY = "authority.pem", "authority.key"
 
 
 def prepare_authority(data: Path) -> Path:
-    """The file of its certificate, for those who are to trust it. Made once."""
+    """Make the authority where there is none yet. Returns the file of its certificate, for those who are to
+    trust it.
+    """
     certificate, key = data / _CERTIFICATE, data / _KEY
     if not (certificate.is_file() and key.is_file()):
         import trustme
@@ -23,7 +25,7 @@ def prepare_authority(data: Path) -> Path:
 
 
 def issue_certificate(data: Path, hosts: Sequence[str]) -> bytes:
-    """A new key and its certificate for these hosts, as PEM. Raises OSError where there is no authority."""
+    """Issue a key and its certificate for these hosts, as PEM. Raises OSError when there is no authority."""
     import trustme
 
     ca = trustme.CA.from_pem((data / _CERTIFICATE).read_bytes(), (data / _KEY).read_bytes())

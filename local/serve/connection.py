@@ -1,4 +1,6 @@
-"""How a process reaches the table of the local service: its variables, and the file that tells others."""
+"""How a process reaches the table of the local service: its environment variables, and the file that tells
+other processes.
+"""
 
 import json
 import os
@@ -38,6 +40,7 @@ class Connection:
     outgoing_local_ca: str = ""
 
     def to_variables(self) -> dict[str, str]:
+        """Return the environment variables that lead a process to the table."""
         optional = {
             "WEBHOOK_QUEUE_URL": self.webhook_queue_url,
             "OUTGOING_LOCAL_CA": self.outgoing_local_ca,
@@ -54,19 +57,20 @@ class Connection:
         }
 
     def to_environment(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """`environ` with the variables of this connection, and without real credentials."""
+        """Return `environ` with the variables of this connection, and without real credentials."""
         return {
             name: value for name, value in environ.items() if name not in REAL_CREDENTIALS
         } | self.to_variables()
 
     def write(self, data: Path) -> None:
+        """Write the connection into the data folder, where other processes find it."""
         write_private(data / _FILE, json.dumps(asdict(self), indent=2) + "\n")
 
 
 def connect(environ: MutableMapping[str, str] = os.environ) -> None:
     """Point this process's settings at the table to work on, before they are first read.
 
-    Where TABLE_NAME is set that is a deployed table, and the environment stays as it is: the caller's own
+    Where TABLE_NAME is set the table is a deployed one, and the environment stays as it is: the caller's own
     credentials lead there. Else it is the running local service's. Raises LocalError when none runs.
     """
     if environ.get("TABLE_NAME"):
@@ -78,7 +82,7 @@ def connect(environ: MutableMapping[str, str] = os.environ) -> None:
 
 
 def find_running(data: Path) -> Connection:
-    """The local service that has this data folder. Raises LocalError when there is none."""
+    """Find the local service that has this data folder. Raises LocalError when there is none."""
     try:
         if is_claimed(data):
             return Connection(**json.loads((data / _FILE).read_text(encoding="utf-8")))
@@ -91,5 +95,5 @@ def find_running(data: Path) -> Connection:
 
 
 def forget(data: Path) -> None:
-    """The service has stopped."""
+    """Remove the file that tells others, when the service has stopped."""
     (data / _FILE).unlink(missing_ok=True)

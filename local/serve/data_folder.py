@@ -1,4 +1,6 @@
-"""DATA_DIR belongs to one run at a time: two engines on one file would both accept writes."""
+"""The data folder (DATA_DIR), which belongs to one run at a time: two engines on one file would both accept
+writes.
+"""
 
 import fcntl
 import os
@@ -12,9 +14,10 @@ _LOG_LIMIT = 10 * 1024 * 1024  # bytes
 
 
 def claim(data: Path) -> int:
-    """Make the folder and lock it. Answers the descriptor that holds the lock.
+    """Make the folder and lock it. Returns the descriptor that holds the lock.
 
-    The engine inherits it: a run that was killed has ended only when its engine has. Waits 2 s for that.
+    The engine inherits the descriptor: a run that was killed has ended only when its engine has. Waits 2 s
+    for that, then raises LocalError.
     """
     try:
         data.mkdir(parents=True, exist_ok=True)
@@ -33,7 +36,7 @@ def claim(data: Path) -> int:
 
 
 def is_claimed(data: Path) -> bool:
-    """Whether a run has the folder."""
+    """Tell whether a run has the folder."""
     try:
         descriptor = os.open(data / "lock", os.O_RDWR)
     except OSError:
@@ -45,12 +48,13 @@ def is_claimed(data: Path) -> bool:
 
 
 def start_log(log: Path) -> None:
-    """Begin anew when the last runs have left more than 10 MB."""
+    """Begin the log anew when earlier runs have left more than 10 MB."""
     if log.exists() and log.stat().st_size > _LOG_LIMIT:
         log.write_bytes(b"")
 
 
 def _lock(descriptor: int) -> bool:
+    """Try to lock the file. Returns False when another process has the lock."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,8 +1,9 @@
-"""`/openapi.json`, and `/docs`, a page that shows it: Swagger UI, out of a package and not from the net.
+"""`/openapi.json`, and `/docs`, a page that shows it with Swagger UI, which comes from a package and not from
+the net.
 
-`/` leads to that page, so that the address of the start message is enough for a browser. The document is the
-one that was written down last, read anew for each request: the functions are imported by the worker alone,
-and a contract test holds the document against them.
+`/` redirects to that page, so that the address of the start message is enough for a browser. The document is
+the one that was written last, read anew for each request: only the worker imports the functions, and a
+contract test compares the document with them.
 """
 
 from importlib.metadata import distribution
@@ -55,7 +56,7 @@ _ASSETS = {
 
 
 class Documentation:
-    """What the local service answers beside the API."""
+    """The pages that the local service answers beside the API."""
 
     def __init__(self, openapi: Path) -> None:
         self._openapi = openapi
@@ -63,7 +64,9 @@ class Documentation:
         self._assets = Path(str(distribution("fastapi-offline").locate_file("fastapi_offline/static")))
 
     def find(self, method: str, path: str) -> HttpReply | None:
-        """The page or file of this path. None where there is none, and where the project has no document."""
+        """Find the page or file of this path. Returns None where there is none, and where the project has no
+        document.
+        """
         if method != "GET" or not (path in ("/", "/openapi.json") or f"{path}/".startswith("/docs/")):
             return None
         if not self._openapi.is_file():

@@ -1,4 +1,6 @@
-"""The local DynamoDB: one that is given, else dynoxide, which keeps its data, else moto, which forgets."""
+"""The local DynamoDB: the one of DYNAMODB_ENDPOINT, else dynoxide, which keeps its data, else moto, which
+forgets.
+"""
 
 import asyncio
 import os
@@ -40,7 +42,9 @@ class Engine:
     """Has the port until the engine listens there: see `later_moto`."""
 
     async def start(self, log: Path, environ: Mapping[str, str], inherit: int) -> None:
-        """Answers when it accepts connections. Raises LocalError when that does not happen."""
+        """Start the engine and wait until it accepts connections. Raises LocalError when that does not
+        happen.
+        """
         if self.reservation is not None and not sys.platform.startswith("linux"):
             self.reservation.close()
         if self.command:
@@ -56,6 +60,7 @@ class Engine:
             raise LocalError(f"{self.name} does not answer at {self.endpoint}.") from None
 
     async def _await_answer(self, host: str, port: int) -> None:
+        """Wait until something listens at the address. Raises LocalError when the process ends before."""
         while True:
             if self.process is not None and self.process.returncode is not None:
                 raise LocalError(
@@ -70,6 +75,7 @@ class Engine:
             return
 
     async def stop(self) -> None:
+        """Stop the engine, and free its port."""
         if self.process is not None:
             await stop(self.process)
         if self.reservation is not None:
@@ -77,8 +83,8 @@ class Engine:
 
 
 async def choose(project: Project, environ: Mapping[str, str], host: str = "127.0.0.1") -> Engine:
-    """The engine this machine can run, installed, not started; it will listen on `host` alone. Raises
-    LocalError when there is none.
+    """Choose and install the engine that this machine can run. It is not started yet, and will listen on
+    `host` alone. Raises LocalError when there is none.
     """
     given = environ.get("DYNAMODB_ENDPOINT")
     if given:
@@ -100,14 +106,16 @@ async def choose(project: Project, environ: Mapping[str, str], host: str = "127.
 
 
 def make_moto(host: str, port: str, note: str) -> Engine:
-    """Stands in for all of AWS, in memory."""
+    """Make an engine that stands in for all of AWS, in memory."""
     command = [sys.executable, "-P", "-m", "moto.server", "-H", host, "-p", port]
     return Engine("moto", f"http://{host}:{port}", note, command=command)
 
 
 def reserve_moto(host: str) -> Engine:
-    """One that starts later than its address is known. Until then the port is nobody else's: the kernel gives
-    it to none, and on Linux lets moto, which sets SO_REUSEADDR too, listen beside a socket that does not.
+    """Make a moto that starts later than its address is known, with its port reserved until then.
+
+    The kernel gives the bound port to nobody else. On Linux it lets moto, which sets SO_REUSEADDR too, listen
+    beside a socket that does not listen.
     """
     held = socket.socket()
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -118,6 +126,9 @@ def reserve_moto(host: str) -> Engine:
 
 
 def _use_given(endpoint: str) -> Engine:
+    """Make the engine that stands for a DynamoDB which already runs. Raises LocalError when the address is
+    none.
+    """
     try:
         parts = urlsplit(endpoint)
         valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -131,7 +142,9 @@ def _use_given(endpoint: str) -> Engine:
 
 
 async def _find_dynoxide(project: Project) -> tuple[str, Path | None]:
-    """The program, or why there is none."""
+    """Find dynoxide's program, and install it where it is missing. Returns the program, or the reason why
+    there is none.
+    """
     folder = project.engines / f"dynoxide-{_DYNOXIDE_VERSION}"
     program = folder / "node_modules" / _DYNOXIDE / "dynoxide"
     if not sys.platform.startswith("linux") or platform.machine() not in ("x86_64", "AMD64"):
@@ -147,7 +160,9 @@ async def _find_dynoxide(project: Project) -> tuple[str, Path | None]:
 
 
 async def _install(npm: str, package: str, folder: Path) -> bool:
-    """Beside its place first: an installation that was interrupted must not look like one."""
+    """Install a package of npm into a folder beside its place, then rename that: an installation that was
+    interrupted must not look like a complete one. Returns whether the folder is there.
+    """
     print("Installing the local DynamoDB (dynoxide), once ...", flush=True)
     part = folder.with_name(f".{folder.name}.{os.getpid()}")
     part.mkdir(parents=True, exist_ok=True)
@@ -173,6 +188,7 @@ async def _install(npm: str, package: str, folder: Path) -> bool:
 
 
 def find_free_port(host: str) -> str:
+    """Find a port of this host that nobody listens on."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         return str(probe.getsockname()[1])

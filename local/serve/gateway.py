@@ -33,7 +33,7 @@ _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 class InvalidReply(Exception):
-    """The function answered what API Gateway cannot make an HTTP response of."""
+    """The function has returned something of which API Gateway cannot make an HTTP response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,14 @@ class HttpRequest:
     protocol: str = "HTTP/1.1"
 
     def find_header(self, name: str) -> str | None:
+        """Find the first header of this name, given in lower case."""
         return next((value for given, value in self.headers if given.lower() == name), None)
 
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
+    """A reply as it goes over the wire."""
+
     status: int
     headers: Headers
     body: bytes
@@ -69,7 +72,7 @@ class HttpReply:
 
 
 def build_event(request: HttpRequest, route_key: str, request_id: str, now: datetime) -> Event:
-    """The event that the function of `route_key` receives. `now` must know its time zone."""
+    """Build the event that the function of `route_key` receives. `now` must know its time zone."""
     headers = _join_values(_forward_headers(request))
     host = (request.find_header("host") or "localhost").rsplit(":", 1)[0]
     event: Event = {
@@ -115,7 +118,9 @@ def build_event(request: HttpRequest, route_key: str, request_id: str, now: date
 
 
 def _forward_headers(request: HttpRequest) -> Headers:
-    """Without the cookies, which have their own field, and with what API Gateway adds."""
+    """Select the headers that are forwarded: without cookies, which have a field of their own, and with those
+    that API Gateway adds.
+    """
     kept = [(name.lower(), value) for name, value in request.headers]
     length = [("content-length", str(len(request.body)))] if request.body else []
     return [
@@ -127,7 +132,7 @@ def _forward_headers(request: HttpRequest) -> Headers:
 
 
 def _join_values(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Values of the same name in their order, with commas between."""
+    """Join the values of each name in their order, with commas between them."""
     joined: dict[str, str] = {}
     for name, value in pairs:
         joined[name] = f"{joined[name]},{value}" if name in joined else value
@@ -135,6 +140,7 @@ def _join_values(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def _encode_body(body: bytes, content_type: str) -> tuple[str, bool]:
+    """Encode a body as text or base64. Returns it, and whether it is base64."""
     media = content_type.partition(";")[0].strip().lower()
     if media.startswith("text/") or media in _TEXT_TYPES:
         return body.decode(errors="replace"), False
@@ -142,9 +148,9 @@ def _encode_body(body: bytes, content_type: str) -> tuple[str, bool]:
 
 
 def read_reply(answer: Any) -> HttpReply:
-    """The response to what a function returned, already read from its JSON. Raises InvalidReply.
+    """Read the response from what a function has returned, already parsed from JSON. Raises InvalidReply.
 
-    Without a statusCode the whole answer is the JSON body of a 200.
+    Without a statusCode the whole value is the JSON body of a 200.
     """
     if not isinstance(answer, dict) or "statusCode" not in answer:
         return HttpReply(200, [("content-type", "application/json")], json.dumps(answer).encode())
@@ -198,5 +204,5 @@ def _format_value(value: Any) -> str:
 
 
 def _strip_controls(text: str) -> str:
-    """Headers are Latin-1, without control characters."""
+    """Make a header's value Latin-1 without control characters."""
     return _CONTROL.sub(" ", text.encode("latin-1", "replace").decode("latin-1")).strip()

@@ -1,4 +1,4 @@
-"""What a person sees once the service answers: where it is, how to get in, and a first call to copy."""
+"""The start message: where the service answers, how to get in, and a first call to copy."""
 
 import json
 import os
@@ -10,14 +10,14 @@ DEMO_APPS = ("demo-dentist", "demo-earnings", "demo-ecommerce")
 
 
 def describe_gemini(environ: Mapping[str, str]) -> str:
-    """Whether live tokens can be made, and what to do when not."""
+    """Tell whether live tokens can be made, and what to do when they cannot."""
     if environ.get("GEMINI_API_KEY"):
         return "asked with GEMINI_API_KEY"
     return "GEMINI_API_KEY is not set: POST /api/token makes no tokens before it is"
 
 
 def format_greeting(address: str, secret: str, log: Path, engine_note: str, *, gemini: str, code: str) -> str:
-    """The start message. `gemini` says whether Gemini is asked, `code` what becomes of edited code."""
+    """Format the start message. `gemini` tells whether Gemini is asked, `code` when edited code is served."""
     slug = DEMO_APPS[0]
     bearer = shlex.quote(f"Authorization: Bearer {secret}")
     body = shlex.quote(json.dumps({"appSlug": slug, "appSecret": secret}))
@@ -45,6 +45,6 @@ or as a browser does, with a session token:
 
 
 def _shorten(path: Path) -> str:
-    """As seen from here, where that is shorter."""
+    """Return the path relative to the current folder where that is shorter."""
     relative = os.path.relpath(path)
     return relative if len(relative) < len(str(path)) else str(path)

@@ -1,4 +1,4 @@
-"""CloudFormation's functions in a variable's value, as far as one machine can resolve them."""
+"""CloudFormation's intrinsic functions in a variable's value, as far as one machine can resolve them."""
 
 import re
 from collections.abc import Mapping
@@ -18,12 +18,12 @@ _PSEUDO = (
 
 
 class UnknownName(Exception):
-    """A reference to something the template does not have. The message says what and where."""
+    """A reference to something that the template does not have. The message names it and its place."""
 
 
 @dataclass(frozen=True)
 class Intrinsics:
-    """Resolves what is known here. What only AWS knows, such as a resource's address, is None."""
+    """Resolves what is known on this machine. What only AWS knows, such as a resource's address, is None."""
 
     values: Mapping[str, str]
     """What a Ref to these names gives: parameters and tables."""
@@ -32,7 +32,7 @@ class Intrinsics:
     conditions: Mapping[str, Any]
 
     def resolve(self, value: Any, where: str) -> str | None:
-        """Raises UnknownName for a reference to nothing; `where` is for its message."""
+        """Resolve a value. Raises UnknownName for a reference to nothing; `where` is for its message."""
         if isinstance(value, dict) and len(value) == 1:
             return self._resolve_call(*next(iter(value.items())), where)
         if isinstance(value, dict | list):
@@ -93,6 +93,7 @@ class Intrinsics:
         return None if holds is None else self.resolve(then if holds else otherwise, where)
 
     def _evaluate(self, expression: Any, where: str) -> bool | None:
+        """Evaluate a condition. Returns None when it depends on something that only AWS knows."""
         match expression:
             case {"Condition": str() as name}:
                 if name not in self.conditions:
@@ -115,6 +116,7 @@ class Intrinsics:
 
 
 def _evaluate_and(answers: list[bool | None]) -> bool | None:
+    """Return False where one is false, else None where one is unknown, else True."""
     if False in answers:
         return False
     return None if None in answers else True

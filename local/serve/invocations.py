@@ -1,4 +1,6 @@
-"""Calls of functions that no client waits for: what went wrong is told on the terminal, why is in the log."""
+"""Calls of functions that no client waits for. Failures are told on the terminal, with their cause in the
+log.
+"""
 
 import json
 from typing import Any
@@ -8,13 +10,12 @@ from local.serve.worker_pool import HandlerFailed, WorkerLost, WorkerPool
 
 
 class InvocationFailed(Exception):
-    """The function has failed, and that was told."""
+    """The function has failed, and the terminal was told."""
 
 
 async def invoke(workers: WorkerPool, function: str, event: dict[str, Any], of: str) -> Any:
-    """What the function returned, within its own timeout. `of` says for a person what it is called with.
-
-    Raises NotDone.
+    """Call a function, within its own timeout, and return what it has returned. `of` names for a person what
+    it is called with. Raises InvocationFailed.
     """
     called = workers.template.functions.get(function)
     if called is None:

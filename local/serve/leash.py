@@ -1,4 +1,4 @@
-"""Ties a process to its parent's life, even where the parent is killed with -9.
+"""Ties a process to its parent's life, so that it ends even where the parent is killed with -9.
 
     python leash.py <pid of the parent> <command> ...
 
@@ -16,7 +16,9 @@ _PR_SET_PDEATHSIG = 1
 
 
 def tie(parent: int) -> None:
-    """Linux only. This process dies with the thread that started it, so that must be the main one."""
+    """Tie this process to its parent, on Linux. It dies with the thread that started it, so that must be the
+    parent's main thread.
+    """
     import ctypes
 
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -25,7 +27,7 @@ def tie(parent: int) -> None:
 
 
 def watch(command: list[str]) -> int:
-    """Run the command until it ends, or we are told to, or standard input closes. Answers its exit code."""
+    """Run the command until it ends, or SIGTERM comes, or standard input closes. Returns its exit code."""
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
 
     def end() -> None:

@@ -1,4 +1,4 @@
-"""Child processes, each in a process group of its own, so that Ctrl-C reaches only the parent."""
+"""Child processes, each in a process group of its own, so that Ctrl-C reaches the parent alone."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ _PATIENCE_S = 3.0
 async def start_leashed(
     command: Sequence[str], environ: Mapping[str, str], output: IO[bytes], inherit: Sequence[int] = ()
 ) -> Process:
-    """A foreign program. It dies with this process, also when that is killed with -9."""
+    """Start a foreign program that dies with this process, even when this one is killed with -9."""
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-S", str(Path(leash.__file__)), str(os.getpid()), *command),
         stdin=PIPE,  # held open while we live
@@ -35,7 +35,7 @@ async def start_python(
     output: IO[bytes] | int,
     inherit: Sequence[int] = (),
 ) -> Process:
-    """A module of ours, without the current folder on its path."""
+    """Start a module of ours with Python, without the current folder on its path."""
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", *arguments),
         stdin=DEVNULL,
@@ -49,7 +49,7 @@ async def start_python(
 
 
 async def stop(process: Process, patience_s: float = _PATIENCE_S) -> None:
-    """Ask it to end, then make it."""
+    """Ask the process to end, then kill it when its time is up."""
     if process.returncode is not None:
         return
     process.terminate()
@@ -62,5 +62,6 @@ async def stop(process: Process, patience_s: float = _PATIENCE_S) -> None:
 
 
 def kill(process: Process) -> None:
+    """Kill the process where it still runs."""
     if process.returncode is None:
         process.kill()

@@ -1,4 +1,4 @@
-"""The queues of the template in moto, and Lambda's part: their messages call functions."""
+"""The queues of the template in moto, and Lambda's part in them: their messages call functions."""
 
 import asyncio
 import base64
@@ -28,11 +28,11 @@ Message = dict[str, Any]
 
 
 class MalformedReply(Exception):
-    """What a function has returned does not say which messages have failed."""
+    """The value that a function has returned does not say which messages have failed."""
 
 
 class Queues:
-    """They run in `engine`, which is started with them and stopped by whoever made it."""
+    """The queues of one run. Their `engine` is started here and stopped by whoever made it."""
 
     def __init__(self, engine: Engine) -> None:
         self.ready = asyncio.Event()
@@ -42,8 +42,8 @@ class Queues:
         self._threads = ThreadPoolExecutor(32, thread_name_prefix="queue")
 
     async def drive(self, template: Template, workers: WorkerPool, lock: int) -> None:
-        """Runs until it is cancelled. Where the engine does not start, or ends, that is told and the service
-        goes on without queues: what is due waits for a schedule.
+        """Drive the queues until this is cancelled. Where the engine does not start, or ends, the terminal is
+        told and the service goes on without queues: what is due waits for a schedule.
         """
         try:
             if template.queues:
@@ -81,6 +81,7 @@ class Queues:
     # -- what Lambda does --------------------------------------------------------------------------------
 
     async def _poll(self, source: EventSource, workers: WorkerPool) -> None:
+        """Receive batches of a queue without end, and call its function with up to four at once."""
         url = f"{self._engine.endpoint}/{ACCOUNT}/{source.queue}"
         free = asyncio.Semaphore(_AT_ONCE)
 
@@ -96,7 +97,7 @@ class Queues:
                 batches.create_task(handle(await self._receive_batch(url, source)))
 
     async def _receive_batch(self, url: str, source: EventSource) -> list[Message]:
-        """One message at least, then what comes within the window, up to the size."""
+        """Receive at least one message, then those that come within the window, up to the batch's size."""
         messages: list[Message] = []
         while not messages:
             messages = await self._receive(url, source.batch_size, _LONGEST_WAIT_S)
@@ -127,7 +128,7 @@ class Queues:
 
 
 def _create_queues(client: tables.Client, queues: Sequence[Queue], region: str) -> None:
-    """Raises LocalError when the engine refuses."""
+    """Create the queues. Raises LocalError when the engine refuses."""
     try:
         _request_queues(client, queues, region)
     except (BotoCoreError, ClientError) as reason:
@@ -135,7 +136,7 @@ def _create_queues(client: tables.Client, queues: Sequence[Queue], region: str) 
 
 
 def _request_queues(client: tables.Client, queues: Sequence[Queue], region: str) -> None:
-    """A redrive policy names another queue, which must be there."""
+    """Create the queues, then their redrive policies: a policy names another queue, which must exist."""
     for queue in queues:
         client.create_queue(QueueName=queue.name, Attributes=queue.attributes)
     for queue in queues:
@@ -151,7 +152,7 @@ def _request_queues(client: tables.Client, queues: Sequence[Queue], region: str)
 
 
 async def _process_batch(source: EventSource, messages: list[Message], workers: WorkerPool) -> list[Message]:
-    """Those that do not come again, after a call of the function with all of them."""
+    """Call the function with all messages of a batch. Returns those that are done and need not come again."""
     event = build_event(source.queue, messages, workers.variables["AWS_REGION"])
     try:
         reply = await invoke(workers, source.function, event, f"{len(messages)} of {source.queue}'s messages")
@@ -169,10 +170,12 @@ async def _process_batch(source: EventSource, messages: list[Message], workers: 
 
 
 def read_failures(reply: Any, sent: set[str]) -> set[str]:
-    """The ids of the messages that have failed. Raises MalformedReply, upon which all come again.
+    """Read the ids of the messages that have failed. Raises MalformedReply, after which all messages come
+    again.
 
-    As Lambda decides it: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
-    ("Success and failure conditions"): nothing, `{}` and an empty list are a success.
+    It decides as Lambda does: nothing, `{}` and an empty list are a success
+    (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html, "Success and failure
+    conditions").
     """
     try:
         failed = {each["itemIdentifier"] for each in (reply or {}).get("batchItemFailures") or ()}
@@ -184,7 +187,7 @@ def read_failures(reply: Any, sent: set[str]) -> set[str]:
 
 
 def build_event(queue: str, messages: Sequence[Message], region: str) -> dict[str, Any]:
-    """As Lambda's event source mapping sends it."""
+    """Build the event that Lambda's event source mapping sends."""
     return {
         "Records": [
             {
@@ -207,7 +210,7 @@ def build_event(queue: str, messages: Sequence[Message], region: str) -> dict[st
 
 
 def _convert_attribute(given: dict[str, Any]) -> dict[str, Any]:
-    """boto3 gives StringValue or BinaryValue and DataType."""
+    """Convert a message attribute from boto3's names (StringValue, DataType) to those of the event."""
     spelled = {
         f"{key[0].lower()}{key[1:]}": base64.b64encode(value).decode() if isinstance(value, bytes) else value
         for key, value in given.items()

@@ -1,6 +1,7 @@
-"""Answers that no function gave: the limits of the platform, faults, and their CORS headers.
+"""Replies that no function gave: the limits of the platform, faults, and their CORS headers.
 
-Envelope and headers are those of `foundation.http`, which this process does not import; a test compares them.
+Envelope and headers are those of `foundation.http`, which this process does not import; a test compares the
+two.
 """
 
 import json
@@ -16,24 +17,27 @@ _ALWAYS = [
 
 
 def answer_fault(request: HttpRequest, variables: Mapping[str, str]) -> HttpReply:
+    """Answer a request whose function has failed."""
     return _refuse(500, "Internal server error", request, variables)
 
 
 def answer_too_large(limit_mb: int, request: HttpRequest, variables: Mapping[str, str]) -> HttpReply:
+    """Answer a request, or a reply, that is over the platform's limit."""
     return _refuse(413, f"Request body too large: at most {limit_mb} MB", request, variables)
 
 
 def answer_unavailable() -> HttpReply:
-    """API Gateway's own answer when a function takes too long or is not there."""
+    """Answer as API Gateway does when a function takes too long or is not there."""
     return _make_reply(503, {"message": "Service Unavailable"}, [])
 
 
 def answer_not_found() -> HttpReply:
-    """API Gateway's own answer where no route matches and there is no $default."""
+    """Answer as API Gateway does where no route matches and there is no $default."""
     return _make_reply(404, {"message": "Not Found"}, [])
 
 
 def build_cors_headers(origin: str | None, variables: Mapping[str, str]) -> Headers:
+    """Build the CORS headers of a reply, as ALLOWED_ORIGINS says."""
     allowed = [each.strip() for each in variables.get("ALLOWED_ORIGINS", "").split(",") if each.strip()]
     if not allowed:
         return [("access-control-allow-origin", "*"), *_ALWAYS]

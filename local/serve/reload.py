@@ -1,4 +1,4 @@
-"""Edited code is live: a change starts a new worker, which takes over once it has imported everything."""
+"""Reload of edited code: a change starts a new worker, which takes over once it has imported everything."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,9 +16,9 @@ Changes = asyncio.Queue[set[Path]]
 
 
 async def reload_on_change(project: Project, workers: WorkerPool, read: Callable[[], Template]) -> None:
-    """Runs until it is cancelled. What cannot be served is told, and the last working code stays.
+    """Reload on every change until this is cancelled. `read` reads the template anew.
 
-    `read` reads the template anew.
+    Code that cannot be served is told on the terminal, and the last working code stays.
     """
     changes: Changes = asyncio.Queue()
     try:
@@ -64,7 +64,9 @@ async def _watch_code(project: Project, template: Template, changes: Changes) ->
 
 
 async def _watch_template(project: Project, changes: Changes) -> None:
-    """Its folder and not the file, since an editor that replaces the file would end the watch."""
+    """Watch the template's folder and not the file, since an editor that replaces the file would end the
+    watch.
+    """
 
     def is_template(_: Change, path: str) -> bool:
         return Path(path) == project.template
@@ -74,12 +76,15 @@ async def _watch_template(project: Project, changes: Changes) -> None:
 
 
 def _forget_bytecode(path: Path) -> None:
-    """Python knows a change by second and size: two quick edits can be the same to it."""
+    """Remove a module's bytecode. Python knows a change by second and size, so two quick edits can look the
+    same to it.
+    """
     if path.suffix == ".py":
         Path(cache_from_source(str(path))).unlink(missing_ok=True)
 
 
 def _warn_of_restart(template: Template, before: Template) -> None:
+    """Tell which changes of the template need a restart."""
     if [table.definition for table in template.tables] != [table.definition for table in before.tables]:
         print("The tables of template.yaml have changed: restart to use them.", flush=True)
     if _select_driven(template) != _select_driven(before):

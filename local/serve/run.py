@@ -1,4 +1,4 @@
-"""Run the local service: `make run`, set up by PORT, DATA_DIR, DEMO_SECRET and DYNAMODB_ENDPOINT."""
+"""Run the local service (`make run`), configured by PORT, DATA_DIR, DEMO_SECRET and DYNAMODB_ENDPOINT."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class LocalService:
-    """One run, from the claimed port and folder to the last process gone."""
+    """One run of the service, from the claimed port and folder to the end of its last process."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class LocalService:
         self._failure: LocalError | None = None
 
     async def main(self) -> None:
-        """Serves until a signal comes. Raises LocalError when it cannot start or go on."""
+        """Serve until a signal comes. Raises LocalError when the service cannot start or go on."""
         self._handle_signals()
         async with self._resources:
             with contextlib.suppress(asyncio.CancelledError):
@@ -97,7 +97,7 @@ class LocalService:
         await self._server.serve(sockets=[self._port])
 
     def _read_template(self) -> Template:
-        """With the addresses that queues will have, since variables are made of them."""
+        """Read the template with the addresses that queues will have, since variables are made of them."""
         queues_at = f"{self._moto.endpoint}/{engines.ACCOUNT}"
         return read_template(self._project.template, self._environ, queues_at)
 
@@ -117,7 +117,9 @@ class LocalService:
     async def _prepare_table(
         self, engine: engines.Engine, template: Template, table: Connection, secret: str
     ) -> "tuple[tables.Client, list[str]]":
-        """The engine started, its tables made, the demo apps in them."""
+        """Start the engine, create its tables and seed the demo apps. Returns the client and the lines that
+        seeding told.
+        """
         client, _ = await _run_together(
             asyncio.to_thread(tables.open_client, table),
             engine.start(self._project.log, table.to_environment(self._environ), self._lock),
@@ -130,6 +132,7 @@ class LocalService:
         return client, lines
 
     async def _watch_engine(self, engine: engines.Engine) -> None:
+        """Stop the service when the engine's process ends."""
         if engine.process is not None and self._server is not None:
             code = await engine.process.wait()
             self._failure = LocalError(
@@ -138,6 +141,7 @@ class LocalService:
             self._server.should_exit = True
 
     def _handle_signals(self) -> None:
+        """Stop in order at the first signal, at once at the second."""
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
         def stop() -> None:
@@ -156,7 +160,9 @@ class LocalService:
 def build_functions_environment(
     template: Template, table: Connection, environ: Mapping[str, str]
 ) -> dict[str, str]:
-    """What the functions see: the template's variables, over them the caller's, over them ours."""
+    """Build the environment of the functions: the template's variables, over them the caller's, over them
+    ours.
+    """
     code = [*template.layers, Path(__file__).resolve().parents[2], environ.get("PYTHONPATH", "")]
     return table.to_environment({**template.variables, **environ}) | {
         "PYTHONPATH": os.pathsep.join(str(each) for each in code if str(each)),
@@ -179,7 +185,7 @@ async def _reload_on_change(project: Project, workers: "WorkerPool", read: Calla
 
 
 async def _drive_events(template: Template, workers: "WorkerPool", moto: engines.Engine, lock: int) -> None:
-    """What calls functions beside requests."""
+    """Drive what calls functions beside requests: queues and schedules."""
     from local.serve import schedules
     from local.serve.queues import Queues
 
@@ -196,7 +202,9 @@ async def _sweep(client: tables.Client, template: Template) -> None:
 
 
 async def _run_together(*work: Coroutine[Any, Any, Any]) -> list[Any]:
-    """All results; with the first failure the rest is cancelled, and has ended, before it is raised."""
+    """Run coroutines at once and return all results. At the first failure the others are cancelled, and have
+    ended, before it is raised.
+    """
     tasks = [asyncio.ensure_future(each) for each in work]
     try:
         return await asyncio.gather(*tasks)
@@ -207,6 +215,7 @@ async def _run_together(*work: Coroutine[Any, Any, Any]) -> list[Any]:
 
 
 def _claim_port(port: int) -> socket.socket:
+    """Listen on the port, so that nobody else takes it. Raises LocalError when it cannot be used."""
     claimed = socket.socket(proto=socket.IPPROTO_TCP)  # asyncio asks for it before it sets TCP_NODELAY
     claimed.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -221,6 +230,7 @@ def _claim_port(port: int) -> socket.socket:
 
 
 def main(environ: Mapping[str, str] = os.environ, time_limit_s: float = TIME_LIMIT_S) -> int:
+    """Run the service. Returns the exit code."""
     try:
         project = Project.read(environ)
         with _claim_port(project.port) as port:

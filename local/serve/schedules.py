@@ -14,8 +14,8 @@ from local.serve.worker_pool import WorkerPool
 
 
 async def drive(schedules: Sequence[Schedule], workers: WorkerPool, opened: asyncio.Event) -> None:
-    """Runs until it is cancelled. The first calls come with `opened`: they find what earlier runs left, and
-    what they send needs its queue.
+    """Drive the schedules until this is cancelled. The first calls wait for `opened`, the queues: they find
+    what earlier runs left, and what they send needs its queue.
     """
     await opened.wait()
     async with asyncio.TaskGroup() as tasks:
@@ -24,8 +24,8 @@ async def drive(schedules: Sequence[Schedule], workers: WorkerPool, opened: asyn
 
 
 async def _repeat(schedule: Schedule, workers: WorkerPool) -> None:
-    """One call at a time: what takes longer than the rate is called again when it has ended. A call that has
-    failed waits for the next, where EventBridge would try it again.
+    """Call the function at the schedule's rate, one call at a time: a call that takes longer than the rate
+    delays the next. A call that has failed waits for the next, where EventBridge would try it again.
     """
     loop = asyncio.get_running_loop()
     while True:
@@ -37,7 +37,7 @@ async def _repeat(schedule: Schedule, workers: WorkerPool) -> None:
 
 
 def build_event(schedule: Schedule, now: datetime, region: str) -> dict[str, Any]:
-    """As EventBridge Scheduler sends it where the template gives no input."""
+    """Build the event that EventBridge Scheduler sends where the template gives no input."""
     name = f"{schedule.function}{schedule.name}"
     return {
         "version": "0",

@@ -10,21 +10,25 @@ from local.errors import LocalError
 
 
 def prepare_deployment_secret(data: Path) -> Path:
-    """The file from which pepper and signing keys are derived. Losing it makes all stored secrets useless."""
+    """Make the secret from which pepper and signing keys are derived, where there is none yet. Returns its
+    file. Losing it makes all stored secrets useless.
+    """
     file = data / "deployment-secret"
     _read_or_make(file, lambda: json.dumps({"id": "k1", "key": secrets.token_urlsafe(48)}))
     return file
 
 
 def read_demo_secret(data: Path, environ: Mapping[str, str]) -> str:
-    """The secret of the demo apps: DEMO_SECRET, or else the one that was made for this data folder."""
+    """Read the secret of the demo apps: DEMO_SECRET, or else the one of this data folder, made at its first
+    run.
+    """
     return environ.get("DEMO_SECRET") or _read_or_make(
         data / "demo-secret", lambda: f"demo_{secrets.token_urlsafe(18)}"
     )
 
 
 def write_private(file: Path, text: str) -> None:
-    """Replaces the file as a whole or not at all."""
+    """Write a file that its owner alone can read. Replaces the file as a whole or not at all."""
     part = file.with_name(f".{file.name}.{os.getpid()}")
     part.unlink(missing_ok=True)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -36,6 +40,7 @@ def write_private(file: Path, text: str) -> None:
 
 
 def _read_or_make(file: Path, make: Callable[[], str]) -> str:
+    """Read the file, and make it where there is none. Raises LocalError when it cannot be read or written."""
     try:
         if file.exists():
             return file.read_text(encoding="utf-8").strip()

@@ -1,6 +1,7 @@
-"""The demo apps are put into a table that does not have them yet, by a process that runs the project's code.
+"""Seeding of the demo apps into a table that does not have them yet, in a process that runs the project's
+code.
 
-DEMO_SECRET=... python -m local.serve.seeding
+    DEMO_SECRET=... python -m local.serve.seeding
 """
 
 import hashlib
@@ -20,9 +21,8 @@ _MARKER = "seeded"
 async def seed(
     secret: str, data: Path, root: Path, environ: Mapping[str, str], *, new_table: bool
 ) -> list[str]:
-    """The lines that seeding told. None when this table has been seeded with this secret by this code.
-
-    Raises LocalError when it fails.
+    """Seed the demo apps, and return the lines that seeding told. There are none when this table has been
+    seeded with this secret by this code. Raises LocalError when seeding fails.
     """
     marker, wanted = data / _MARKER, _hash_inputs(secret, root, environ)
     if not new_table and marker.exists() and marker.read_text(encoding="utf-8").strip() == wanted:
@@ -44,7 +44,7 @@ async def seed(
 
 
 def _hash_inputs(secret: str, root: Path, environ: Mapping[str, str]) -> str:
-    """Of the table, the secret and the demo data: what is new in it arrives in old tables."""
+    """Hash the table's name, the secret and the demo data, so that new demo data arrives in old tables."""
     digest = hashlib.sha256(f"{environ.get('TABLE_NAME')}\n{secret}\n".encode())
     for file in sorted(root.glob("layers/*/genai_voice/demos/scenarios/**/*")):
         if file.is_file():

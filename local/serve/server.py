@@ -1,4 +1,4 @@
-"""HTTP in, events out: an ASGI application that does API Gateway's part, and the server that runs it."""
+"""An ASGI application that does API Gateway's part, HTTP in and events out, and the server that runs it."""
 
 import contextlib
 import json
@@ -29,7 +29,7 @@ class ClientGone(Exception):
 
 
 class Gateway:
-    """The ASGI application."""
+    """The ASGI application: builds a function's event of each request, and the response of its reply."""
 
     def __init__(self, workers: WorkerPool, documentation: Documentation) -> None:
         self._workers = workers
@@ -78,7 +78,7 @@ class Gateway:
 
 
 class Server(uvicorn.Server):
-    """Says when it answers, and leaves signals to us."""
+    """A server that calls `announce` once it answers, and leaves signals to the caller."""
 
     def __init__(self, application: Gateway, announce: Callable[[], None]) -> None:
         super().__init__(
@@ -107,7 +107,9 @@ class Server(uvicorn.Server):
 
 
 async def _read_body(receive: Receive) -> bytes | None:
-    """The body, None when it is too large. Read to its end even then: clients send first and listen later."""
+    """Read the body, None when it is too large. A body is read to its end even then, since clients send first
+    and listen later.
+    """
     parts: list[bytes] | None = []
     size = 0
     more = True

@@ -1,4 +1,6 @@
-"""The tables of the template in the local engine: made once, compared later, freed of expired items."""
+"""The tables of the template in the local engine: created once, compared at every start, freed of expired
+items.
+"""
 
 import os
 import time
@@ -16,12 +18,12 @@ Client: TypeAlias = Any  # boto3 makes its clients at run time
 
 
 def open_client(connection: "Connection") -> Client:
-    """Takes a second to import: call it beside other work."""
+    """Open a client of the connection's DynamoDB. The import takes a second: call this beside other work."""
     return open_aws_client("dynamodb", connection.endpoint, connection.region)
 
 
 def open_aws_client(service: str, endpoint: str, region: str, read_timeout_s: int = 10) -> Client:
-    """Of a service on this machine."""
+    """Open a client of an AWS service that runs on this machine."""
     from botocore.config import Config
     from botocore.session import Session
 
@@ -71,6 +73,7 @@ def _create(client: Client, table: Table) -> None:
 
 
 def _compare(existing: Any, table: Table) -> None:
+    """Raise LocalError when a table that exists has other keys or indexes than the template's."""
     if _describe_shape(existing) != _describe_shape(table.definition):
         raise LocalError(
             f"The table {table.name} was made from another template.yaml: "
@@ -87,7 +90,7 @@ def _end_stream(client: Client, existing: Any) -> None:
 
 
 def _describe_shape(definition: Any) -> dict[str, Any]:
-    """Keys and indexes: what cannot be changed in passing."""
+    """Describe keys and indexes, which cannot be changed in passing."""
     indexes = {
         index["IndexName"]: (
             _list_keys(index["KeySchema"]),

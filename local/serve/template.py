@@ -46,6 +46,7 @@ class Table:
 
     @property
     def name(self) -> str:
+        """The table's name."""
         return str(self.definition["TableName"])
 
 
@@ -87,7 +88,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Template:
-    """All of template.yaml that is served on one machine."""
+    """The parts of template.yaml that are served on one machine."""
 
     functions: dict[str, Function]
     routes: list[Route]

@@ -66,7 +66,7 @@ def read_template(
 
 
 class _TemplateReader(TemplateChecks):
-    """Reads one file."""
+    """Reads one template file. Each method reads one kind of its parts, and raises TemplateError."""
 
     def __init__(self, path: Path, environ: Mapping[str, str], queues_at: str | None) -> None:
         super().__init__(path.name)

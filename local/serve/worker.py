@@ -1,10 +1,11 @@
-"""One process with all functions: imports them by path, says how that went, then answers events in threads.
+"""The worker process, which has all functions: it imports them by path, reports how that went, then answers
+events in threads.
 
     python -m local.serve.worker <pid of the parent> <descriptor of a socket to the parent>
 
-The parent sends one line of JSON (`Order`), and gets one line back: {} or {"error": "..."}. Then each byte it
-sends is a command: `.` comes with a descriptor, on which an event is read to its end and answered; `q` means:
-finish what you have and go. When the socket closes, the parent is gone.
+The parent sends one line of JSON (`Order`), and gets one line back: {} or {"error": "..."}. Then each byte
+that it sends is a command: `.` comes with a descriptor, on which an event is read to its end and answered;
+`q` means: finish what you have and end. When the socket closes, the parent is gone.
 """
 
 import importlib.util
@@ -33,6 +34,8 @@ Handler = Callable[[Any, Any], Any]
 
 
 class FunctionOrder(TypedDict):
+    """A function to import, and the limits that its handler is told."""
+
     id: str
     file: str
     attribute: str
@@ -41,6 +44,8 @@ class FunctionOrder(TypedDict):
 
 
 class Order(TypedDict):
+    """All that a worker is to import."""
+
     root: str
     functions: list[FunctionOrder]
 
@@ -83,7 +88,9 @@ class Functions:
         self._handlers = {each["id"]: _load(each, root) for each in order["functions"]}
 
     def invoke(self, call: bytes) -> bytes:
-        """`call` is the function's id, a space, the request's id, a newline and the event's JSON."""
+        """Invoke a handler. `call` is the function's id, a space, the request's id, a newline and the event's
+        JSON.
+        """
         head, _, event = call.partition(b"\n")
         function, request_id = head.decode().split(" ", 1)
         order = self._orders[function]
@@ -99,7 +106,9 @@ class Functions:
 
 
 def _load(order: FunctionOrder, root: Path) -> Handler:
-    """Under a name of its own: every function's module is called app."""
+    """Load a function's handler. Every function's module is called app, so each gets a module name of its
+    own.
+    """
     file = Path(order["file"])
     if not file.is_file():
         raise NotImported(f"{order['id']}: {_format_path(file, root)} does not exist.")
@@ -115,6 +124,7 @@ def _load(order: FunctionOrder, root: Path) -> Handler:
 
 
 def load_module(name: str, file: Path) -> ModuleType:
+    """Import the module in this file under this name."""
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise ImportError(f"{file} is no Python file")
@@ -125,7 +135,7 @@ def load_module(name: str, file: Path) -> ModuleType:
 
 
 def _explain(reason: BaseException, root: Path) -> str:
-    """Where and why: `functions/tenancy/app.py, line 3: NameError: name 'x' is not defined`."""
+    """Explain a failed import: `functions/tenancy/app.py, line 3: NameError: name 'x' is not defined`."""
     if isinstance(reason, SyntaxError) and reason.filename:
         return f"{_format_path(Path(reason.filename), root)}, line {reason.lineno}: SyntaxError: {reason.msg}"
     frames = [
@@ -153,27 +163,32 @@ class Parent:
         self._socket = socket.socket(fileno=descriptor)
 
     def receive_order(self) -> Order:
+        """Receive the order, which is the first line."""
         with self._socket.makefile("rb") as lines:  # reads ahead, but nothing follows before we report
             return json.loads(lines.readline())  # type: ignore[no-any-return]
 
     def report(self, error: str | None = None) -> None:
+        """Report that all is imported, or the error."""
         self._socket.sendall(json.dumps({} if error is None else {"error": error}).encode() + b"\n")
 
     def receive_event(self) -> int | None:
-        """The next event's descriptor, None when it is time to finish. Ends with the parent."""
+        """Receive the descriptor of the next event, None when it is time to finish. Exits when the parent is
+        gone.
+        """
         command, descriptors, _, _ = socket.recv_fds(self._socket, 1, 1)
         if not command:
             os._exit(1)
         return descriptors[0] if command == EVENT and descriptors else None
 
     def await_end(self) -> None:
-        """While the last requests finish, the parent may still die."""
+        """Exit when the parent dies while the last requests finish."""
         while self._socket.recv(1):
             pass
         os._exit(1)
 
 
 def _serve(functions: Functions, descriptor: int) -> None:
+    """Answer the event that comes on this descriptor."""
     with socket.socket(fileno=descriptor) as exchange, exchange.makefile("rb") as incoming:
         answer = functions.invoke(incoming.read())
         try:

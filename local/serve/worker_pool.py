@@ -1,4 +1,6 @@
-"""The parent's side of the workers: the one that answers, the next that imports, the old that finish."""
+"""The pool of worker processes, seen from their parent: the one that answers, the next that imports, the old
+that finish.
+"""
 
 import asyncio
 import contextlib
@@ -23,11 +25,11 @@ class WorkerLost(Exception):
 
 
 class WorkerRetired(Exception):
-    """The worker takes no more events. Another does."""
+    """The worker takes no more events, another does."""
 
 
 class HandlerFailed(Exception):
-    """The handler raised. handlers.log has the traceback."""
+    """The handler has raised an error. handlers.log has the traceback."""
 
 
 class Worker:
@@ -42,7 +44,9 @@ class Worker:
 
     @classmethod
     async def start(cls, template: Template, root: Path, environ: Mapping[str, str], log: Path) -> "Worker":
-        """Raises LocalError when a function does not import."""
+        """Start a worker and wait until it has imported all functions. Raises LocalError when one does not
+        import.
+        """
         control, theirs = socket.socketpair()
         control.setblocking(False)
         with theirs, log.open("ab") as output:
@@ -64,7 +68,9 @@ class Worker:
         return cls(process, control)
 
     async def call(self, function: str, request_id: str, event: bytes, limit_s: float) -> bytes:
-        """The reply's JSON. Raises TimeoutError after `limit_s` seconds, or one of the errors above."""
+        """Call a function and return the JSON of its reply. Raises TimeoutError after `limit_s` seconds,
+        WorkerRetired, WorkerLost or HandlerFailed.
+        """
         async with self._take_slot(), asyncio.timeout(limit_s):
             answer = await self._send_event(f"{function} {request_id}\n".encode() + event)
         if not answer:
@@ -75,7 +81,9 @@ class Worker:
 
     @contextlib.asynccontextmanager
     async def _take_slot(self) -> AsyncIterator[None]:
-        """One of the 16 that are served at once. Who waits when the worker retires goes to its successor."""
+        """Take one of the 16 slots for requests that are served at once. Raises WorkerRetired in those who
+        wait when the worker retires, so that they go to its successor.
+        """
         async with self._changed:
             await self._changed.wait_for(lambda: self._retired or self._busy < THREADS)
             if self._retired:
@@ -89,6 +97,7 @@ class Worker:
                 self._changed.notify()
 
     async def _send_event(self, call: bytes) -> bytes:
+        """Send an event to the worker, and return what it answers. Raises WorkerLost."""
         ours, theirs = socket.socketpair()
         try:
             with theirs:
@@ -107,7 +116,7 @@ class Worker:
             writer.close()
 
     async def retire(self, patience_s: float) -> None:
-        """Let it finish its requests, then end."""
+        """Let the worker finish its requests, then end it."""
         async with self._changed:
             self._retired = True
             self._changed.notify_all()
@@ -122,13 +131,13 @@ class Worker:
             self.release()
 
     def release(self) -> None:
-        """Where it still lives it ends now."""
+        """Close the worker's socket, which ends it where it still lives."""
         self._control.close()
 
 
 @dataclass
 class WorkerPool:
-    """Requests go to the current worker. Another takes its place on demand, or when it is lost."""
+    """Calls functions in the current worker. Another takes its place on demand, or when it is lost."""
 
     root: Path
     log: Path
@@ -162,8 +171,8 @@ class WorkerPool:
                 self._spawn(before.retire(patience_s))
 
     async def call(self, function: str, request_id: str, event: bytes, limit_s: float | None = None) -> bytes:
-        """As `Worker.call`, with the time of a request where no `limit_s` is given. A worker that is lost, or
-        stuck in a function, is replaced.
+        """Call a function as `Worker.call` does, with the time of a request where no `limit_s` is given. A
+        worker that is lost, or stuck in a function, is replaced.
         """
         while True:
             worker = self._current or await self._await_worker()
@@ -176,6 +185,7 @@ class WorkerPool:
                 raise
 
     async def close(self) -> None:
+        """End all workers."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -184,13 +194,14 @@ class WorkerPool:
             await process.wait()
 
     async def _await_worker(self) -> Worker:
+        """Wait for the worker that is starting. Raises WorkerLost when there is none after that."""
         async with self._starting:
             if self._current is None:
                 raise WorkerLost
             return self._current
 
     async def _watch(self, worker: Worker) -> None:
-        """Lambda starts another process after a crash; so do we."""
+        """Start another worker when this one ends, as Lambda does after a crash."""
         try:
             await worker.process.wait()
         finally:
@@ -203,11 +214,14 @@ class WorkerPool:
             await self._replace_or_report()
 
     def _replace_stuck(self, stuck: Worker) -> None:
-        """A thread cannot be stopped: a function that takes too long would keep one of the 16 for good."""
+        """Replace a worker in which a function takes too long: a thread cannot be stopped, and would keep one
+        of the 16 slots for good.
+        """
         if self._current is stuck and not self._starting.locked():
             self._spawn(self._replace_or_report())
 
     async def _replace_or_report(self) -> None:
+        """Replace the worker, or tell the terminal why no worker starts."""
         try:
             await self.replace(self.template)
         except LocalError as reason:
@@ -220,7 +234,7 @@ class WorkerPool:
 
 
 async def _send_order(control: socket.socket, order: Order) -> str | None:
-    """Give the order, get the report: None, or why a function does not import."""
+    """Send the order and await the report. Returns None, or the reason why a function does not import."""
     loop = asyncio.get_running_loop()
     report = b""
     try:
@@ -237,6 +251,7 @@ async def _send_order(control: socket.socket, order: Order) -> str | None:
 
 
 def _build_order(template: Template, root: Path) -> Order:
+    """Build the order of all functions of a template."""
     functions: list[FunctionOrder] = []
     for function in template.functions.values():
         module, _, attribute = function.handler.rpartition(".")
