@@ -22,13 +22,13 @@ api = Api()
 @api.get("/api/tools")
 def list_active(caller: Caller, query: Listing) -> ToolSummaries:
     """List the active tools, as an agent loads them."""
-    return registry.find_active(caller.app.slug, query)
+    return registry.list_active_tools(caller.app.slug, query)
 
 
 @api.get("/api/tools/all")
 def list_all(caller: Caller, query: Listing) -> ToolPage:
     """List all tools of the app."""
-    return registry.find_all(caller.app.slug, query)
+    return registry.list_tools(caller.app.slug, query)
 
 
 @api.post("/api/tools", scope="manage")
@@ -37,25 +37,25 @@ def register_tool(caller: Caller, body: ToolRegistration) -> Created:
 
     Raises BadRequest for an endpoint or headers that no call may go out with.
     """
-    return registry.register(caller.app.slug, body)
+    return registry.register_tool(caller.app.slug, body)
 
 
 @api.patch("/api/tools", scope="manage", raises=(NotFound,))
 def update_tool(caller: Caller, body: ToolUpdate) -> Ok:
     """Change those fields of a tool that are given; `isActive: false` switches it off."""
-    return registry.update(caller.app.slug, body)
+    return registry.update_tool(caller.app.slug, body)
 
 
 @api.delete("/api/tools", scope="manage", raises=(NotFound,))
 def remove_tool(caller: Caller, body: ToolRemoval) -> Ok:
     """Remove a tool. Its executions stay in their list."""
-    return registry.remove(caller.app.slug, body.name)
+    return registry.remove_tool(caller.app.slug, body.name)
 
 
 @api.get("/api/tools/executions")
 def list_executions(caller: Caller, query: Listing) -> ExecutionPage:
     """List executions, newest first."""
-    return executions.find(caller.app.slug, query)
+    return executions.list_executions(caller.app.slug, query)
 
 
 @api.post("/api/tools/execute", raises=(Conflict,))
@@ -65,13 +65,13 @@ def execute(caller: Caller, body: ExecuteRequest, trace_id: str | None) -> ToolR
     Raises TooManyRequests above the app's limit, Conflict for a `toolCallId` of another call. Everything else
     that happens is in the result.
     """
-    return executor.execute(caller.app, body, trace_id)
+    return executor.execute_tool(caller.app, body, trace_id)
 
 
 @api.post("/api/tools/log")
 def log_execution(caller: Caller, body: LogRequest) -> Ok:
     """Log what the agent executed itself. With `executedAt`, the same told again is stored once."""
-    return executions.log(caller.app.slug, body)
+    return executions.log_execution(caller.app.slug, body)
 
 
 handler = api.handler

@@ -85,8 +85,8 @@ def _count_rows(app: str) -> Line:
     counts = {
         "messages": messages,
         "eventBatches": batches,
-        "executions": executions.count(app),
-        "tools": registry.count(app),
+        "executions": executions.count_executions(app),
+        "tools": registry.count_tools(app),
         "rules": guardrails.count(app),
         "personas": personas.count_personas(app),
         "documents": knowledge.count_documents(app),

@@ -31,7 +31,7 @@ def usage(app: str, month: str) -> Iterator[Line]:
         for used in operations.sum_usage(app, since, until):  # noqa: B007 - the last one is the month's
             advance()
     minutes = round(used.duration_ms / 60_000, 2)
-    calls = executions.count(app, since, until)
+    calls = executions.count_executions(app, since, until)
     data = {
         "app": app,
         "month": month,

@@ -148,7 +148,7 @@ def test_a_tool_call_takes_at_most_four_calls_with_a_rate_limit(
     app = new_app("demo-dentist")
     apps.update_app(app.slug, AppFields.model_validate({"maxActionsPerTurn": 1000}))
     for tool in ("check_availability", "cancel_appointment"):
-        registry.put(app.slug, tool, description="", parameters_schema="{}")
+        registry.put_tool(app.slug, tool, description="", parameters_schema="{}")
     app.post("/api/scenario-state/reset", {})
     with recorded_calls() as calls:
         reply = app.post("/api/tools/execute", {"sessionId": "s", **request_})

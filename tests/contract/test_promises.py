@@ -121,7 +121,7 @@ def test_an_empty_app_slug_in_a_query_is_absent(endpoint: Endpoint) -> None:
         if each.method != "GET":
             headers = app.headers | {"x-trace-id": "x"}
             call(each.method, each.path, body=body_for(each, app), headers=headers)
-    registry.put(app.slug, "tool", description="", parameters_schema="{}")
+    registry.put_tool(app.slug, "tool", description="", parameters_schema="{}")
     asked = query_for(endpoint, app) | {"all": "true"}
     own = app.get(endpoint.path, **asked)
     assert own.json != app.get(endpoint.path, **asked, appSlug="another").json
@@ -156,7 +156,7 @@ def test_what_was_just_written_is_read(endpoint: Endpoint) -> None:
     is strongly consistent but those of an index, which cannot be.
     """
     app = new_app()
-    registry.put(app.slug, "x", description="", parameters_schema="{}")
+    registry.put_tool(app.slug, "x", description="", parameters_schema="{}")
     token = {"authorization": f"Bearer {app.token()}"}
     for headers, status in [(app.headers, endpoint.status), (token, with_token(endpoint))]:
         body, query = body_for(endpoint, app), query_for(endpoint, app)

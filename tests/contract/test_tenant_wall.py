@@ -229,7 +229,7 @@ def fill(app: Client, marker: str) -> None:
     qa = {"name": marker, "turns": [{"role": "user", "content": marker}], "tags": ["x"]}
     scenario = app.post("/api/qa/scenarios", qa).json["id"]
     assert app.post("/api/qa/runs", {"scenarioId": scenario, "responseText": marker}).status == 200
-    registry.put(app.slug, "a_tool", description=marker, parameters_schema="{}")
+    registry.put_tool(app.slug, "a_tool", description=marker, parameters_schema="{}")
     failed_delivery(app.slug, time_ordered_id(), handoffId=marker)
     experiment = ExperimentRow.of(app.slug, EXPERIMENT)
     experiment.name, experiment.is_active, experiment.created_at = marker, True, 1

@@ -412,7 +412,7 @@ def test_a_conversation_that_begins_after_its_session_was_assigned_begins_as_any
 
 def test_before_it_begins_nothing_shows_a_conversation() -> None:
     app = new_app(mute_agent_after_handoff=True)
-    registry.put(app.slug, "a-tool", description="", parameters_schema="{}")
+    registry.put_tool(app.slug, "a-tool", description="", parameters_schema="{}")
     assign(app, create(app))
     assert app.get("/api/conversations").json == {"conversations": []}
     for status in ("active", "resolved", "abandoned", "handed_off"):

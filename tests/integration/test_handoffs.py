@@ -660,7 +660,7 @@ WITH_PERSON = {"success": False, "error": "Conversation is with a person"}
 
 def test_an_agent_that_is_muted_runs_no_tools_until_the_conversation_is_its_own_again() -> None:
     app = new_app(mute_agent_after_handoff=True)
-    registry.put(app.slug, "lookup_metric", description="", parameters_schema="{}")
+    registry.put_tool(app.slug, "lookup_metric", description="", parameters_schema="{}")
     save(app)
     assert execute(app)["success"] is True
     made = hand_over(app)
@@ -688,7 +688,7 @@ def test_a_conversation_that_was_saved_as_handed_off_mutes_too() -> None:
 
 def test_an_agent_that_is_not_muted_goes_on() -> None:
     app = new_app()
-    registry.put(app.slug, "lookup_metric", description="", parameters_schema="{}")
+    registry.put_tool(app.slug, "lookup_metric", description="", parameters_schema="{}")
     hand_over(app)
     assert execute(app)["success"] is True
 
@@ -730,7 +730,7 @@ def test_what_the_agent_says_while_a_person_has_the_conversation_is_marked_when_
 
 def test_a_demo_transfer_tells_the_agent_to_announce_a_handoff() -> None:
     app = new_app()
-    registry.put(app.slug, "transfer_to_human", description="", parameters_schema="{}")
+    registry.put_tool(app.slug, "transfer_to_human", description="", parameters_schema="{}")
     given = {"reason": "damaged_item", "summary": "A hole."}
     answer = execute(app, toolName="transfer_to_human", parameters=given)
     assert {name: answer[name] for name in ("success", "handoff", "reason", "priority")} == {

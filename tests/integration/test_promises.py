@@ -317,7 +317,7 @@ def test_a_cursor_of_tools_serves_its_own_list_and_app_alone() -> None:
     app, other = new_app(), new_app()
     for number in range(16):
         schema = json.dumps({"description": "x" * 350_000})
-        registry.put(app.slug, f"tool-{number}", description="", parameters_schema=schema)
+        registry.put_tool(app.slug, f"tool-{number}", description="", parameters_schema=schema)
     cursor = app.get("/api/tools").json["cursor"]
 
     assert app.get("/api/tools", cursor=cursor).status == 200

@@ -570,7 +570,7 @@ def graded(app: Client, scenario_id: str, session: str = "s", **fields: Any) -> 
 def test_of_a_conversation_is_graded_what_really_happened() -> None:
     app = new_app("demo-dentist")
     for tool in ("cancel_appointment", "check_availability"):
-        registry.put(app.slug, tool, description="", parameters_schema="{}")
+        registry.put_tool(app.slug, tool, description="", parameters_schema="{}")
     app.post("/api/scenario-state/reset", {})
     made = scenario(app)
     session = "graded"

@@ -219,7 +219,7 @@ WORK: dict[str, Work] = {
 
 
 def with_a_tool(app: Client) -> Client:
-    registry.put(app.slug, "cancel_appointment", description="", parameters_schema="{}")
+    registry.put_tool(app.slug, "cancel_appointment", description="", parameters_schema="{}")
     state = {"appointments": [{"id": "A", "date": "2026-04-07", "time": "9:00 AM", "status": "confirmed"}]}
     StateRow.of(app.slug).change(
         [

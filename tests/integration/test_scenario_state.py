@@ -39,7 +39,7 @@ def state_rows(app: Client) -> list[Any]:
 
 
 def cancel(app: Client) -> None:
-    registry.put(app.slug, "cancel_appointment", description="", parameters_schema="{}")
+    registry.put_tool(app.slug, "cancel_appointment", description="", parameters_schema="{}")
     body = {
         "sessionId": "s1",
         "toolName": "cancel_appointment",

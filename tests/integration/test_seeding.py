@@ -178,7 +178,7 @@ def operated(engine: None) -> Operated:
     execute(slug, "cancel_appointment", {"appointmentId": "APT-10041"})
     endpoint = UnicodeAttribute(attr_name="endpoint").set("https://clinic.example/slots")
     ToolRow.of(slug, "check_availability").change([endpoint, ToolRow.is_active.set(False)])
-    registry.put(slug, "mine", description="", parameters_schema="{}")
+    registry.put_tool(slug, "mine", description="", parameters_schema="{}")
     guardrails.create(slug, NewRule.model_validate({"type": "pii", "pattern": "ssn", "action": "warn"}))
     apps.update_app(slug, AppFields.model_validate(KEPT | REPLACED))
     apps.set_active(slug, False)

@@ -58,7 +58,7 @@ def numbered(server: Server) -> Behaviour:
 def with_appointment(app: Client | None = None) -> Client:
     """An app whose demo tool `cancel_appointment` can do something."""
     app = app or new_app()
-    registry.put(app.slug, "cancel_appointment", description="", parameters_schema="{}")
+    registry.put_tool(app.slug, "cancel_appointment", description="", parameters_schema="{}")
     state = {"appointments": [{"id": "A", "date": "2026-04-07", "time": "9:00 AM", "status": "confirmed"}]}
     StateRow.of(app.slug).change(
         [
@@ -128,10 +128,10 @@ def test_an_endpoint_that_is_called_again_is_not_called(server: Server) -> None:
 )
 def test_a_failure_is_a_result_like_others(what: dict[str, str], status: str) -> None:
     app = new_app()
-    registry.put(app.slug, "strict", description="", parameters_schema='{"required": ["x"]}')
-    registry.put(app.slug, "nothing", description="", parameters_schema="{}")
+    registry.put_tool(app.slug, "strict", description="", parameters_schema='{"required": ["x"]}')
+    registry.put_tool(app.slug, "nothing", description="", parameters_schema="{}")
     first = send(app, what)
-    registry.put(app.slug, what["toolName"], description="", parameters_schema='{"required": ["y"]}')
+    registry.put_tool(app.slug, what["toolName"], description="", parameters_schema='{"required": ["y"]}')
     assert send(app, what).json == first.json
     assert first.json["success"] is False
     assert [each["status"] for each in audited(app)] == [status]

@@ -49,7 +49,7 @@ def test_a_call_over_the_limit_is_refused_and_not_logged(clock: time_machine.Tra
 
 def test_a_refused_call_changes_no_state(clock: time_machine.Traveller) -> None:
     app = new_app(max_actions_per_turn=1)
-    registry.put(app.slug, "lookup_metric", description="", parameters_schema="{}")
+    registry.put_tool(app.slug, "lookup_metric", description="", parameters_schema="{}")
     act(app)
     before = rows(app.slug, "s1")
 
@@ -71,7 +71,7 @@ def test_every_execution_counts_whatever_came_of_it(
 ) -> None:
     app = new_app(max_actions_per_turn=1)
     if schema:
-        registry.put(app.slug, tool, description="", parameters_schema=schema)
+        registry.put_tool(app.slug, tool, description="", parameters_schema=schema)
 
     assert [act(app, tool=tool).status for _ in range(2)] == [200, 429]
 

@@ -24,7 +24,7 @@ NO_ENDPOINT = {"success": False, "error": 'Tool "open_door" has no endpoint conf
 
 def with_tools(app: Client, *names: str, schema: str = ANYTHING) -> Client:
     for name in names:
-        registry.put(app.slug, name, description=f"does {name}", parameters_schema=schema)
+        registry.put_tool(app.slug, name, description=f"does {name}", parameters_schema=schema)
     return app
 
 
@@ -103,7 +103,7 @@ def once_before(operation: str, action: Callable[[], object]) -> Iterator[None]:
 
 def test_agents_load_exactly_five_keys_of_the_active_tools_oldest_first() -> None:
     app = new_app()
-    registry.put(
+    registry.put_tool(
         app.slug,
         "zeta",
         description="first",
@@ -164,7 +164,7 @@ def test_a_replaced_tool_keeps_its_id_and_place_and_is_active_again() -> None:
     before = app.get("/api/tools/all").json["tools"][0]
     ToolRow.of(app.slug, "one").change([ToolRow.is_active.set(False)])
 
-    created = registry.put(app.slug, "one", description="better", parameters_schema="{}")
+    created = registry.put_tool(app.slug, "one", description="better", parameters_schema="{}")
 
     after = app.get("/api/tools/all").json["tools"]
     assert not created

@@ -126,7 +126,7 @@ def test_a_tool_that_has_an_endpoint_is_no_demo_tool_any_more(server: Server) ->
 def test_a_tool_that_was_seeded_and_then_given_an_endpoint_is_posted_to(server: Server) -> None:
     server.act = reply(200, b"{}")
     app = new_app()
-    registry.put(app.slug, "open_door", description="x", parameters_schema="{}")
+    registry.put_tool(app.slug, "open_door", description="x", parameters_schema="{}")
     assert app.patch("/api/tools", {"name": "open_door", "endpoint": server.url(HOST)}).status == 200
     assert execute(app) == {"success": True, "data": {}}
     assert server.requests[0].method == "POST"

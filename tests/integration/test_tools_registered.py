@@ -332,7 +332,7 @@ def test_a_tool_is_switched_off_and_on() -> None:
 
 def test_a_tool_that_nothing_carries_out_cannot_be_switched_on_but_with_an_endpoint() -> None:
     app = new_app()
-    registry.put(app.slug, "open_door", description="x", parameters_schema="{}")
+    registry.put_tool(app.slug, "open_door", description="x", parameters_schema="{}")
     update(app, isActive=False)
 
     refused = update(app, isActive=True)
@@ -345,7 +345,7 @@ def test_a_tool_that_nothing_carries_out_cannot_be_switched_on_but_with_an_endpo
 
 def test_a_demo_tool_is_switched_on_without_an_endpoint() -> None:
     app = new_app()
-    registry.put(app.slug, "lookup_metric", description="x", parameters_schema="{}")
+    registry.put_tool(app.slug, "lookup_metric", description="x", parameters_schema="{}")
     for active in (False, True):
         body = {"name": "lookup_metric", "isActive": active}
         assert app.patch("/api/tools", body).status == 200
@@ -357,7 +357,7 @@ def test_seeding_again_keeps_an_endpoint_its_headers_and_its_method() -> None:
     register(app, headers='{"A": "x"}', httpMethod="GET")
     before, sealed = shown(app), row(app).sealed_headers
 
-    registry.put(app.slug, "open_door", description="seeded", parameters_schema="{}")
+    registry.put_tool(app.slug, "open_door", description="seeded", parameters_schema="{}")
 
     after = shown(app)
     kept = ("endpoint", "headers", "httpMethod", "_id", "createdAt")
@@ -370,7 +370,7 @@ def test_seeding_again_keeps_an_endpoint_its_headers_and_its_method() -> None:
 
 def test_a_removed_tool_is_gone_and_what_it_did_is_not() -> None:
     app = new_app()
-    registry.put(app.slug, "open_door", description="x", parameters_schema="{}")
+    registry.put_tool(app.slug, "open_door", description="x", parameters_schema="{}")
     app.post("/api/tools/execute", {"sessionId": "s", "toolName": "open_door"})
 
     answer = remove(app)

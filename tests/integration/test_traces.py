@@ -56,7 +56,7 @@ def order(timeline: list[dict[str, Any]]) -> list[tuple[str, float]]:
 
 def test_a_timeline_shows_each_type_with_its_own_keys() -> None:
     app = new_app("demo-dentist")
-    registry.put(app.slug, "check_availability", description="", parameters_schema="{}")
+    registry.put_tool(app.slug, "check_availability", description="", parameters_schema="{}")
     with time_machine.travel(1_800_000_002, tick=False):
         act(app, "check_availability", parameters={"startDate": "2026-04-07"}, spanId="span-1")
     say(app, "When?", 1_800_000_001_000.5, language="en")
@@ -111,7 +111,7 @@ def test_the_data_of_an_event_is_parsed_or_passed_on(text: str | None, shown: An
 def test_the_parameters_and_the_result_of_a_tool_that_cannot_be_parsed_are_passed_on() -> None:
     app = new_app()
     act(app)
-    (row,) = ExecutionRow.newest(app.slug, None, 1)
+    (row,) = ExecutionRow.list_newest(app.slug, None, 1)
     row.change([ExecutionRow.parameters.set("{oops"), ExecutionRow.result.set("timed out")])
     data = read(app)[0]["data"]
     assert (data["parameters"], data["result"]) == ("{oops", "timed out")

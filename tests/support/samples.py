@@ -81,6 +81,6 @@ def store_samples(app: str) -> None:
         experiment.variants = '[{"id":"control","weight":1},{"id":"warm","weight":1}]'
         experiment.created_at = 1767225600000
         experiment.insert()
-    registry.put(app, "open_door", description="Opens the door.", parameters_schema="{}")
+    registry.put_tool(app, "open_door", description="Opens the door.", parameters_schema="{}")
     for delivery_id in (DELIVERY, SECOND_DELIVERY):
         failed_delivery(app, delivery_id, handoffId="a-handoff", sessionId=AGENT_SESSION)

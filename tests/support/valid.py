@@ -67,7 +67,7 @@ def _scenario(app: Client) -> Fields:
 
 
 def _tool(app: Client) -> Fields:
-    registry.put(app.slug, "a-tool", description="a tool", parameters_schema="{}")
+    registry.put_tool(app.slug, "a-tool", description="a tool", parameters_schema="{}")
     return {"name": "a-tool"}
 
 

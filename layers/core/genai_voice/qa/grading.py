@@ -73,7 +73,7 @@ def read_answer(app: str, session: str) -> AgentAnswer:
     said = find_last_answer(app, session)
     if len(said.encode()) > MAX_RESPONSE_BYTES:
         raise BadRequest(f"The last answer in the conversation has over {MAX_RESPONSE_BYTES:,} bytes")
-    tools = executions.executed_in(app, session)[:MAX_TOOLS]
+    tools = executions.list_executed_tools(app, session)[:MAX_TOOLS]
     triggered = desk.has_handoff(app, session)
     return {"responseText": said, "calledTools": tools, "handoffTriggered": triggered}
 

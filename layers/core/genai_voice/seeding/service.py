@@ -38,7 +38,7 @@ def _seed(scenario: DemoScenario, secret: str) -> Iterator[str]:
     created = _put_app(scenario, secret)
     yield f"{slug}: app {'created' if created else 'updated'}"
     for tool in scenario.tools:
-        new = registry.put(
+        new = registry.put_tool(
             slug,
             tool["name"],
             description=tool["description"],

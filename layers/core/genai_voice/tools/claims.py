@@ -1,4 +1,4 @@
-"""A tool call that the client has named (`toolCallId`) is carried out once, however often it is sent.
+"""Carry out a tool call that the client has named (`toolCallId`) once, however often it is sent.
 
     nobody has begun ──> leased to one process for 30 s ──> done: the execution that came of it, for 24 h
             │                        └── it died ──> leased to the next that asks
@@ -36,9 +36,9 @@ class Claim:
         self._app, self._execution_id = app, execution_id
         self._fingerprint = digest(request.tool_name, json.dumps(request.parameters, sort_keys=True))
 
-    def first_result(self, stored: CallRow | None) -> ToolResult | None:
-        """What the call has answered before, waiting for it where it is in flight. None: it is to be carried
-        out.
+    def await_first_result(self, stored: CallRow | None) -> ToolResult | None:
+        """Find what the call has answered before, and wait for it where it is in flight. Answers None where
+        the call is to be carried out.
 
         Raises Conflict when it was another call, Busy when it takes too long.
         """
@@ -47,7 +47,7 @@ class Claim:
             if stored.fingerprint != self._fingerprint:
                 raise Conflict("toolCallId belongs to another call: the tool or its parameters differ")
             if stored.leased_until is None:
-                return _result_of(self._app, stored.execution_id)
+                return _load_result(self._app, stored.execution_id)
             is_own = stored.execution_id == self._execution_id  # the table did not take what came of it
             if is_own or stored.leased_until < now_ms():
                 return None
@@ -59,24 +59,26 @@ class Claim:
         return None
 
     def lease(self) -> bool:
-        """Take the call before its tool is called. Answers False when another has it or is done."""
-        write = self._write(CallRow.leased_until.set(now_ms() + _LEASE_MS))
-        return self.row.change(write.actions, write.condition)
+        """Lease the call before its tool is called. Answers False when another has it or is done."""
+        change = self._claim_changes(CallRow.leased_until.set(now_ms() + _LEASE_MS))
+        return self.row.change(change.actions, change.condition)
 
-    def done(self) -> Change:
-        """To be written together with the execution; refused when another has the call or is done."""
-        return self._write(CallRow.leased_until.remove())
+    def completion_changes(self) -> Change:
+        """Mark the call as done, in the write that stores its execution. Its condition fails when another has
+        the call or is done.
+        """
+        return self._claim_changes(CallRow.leased_until.remove())
 
-    def _write(self, lease: Action) -> Change:
-        named = [
+    def _claim_changes(self, lease: Action) -> Change:
+        identity = [
             CallRow.fingerprint.set(self._fingerprint),
             CallRow.execution_id.set(self._execution_id),
             CallRow.expires_at.set(now_ms() // 1000 + _KEPT_S),
         ]
-        return Change(self.row, [*named, lease], CallRow.open_to(self._execution_id, now_ms()))
+        return Change(self.row, [*identity, lease], CallRow.is_open_to(self._execution_id, now_ms()))
 
 
-def _result_of(app: str, execution_id: str) -> ToolResult:
+def _load_result(app: str, execution_id: str) -> ToolResult:
     execution = ExecutionRow.of(app, execution_id).find_stored()
     if execution is None or execution.result is None:
         raise Conflict("This tool call was carried out, and its result is no longer kept")

@@ -1,4 +1,4 @@
-"""A tool behind an HTTP endpoint is called: contract 5.7.6."""
+"""Call a tool behind an HTTP endpoint (contract 5.7.6)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,41 +15,43 @@ from genai_voice.tools.rows import ToolRow
 _NO_CONTENT = 204
 
 
-def sealed_headers(app: str, tool: str, headers: str) -> bytes:
-    """The stored form of the headers (JSON text of an object of texts) of this app's tool."""
+def seal_headers(app: str, tool: str, headers: str) -> bytes:
+    """Encrypt the headers (JSON text of an object of texts) of this app's tool, as they are stored."""
     return seal(headers, app, tool)
 
 
-def call(app: str, tool: ToolRow, parameters: Mapping[str, Any], idempotency_key: str | None) -> ToolResult:
-    """One request, whatever comes of it: `success` says whether the status was 2xx, `data` is the JSON of the
-    answer.
+def call_endpoint(
+    app: str, tool: ToolRow, parameters: Mapping[str, Any], idempotency_key: str | None
+) -> ToolResult:
+    """Send one request, and answer whatever comes of it: `success` says whether the status was 2xx, `data` is
+    the JSON of the answer.
 
     The parameters are the body, for GET the query: texts as they are, all else as JSON, null left out.
     """
     method, url, body = tool.http_method or "POST", str(tool.endpoint), None
     defaults, ours = {}, {"idempotency-key": idempotency_key} if idempotency_key else {}
     if method == "GET":
-        url = _with_query(url, parameters)
+        url = _add_query(url, parameters)
     else:
         body, defaults = to_json(parameters), {"content-type": "application/json"}
     try:
-        headers = defaults | _stored_headers(app, tool) | ours
+        headers = defaults | _unseal_headers(app, tool) | ours
         answer = outgoing.send(method, url, headers=headers, body=body)
     except Unreadable:
-        return _failed("The stored headers of this tool can no longer be read: register it again.")
+        return _make_failure("The stored headers of this tool can no longer be read: register it again.")
     except outgoing.RequestFailed as failed:
-        return _failed(str(failed))
-    return _result(answer)
+        return _make_failure(str(failed))
+    return _read_result(answer)
 
 
-def _stored_headers(app: str, tool: ToolRow) -> dict[str, str]:
-    """By their lower-case names. Raises Unreadable."""
+def _unseal_headers(app: str, tool: ToolRow) -> dict[str, str]:
+    """Decrypt the stored headers. Answers them by their lower-case names. Raises Unreadable."""
     text = unseal(tool.sealed_headers, app, tool.name) if tool.sealed_headers else "{}"
     return {name.lower(): value for name, value in parse_json_object(text).items()}
 
 
-def _with_query(url: str, parameters: Mapping[str, Any]) -> str:
-    """The address, which may have a query, with the parameters behind it."""
+def _add_query(url: str, parameters: Mapping[str, Any]) -> str:
+    """Add the parameters to the query of an address, which may have one already."""
     texts = {
         name: value if isinstance(value, str) else to_json(value).decode()
         for name, value in parameters.items()
@@ -59,7 +61,7 @@ def _with_query(url: str, parameters: Mapping[str, Any]) -> str:
     return parts._replace(query="&".join(filter(None, [parts.query, urlencode(texts)]))).geturl()
 
 
-def _result(answer: outgoing.HttpResponse) -> ToolResult:
+def _read_result(answer: outgoing.HttpResponse) -> ToolResult:
     success = 200 <= answer.status < 300
     if answer.status == _NO_CONTENT:  # there is no text that could be JSON
         return {"success": True, "data": None}
@@ -67,9 +69,9 @@ def _result(answer: outgoing.HttpResponse) -> ToolResult:
         result: ToolResult = {"success": success, "data": from_json(answer.body)}
         from_json(to_json(result), allow_inf_nan=False)  # it must be readable as a whole: 1e999, depth
     except ValueError:
-        return _failed(f"The endpoint of this tool answered {answer.status} without JSON.")
+        return _make_failure(f"The endpoint of this tool answered {answer.status} without JSON.")
     return result
 
 
-def _failed(message: str) -> ToolResult:
+def _make_failure(message: str) -> ToolResult:
     return {"success": False, "error": message}

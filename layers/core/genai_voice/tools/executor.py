@@ -1,5 +1,4 @@
-"""A tool is executed: rate limit, look-up, validation, the tool itself, audit. At most four calls to the
-table.
+"""Execute a tool: rate limit, look-up, validation, the tool itself, audit. At most four calls to the table.
 
 read tool, state, window, claim ── done before ──────> its result, for a `toolCallId` that is sent again
           │                    └── in flight ────────> its result once it is there, or Busy
@@ -22,6 +21,7 @@ result of who was first is waiting.
 
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from pydantic_core import to_json
@@ -29,57 +29,55 @@ from pydantic_core import to_json
 from genai_voice.conversations.rows import ConversationRow
 from genai_voice.demos import service as demos
 from genai_voice.demos.rows import StateRow
-from genai_voice.foundation.clock import back_off, now_ms, time_ordered_id
-from genai_voice.foundation.errors import Busy, TooManyRequests
+from genai_voice.foundation.clock import now_ms, time_ordered_id
+from genai_voice.foundation.errors import TooManyRequests
+from genai_voice.foundation.retries import retry_lost_races
 from genai_voice.foundation.table import find_together
 from genai_voice.foundation.transactions import Change, write_together
 from genai_voice.tenancy.model import App
 from genai_voice.tools import endpoint
 from genai_voice.tools.claims import Claim
 from genai_voice.tools.model import ExecuteRequest, ToolResult
-from genai_voice.tools.rate import WINDOW_MS, has, recent
+from genai_voice.tools.rate import WINDOW_MS, has_hit, select_recent
 from genai_voice.tools.rows import CallRow, ExecutionRow, RateRow, ToolRow
-from genai_voice.tools.validation import first_fault
+from genai_voice.tools.validation import find_fault
 
-_ATTEMPTS = 30
 _SOURCE = "http"
 
 
-def execute(app: App, request: ExecuteRequest, trace_id: str | None) -> ToolResult:
+def execute_tool(app: App, request: ExecuteRequest, trace_id: str | None) -> ToolResult:
     """Run the tool once and record it. Whatever happens to the tool is in the result, not in the status.
 
     Raises TooManyRequests above the app's `maxActionsPerTurn` in 60 s, Conflict when the `toolCallId` was
     another call's, Busy when too many calls race for one state or the first with this id takes too long.
     """
     call = _Call(app, request, trace_id or None)
-    for attempt in range(_ATTEMPTS):
-        found = call.read()
-        first = call.claim.first_result(found.claim) if call.claim else None
-        if first is not None:
-            return first
-        if app.max_actions_per_turn:
-            _count(call, found.window)
-        is_muted = found.conversation is not None and found.conversation.status == "handed_off"
-        if is_muted and call.answer is None:
-            return call.refuse("Conversation is with a person")
-        try:
-            return _run(call, found)
-        except _Lost:
-            back_off(attempt)
-    raise Busy("Too many tool calls change this scenario at once: try again")
+    return retry_lost_races(
+        partial(_try_call, call), busy="Too many tool calls change this scenario at once: try again"
+    )
 
 
-class _Found(NamedTuple):
+def _try_call(call: "_Call") -> ToolResult | None:
+    """Carry the call out on what is stored now. Answers None when another call came between."""
+    found = call.read()
+    first = call.claim.await_first_result(found.claim) if call.claim else None
+    if first is not None:
+        return first
+    if call.app.max_actions_per_turn:
+        _take_place(call, found.window)
+    is_muted = found.conversation is not None and found.conversation.status == "handed_off"
+    if is_muted and call.answer is None:
+        return call.refuse("Conversation is with a person")
+    return _run(call, found)
+
+
+class _StoredRows(NamedTuple):
     tool: ToolRow | None
     state: StateRow | None
     window: RateRow | None
     claim: CallRow | None
     conversation: ConversationRow | None
-    """Looked at only where it may be in the way."""
-
-
-class _Lost(Exception):
-    """Another call has changed the state meanwhile, or was the first with this id."""
+    """Read only where the app mutes its agent after a handoff."""
 
 
 @dataclass
@@ -92,57 +90,58 @@ class _Call:
     started_ms: int = field(default_factory=now_ms)
     started: float = field(default_factory=time.perf_counter)
     answer: ToolResult | None = None
-    """Of the endpoint, which is not asked again while the table has not taken it."""
+    """What the endpoint has answered. It is not called again when the table refuses to store it."""
 
     def __post_init__(self) -> None:
         slug, request = self.app.slug, self.request
-        self.row = ExecutionRow.new(slug, request.session_id, time_ordered_id())
+        self.row = ExecutionRow.of_new(slug, request.session_id, time_ordered_id())
         call_id, execution_id = request.tool_call_id, self.row.execution_id
         self.claim = Claim(slug, request, call_id, execution_id) if call_id else None
         self.row.created_at, self.row.source = self.started_ms, _SOURCE
         self.row.tool_name, self.row.parameters = request.tool_name, to_json(request.parameters).decode()
-        self.row.belongs_to(slug, request.trace_id or self.trace_id, request.span_id)
+        self.row.set_trace(slug, request.trace_id or self.trace_id, request.span_id)
 
-    def read(self) -> _Found:
-        """All that decides what happens, in one call."""
+    def read(self) -> _StoredRows:
+        """Read all that decides what happens, in one call to the table."""
         slug, request = self.app.slug, self.request
         window = RateRow.of(slug, request.session_id) if self.app.max_actions_per_turn else None
         claim = self.claim.row if self.claim else None
         muted = self.app.mute_agent_after_handoff
         conversation = ConversationRow.of(slug, request.session_id) if muted else None
         tool, state = ToolRow.of(slug, request.tool_name), StateRow.of(slug)
-        return _Found(*find_together(tool, state, window, claim, conversation))
+        return _StoredRows(*find_together(tool, state, window, claim, conversation))
 
-    def refuse(self, error: str) -> ToolResult:
-        """Nothing is carried out: the claim stays open, so that the call can be sent again when it may."""
+    def refuse(self, error: str) -> ToolResult | None:
+        """Record that nothing was carried out. The claim stays open, so that the call can be sent again."""
         self.claim = None
         return self.record("error", {"success": False, "error": error})
 
-    def record(self, status: str, result: ToolResult, effect: Change | None = None) -> ToolResult:
-        """Store the audit row, with the effect if there is one, and with the claim if there is one. Raises
-        _Lost when a condition of these failed.
+    def record(self, status: str, result: ToolResult, effect: Change | None = None) -> ToolResult | None:
+        """Store the audit row, with the effect if there is one, and with the claim if there is one. Answers
+        the result, or None when a condition of these failed: another call came between.
         """
         self.row.status, self.row.result = status, to_json(result).decode()
         self.row.duration_ms = round((time.perf_counter() - self.started) * 1000)
-        done = self.claim.done() if self.claim else None
-        changes = [change for change in (effect, done) if change]
+        completion = self.claim.completion_changes() if self.claim else None
+        changes = [change for change in (effect, completion) if change]
         if not changes:
             self.row.save()
         elif not write_together(changes, [self.row]):
-            raise _Lost
+            return None
         return result
 
 
-def _count(call: _Call, window: RateRow | None) -> None:
-    """Take a place in the session's window, or raise TooManyRequests. A call has one place, however often it
-    is sent.
+def _take_place(call: _Call, window: RateRow | None) -> None:
+    """Take a place in the session's window. A call has one place, however often it is sent. Raises
+    TooManyRequests where none is left, and Busy when other calls win every time.
     """
     this = call.claim.key if call.claim else call.row.execution_id
-    empty = RateRow.of(call.app.slug, call.request.session_id)
-    for attempt in range(_ATTEMPTS):
-        hits = recent(window.hits if window else [], now_ms())
-        if has(hits, this):
-            return
+    place = RateRow.of(call.app.slug, call.request.session_id)
+
+    def try_in(stored: RateRow | None) -> bool | None:
+        hits = select_recent(stored.hits if stored else [], now_ms())
+        if has_hit(hits, this):
+            return True
         if len(hits) >= call.app.max_actions_per_turn:
             raise TooManyRequests("Max actions per turn exceeded")
         actions = [
@@ -150,42 +149,44 @@ def _count(call: _Call, window: RateRow | None) -> None:
             RateRow.version.add(1),
             RateRow.expires_at.set((now_ms() + 2 * WINDOW_MS) // 1000),
         ]
-        if empty.change(actions, RateRow.unchanged(window)):
-            return
-        back_off(attempt)
-        window = empty.find_stored()
-    raise Busy("Too many tool calls of this session at once: try again")
+        return place.change(actions, RateRow.is_unchanged(stored)) or None
+
+    retry_lost_races(
+        lambda: try_in(window),
+        after_loss=lambda: try_in(place.find_stored()),
+        busy="Too many tool calls of this session at once: try again",
+    )
 
 
-def _run(call: _Call, found: _Found) -> ToolResult:
-    """Raises _Lost when others were first: all is to be looked at again."""
+def _run(call: _Call, found: _StoredRows) -> ToolResult | None:
+    """Run the tool and record it. Answers None when another call came between."""
     name, tool = call.request.tool_name, found.tool
     if call.answer:
         return _record_answer(call, call.answer)
     if tool is None or not tool.is_active:
         return call.record("error", {"success": False, "error": f'Tool "{name}" not found'})
-    fault = first_fault(tool.parameters_schema, call.request.parameters)
+    fault = find_fault(tool.parameters_schema, call.request.parameters)
     if fault:
         refused: ToolResult = {"success": False, "error": f"Parameter validation failed: {fault}"}
         return call.record("validation_error", refused)
     return _run_endpoint(call, tool) if tool.endpoint else _run_demo(call, found.state)
 
 
-def _run_endpoint(call: _Call, tool: ToolRow) -> ToolResult:
-    """The call goes out between two writes, since no transaction reaches that far."""
+def _run_endpoint(call: _Call, tool: ToolRow) -> ToolResult | None:
+    """Call the endpoint between two writes, since no transaction reaches that far."""
     if call.claim and not call.claim.lease():
-        raise _Lost
+        return None
     idempotency_key = call.claim.key if call.claim else None
-    call.answer = endpoint.call(call.app.slug, tool, call.request.parameters, idempotency_key)
+    call.answer = endpoint.call_endpoint(call.app.slug, tool, call.request.parameters, idempotency_key)
     return _record_answer(call, call.answer)
 
 
-def _record_answer(call: _Call, answer: ToolResult) -> ToolResult:
+def _record_answer(call: _Call, answer: ToolResult) -> ToolResult | None:
     return call.record("success" if answer["success"] else "error", answer)
 
 
-def _run_demo(call: _Call, state: StateRow | None) -> ToolResult:
-    """A pure function on the state, then state and audit together."""
+def _run_demo(call: _Call, state: StateRow | None) -> ToolResult | None:
+    """Run a demo tool, which is a pure function of the state, and store state and audit together."""
     name, slug = call.request.tool_name, call.app.slug
     known = name if demos.has_tool(name) else None
     outcome, effect = demos.run(known, call.request.parameters, slug, state)

@@ -87,29 +87,29 @@ class ExecutionPage(TypedDict):
     cursor: NotRequired[str]
 
 
-def _required_of_active(value: object) -> object:
+def _require_endpoint(value: object) -> object:
     if value in (None, ""):
         raise refuse(NO_ENDPOINT)
     return value
 
 
-def _http(value: object) -> object:
+def _check_transport(value: object) -> object:
     if value == "livekit_data":
         raise refuse("Invalid field: transport (livekit_data needs rooms, which do not exist yet: only http)")
     return value
 
 
-def _header_texts(text: str) -> str:
-    """Values are texts, and none is the mask: sent back it would replace what it stands for."""
+def _check_header_texts(text: str) -> str:
+    """Refuse values that are no texts, and the mask: sent back it would replace what it stands for."""
     if not all(isinstance(value, str) and value != MASK for value in parse_json_object(text).values()):
         raise ValueError("must be texts, and not the mask of a stored one")
     return text
 
 
 Description = Annotated[LongText, Field(min_length=1)]
-HeadersText = Annotated[JsonObjectText, AfterValidator(_header_texts)]
+HeadersText = Annotated[JsonObjectText, AfterValidator(_check_header_texts)]
 """JSON text of an object of texts."""
-Transport = Annotated[EnumOrDefault[Literal["http"]], BeforeValidator(_http)]
+Transport = Annotated[EnumOrDefault[Literal["http"]], BeforeValidator(_check_transport)]
 HttpMethod = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 """No HEAD: it is answered without the JSON that a tool's result is made of."""
 
@@ -134,7 +134,7 @@ class ToolRegistration(Request):
     description: Description
     parameters_schema: JsonObjectText
     transport: Transport = "http"
-    endpoint: Annotated[str, BeforeValidator(_required_of_active), Field(validate_default=True)] = ""
+    endpoint: Annotated[str, BeforeValidator(_require_endpoint), Field(validate_default=True)] = ""
     """https address; checked against the policy once the caller is known, as that may ask the DNS."""
     headers: HeadersText | None = None
     http_method: EnumOrDefault[HttpMethod] = "POST"

@@ -1,15 +1,15 @@
-"""How often a session may act: a sliding window of a minute."""
+"""Count how often a session acts, in a sliding window of a minute."""
 
 from collections.abc import Sequence
 
 WINDOW_MS = 60_000
 
 
-def recent(hits: Sequence[str], now: int) -> list[str]:
-    """The hits (`<epoch ms>-<call>`) of the last 60 s."""
+def select_recent(hits: Sequence[str], now: int) -> list[str]:
+    """Select the hits (`<epoch ms>-<call>`) of the last 60 s."""
     return [hit for hit in hits if int(hit.partition("-")[0]) > now - WINDOW_MS]
 
 
-def has(hits: Sequence[str], call: str) -> bool:
+def has_hit(hits: Sequence[str], call: str) -> bool:
     """Whether this call is among the hits."""
     return any(hit.partition("-")[2] == call for hit in hits)

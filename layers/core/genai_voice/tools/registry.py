@@ -1,18 +1,18 @@
-"""Which tools an app has."""
+"""Register, change, remove and list the tools of an app."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from genai_voice.demos import service as demos
 from genai_voice.foundation import outgoing, outgoing_rules
 from genai_voice.foundation.clock import now_ms, time_ordered_id
 from genai_voice.foundation.errors import BadRequest, NotFound
-from genai_voice.foundation.model import Created, Listing, Ok, parse_json_object
-from genai_voice.foundation.pages import fill, read_cursor, sign_cursor
+from genai_voice.foundation.model import Created, Listing, Ok, add_optional, parse_json_object
+from genai_voice.foundation.pages import PageRows, read_page
 from genai_voice.foundation.table import Action
-from genai_voice.tools.endpoint import sealed_headers
+from genai_voice.tools.endpoint import seal_headers
 from genai_voice.tools.model import (
     MASK,
     NO_ENDPOINT,
@@ -23,44 +23,48 @@ from genai_voice.tools.model import (
     ToolUpdate,
     ToolView,
 )
-from genai_voice.tools.rows import ToolRow, tool_id
+from genai_voice.tools.rows import ToolRow, make_tool_id
+
+V = TypeVar("V", bound=Mapping[str, Any])
 
 _NOT_FOUND = "Tool not found"
-_HEADERS_STAY = (
+_HEADERS_REFUSED = (
     "Invalid field: headers. The stored ones do not go to another host: give them again, or {} for none."
 )
 
 
-def find_active(app: str, query: Listing) -> ToolSummaries:
-    """The active tools, oldest first, as an agent loads them."""
-    page = _page(app, query, "active", lambda tool: bool(tool.is_active), _summary)
-    return {"tools": page[0], "cursor": page[1]} if page[1] else {"tools": page[0]}
+def list_active_tools(app: str, query: Listing) -> ToolSummaries:
+    """List the active tools, oldest first, as an agent loads them."""
+    views, cursor = _list_tools(app, query, "active", lambda tool: bool(tool.is_active), _summarize)
+    return add_optional(ToolSummaries(tools=views), cursor=cursor)
 
 
-def find_all(app: str, query: Listing) -> ToolPage:
-    """All tools, oldest first."""
-    page = _page(app, query, "all", lambda tool: True, partial(_view, app))
-    return {"tools": page[0], "cursor": page[1]} if page[1] else {"tools": page[0]}
+def list_tools(app: str, query: Listing) -> ToolPage:
+    """List all tools, oldest first."""
+    views, cursor = _list_tools(app, query, "all", lambda tool: True, partial(_view, app))
+    return add_optional(ToolPage(tools=views), cursor=cursor)
 
 
-def count(app: str) -> int:
-    """The app's tools, switched off ones included."""
-    return ToolRow.count_of(app)
+def count_tools(app: str) -> int:
+    """Count the app's tools, switched off ones included."""
+    return ToolRow.count_in_app(app)
 
 
-def register(app: str, tool: ToolRegistration) -> Created:
-    """Create or replace by (app, name), active. Headers that are not given are as if there had never been
-    any.
+def register_tool(app: str, tool: ToolRegistration) -> Created:
+    """Create or replace the tool of this name, and have it active. Headers that are not given are as if there
+    had never been any.
 
     Raises BadRequest for an endpoint or headers that no call may go out with.
     """
     _check_outgoing(tool)
     fields = tool.model_dump(exclude={"name", "headers", "transport"})
-    _activate(app, tool.name, [*_sets(fields), *_headers(app, tool.name, tool.headers or "{}")])
-    return {"id": tool_id(app, tool.name)}
+    _activate(
+        app, tool.name, [*_field_changes(fields), *_header_changes(app, tool.name, tool.headers or "{}")]
+    )
+    return {"id": make_tool_id(app, tool.name)}
 
 
-def put(
+def put_tool(
     app: str,
     name: str,
     *,
@@ -69,8 +73,8 @@ def put(
     requires_confirmation: bool = False,
     requires_auth: bool = False,
 ) -> bool:
-    """Create or replace by (app, name), active. Answers whether it is new. What else the row has is kept: an
-    endpoint above all.
+    """Create or replace the tool of this name, and have it active. Answers whether it is new. What else the
+    row has is kept: an endpoint above all.
     """
     fields = {
         "description": description,
@@ -78,22 +82,22 @@ def put(
         "requires_confirmation": requires_confirmation,
         "requires_auth": requires_auth,
     }
-    before = _activate(app, name, _sets(fields))
+    before = _activate(app, name, _field_changes(fields))
     return before is None or before.name is None
 
 
-def update(app: str, tool: ToolUpdate) -> Ok:
+def update_tool(app: str, tool: ToolUpdate) -> Ok:
     """Change what is given. Raises NotFound; BadRequest for an endpoint or headers that no call may go out
     with, where a tool would become active that nothing carries out, and where stored headers would go to
     another host.
     """
     _check_outgoing(tool)
-    actions = _sets(tool.model_dump(exclude={"name", "headers", "transport"}, exclude_none=True))
+    actions = _field_changes(tool.model_dump(exclude={"name", "headers", "transport"}, exclude_none=True))
     if tool.headers is not None:
-        actions += _headers(app, tool.name, tool.headers)
+        actions += _header_changes(app, tool.name, tool.headers)
     row, condition, refusal = ToolRow.of(app, tool.name), ToolRow.pk.exists(), ""
     if tool.endpoint and tool.headers is None:
-        condition, refusal = condition & ToolRow.gives_no_headers_to(tool.endpoint), _HEADERS_STAY
+        condition, refusal = condition & ToolRow.may_move_to(tool.endpoint), _HEADERS_REFUSED
     elif tool.is_active and not tool.endpoint and not demos.has_tool(tool.name):
         condition, refusal = condition & ToolRow.endpoint.exists(), NO_ENDPOINT
     if not row.change([*actions, ToolRow.updated_at.set(now_ms())], condition):
@@ -101,15 +105,17 @@ def update(app: str, tool: ToolUpdate) -> Ok:
     return {"ok": True}
 
 
-def remove(app: str, name: str) -> Ok:
-    """What it did stays in the audit. Raises NotFound, for the second of two removals too."""
+def remove_tool(app: str, name: str) -> Ok:
+    """Remove a tool. What it did stays in the list of executions. Raises NotFound, for the second of two
+    removals too.
+    """
     if not ToolRow.of(app, name).remove():
         raise NotFound(_NOT_FOUND)
     return {"ok": True}
 
 
 def _check_outgoing(tool: ToolRegistration | ToolUpdate) -> None:
-    """Raises BadRequest."""
+    """Check that calls may go out to the endpoint and with the headers. Raises BadRequest."""
     field = "endpoint"
     try:
         if tool.endpoint:
@@ -137,38 +143,38 @@ def _activate(app: str, name: str, actions: Sequence[Action]) -> ToolRow | None:
     )
 
 
-def _sets(fields: Mapping[str, Any]) -> list[Action]:
+def _field_changes(fields: Mapping[str, Any]) -> list[Action]:
     return [getattr(ToolRow, name).set(value) for name, value in fields.items()]
 
 
-def _headers(app: str, tool: str, headers: str) -> list[Action]:
-    """Sealed for calls, masked for people; none for `{}`."""
+def _header_changes(app: str, tool: str, headers: str) -> list[Action]:
+    """Store headers, encrypted for calls and masked for people. `{}` removes them."""
     names = parse_json_object(headers)
     if not names:
         return [ToolRow.sealed_headers.remove(), ToolRow.shown_headers.remove()]
     return [
-        ToolRow.sealed_headers.set(sealed_headers(app, tool, headers)),
+        ToolRow.sealed_headers.set(seal_headers(app, tool, headers)),
         ToolRow.shown_headers.set(json.dumps(dict.fromkeys(names, MASK), ensure_ascii=False)),
     ]
 
 
-def _page(
+def _list_tools(
     app: str,
     query: Listing,
-    which: str,
-    wanted: Callable[[ToolRow], bool],
-    view: Callable[[ToolRow], Any],
-) -> tuple[list[Any], str | None]:
-    if not query.is_for(app):
-        return [], None
-    scope = (app, "tools", which)
-    after = str(read_cursor(query.cursor, *scope)[0]) if query.cursor else ""
-    rows = (tool for tool in ToolRow.of_app(app) if wanted(tool) and tool.place > after)
-    views, last = fill(rows, view)
-    return views, sign_cursor([last.place], *scope) if last else None
+    name: str,
+    is_listed: Callable[[ToolRow], bool],
+    view: Callable[[ToolRow], V],
+) -> tuple[list[V], str | None]:
+    """List the tools that `is_listed` holds for. `name` is that of the list: cursors belong to it."""
+
+    def read(after: str | None) -> PageRows[ToolRow, V]:
+        tools = (each for each in ToolRow.list_in_app(app) if is_listed(each) and each.place > (after or ""))
+        return PageRows(tools, view, position=lambda row: row.place)
+
+    return read_page(app, query, ("tools", name), read)
 
 
-def _summary(tool: ToolRow) -> ToolSummary:
+def _summarize(tool: ToolRow) -> ToolSummary:
     return {
         "name": tool.name,
         "description": tool.description,
@@ -180,7 +186,7 @@ def _summary(tool: ToolRow) -> ToolSummary:
 
 def _view(app: str, tool: ToolRow) -> ToolView:
     view: ToolView = {
-        "_id": tool_id(app, tool.name),
+        "_id": make_tool_id(app, tool.name),
         "_creationTime": tool.created_at or 0,
         "appSlug": app,
         "name": tool.name,
@@ -192,10 +198,4 @@ def _view(app: str, tool: ToolRow) -> ToolView:
         "createdAt": tool.created_at or 0,
         "updatedAt": tool.updated_at,
     }
-    if tool.endpoint is not None:
-        view["endpoint"] = tool.endpoint
-    if tool.http_method is not None:
-        view["httpMethod"] = tool.http_method
-    if tool.shown_headers is not None:
-        view["headers"] = tool.shown_headers
-    return view
+    return add_optional(view, endpoint=tool.endpoint, httpMethod=tool.http_method, headers=tool.shown_headers)

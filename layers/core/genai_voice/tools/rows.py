@@ -39,9 +39,9 @@ class ToolRow(Item, discriminator="tool"):
         return cls(key("APP", app), key("TOOL", name))
 
     @classmethod
-    def gives_no_headers_to(cls, endpoint: str) -> Condition:
-        """That this address is at the host that has the stored headers already, or that there are none:
-        whoever may change where a tool is must not learn what lists mask.
+    def may_move_to(cls, endpoint: str) -> Condition:
+        """Hold where this address is at the host that gets the stored headers already, or where there are
+        none: whoever may change where a tool is must not learn what lists mask.
         """
         url = urlsplit(endpoint)
         host = f"{url.scheme}://{url.netloc}"
@@ -52,12 +52,12 @@ class ToolRow(Item, discriminator="tool"):
         return allowed
 
     @classmethod
-    def count_of(cls, app: str) -> int:
+    def count_in_app(cls, app: str) -> int:
         return cls.count(key("APP", app), cls.sk.startswith("TOOL#"))
 
     @classmethod
-    def of_app(cls, app: str) -> list[Self]:
-        """All of them, oldest first."""
+    def list_in_app(cls, app: str) -> list[Self]:
+        """List all of them, oldest first."""
         tools = cls.query(key("APP", app), cls.sk.startswith("TOOL#"), consistent_read=True)
         return sorted(tools, key=lambda tool: tool.place)
 
@@ -79,42 +79,44 @@ class ExecutionRow(Item, discriminator="execution"):
         return cls(key("APP", app, "EXECUTION"), key("ID", execution_id), execution_id=execution_id)
 
     @classmethod
-    def new(cls, app: str, session: str, execution_id: str) -> Self:
+    def of_new(cls, app: str, session: str, execution_id: str) -> Self:
         row = cls.of(app, execution_id)
         row.session_id = session
-        row.gsi1pk, row.gsi1sk = cls._session_key(app, session), row.sk
+        row.gsi1pk, row.gsi1sk = cls._make_session_key(app, session), row.sk
         return row
 
     @staticmethod
-    def _session_key(app: str, session: str) -> str:
+    def _make_session_key(app: str, session: str) -> str:
         return key("APP", app, "SESSION", session, "EXECUTIONS")
 
     @classmethod
-    def names_in_session(cls, app: str, session: str, status: str, limit: int) -> list[str]:
-        """The tools of those of a session with this status, among the last `limit` of it, last first."""
-        listed = cls.list_latest("gsi1", cls._session_key(app, session), None, limit)
+    def list_tool_names(cls, app: str, session: str, status: str, limit: int) -> list[str]:
+        """List the tools of a session's executions with this status, among its last `limit`, last first."""
+        listed = cls.list_latest("gsi1", cls._make_session_key(app, session), None, limit)
         places = [(each.pk, each.sk) for each in listed if each.status == status]
         found = cls.batch_get(places, consistent_read=True, attributes_to_get=["sk", "kind", "tool_name"])
         by_place = {each.sk: str(each.tool_name) for each in found}
         return [by_place[sk] for _, sk in places if sk in by_place]
 
-    def belongs_to(self, app: str, trace_id: str | None, span_id: str | None) -> None:
-        """Which trace it is found by, and which span of it this is."""
+    def set_trace(self, app: str, trace_id: str | None, span_id: str | None) -> None:
+        """Have the execution found by its trace, as this span of it."""
         self.trace_id, self.span_id = trace_id or None, span_id
         if self.trace_id:
             self.put_in_trace(app, self.trace_id)
 
     @classmethod
-    def newest(cls, app: str, before: str | None, limit: int) -> Iterator[Self]:
-        """Newest first, beginning after position `before` (a sort key)."""
+    def list_newest(cls, app: str, before: str | None, limit: int) -> Iterator[Self]:
+        """List them newest first, beginning after position `before` (a sort key)."""
         wanted = cls.sk < before if before else cls.sk.startswith("ID#")
         return cls.query(
             key("APP", app, "EXECUTION"), wanted, consistent_read=True, scan_index_forward=False, limit=limit
         )
 
     @classmethod
-    def count_of(cls, app: str, since_ms: int, until_ms: int) -> int:
-        """How many began from `since_ms` until before `until_ms`. Reads them all, and carries none."""
+    def count_between(cls, app: str, since_ms: int, until_ms: int) -> int:
+        """Count those that began from `since_ms` until before `until_ms`. All are read, and none is
+        transferred.
+        """
         moment = [key("ID", f"{ms * 1000:016d}").removesuffix("#") for ms in (since_ms, until_ms)]
         return cls.count(key("APP", app, "EXECUTION"), cls.sk.between(*moment))
 
@@ -135,9 +137,9 @@ class CallRow(Item, discriminator="tool_call"):
         return (self.expires_at or 0) < now // 1000
 
     @classmethod
-    def open_to(cls, execution_id: str, now: int) -> Condition:
-        """That this execution may carry it out: nobody has begun, it has itself, who has died, or it is
-        forgotten.
+    def is_open_to(cls, execution_id: str, now: int) -> Condition:
+        """Hold where this execution may carry the call out: nobody has begun, or it has begun itself, or the
+        lease of who has begun is over, or the call has expired.
         """
         begun = cls.pk.does_not_exist() | (cls.execution_id == execution_id)
         is_over = (cls.leased_until < now) | (cls.expires_at < now // 1000)
@@ -155,9 +157,10 @@ class RateRow(Item, discriminator="rate"):
         return cls(key("APP", app, "SESSION", session), key("RATE"))
 
     @classmethod
-    def unchanged(cls, stored: Self | None) -> Condition:
+    def is_unchanged(cls, stored: Self | None) -> Condition:
         return cls.version == stored.version if stored else cls.pk.does_not_exist()
 
 
-def tool_id(app: str, name: str) -> str:
+def make_tool_id(app: str, name: str) -> str:
+    """Make the id of a tool, which is the same for the same name."""
     return digest(app, name)

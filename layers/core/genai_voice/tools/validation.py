@@ -1,5 +1,5 @@
-"""Whether the parameters of a tool call fit the tool's schema (contract 5.7.3): top level, presence and type
-only.
+"""Check whether the parameters of a tool call fit the tool's schema (contract 5.7.3): top level, presence and
+type only.
 """
 
 import json
@@ -16,9 +16,9 @@ _IS: Mapping[str, Callable[[Any], bool]] = {
 }
 
 
-def first_fault(schema_text: str, parameters: Mapping[str, Any]) -> str | None:
-    """Why the parameters are refused, or None when they fit. Missing fields come before those of a wrong
-    type.
+def find_fault(schema_text: str, parameters: Mapping[str, Any]) -> str | None:
+    """Find why the parameters are refused. Answers None when they fit. Missing fields come before those of a
+    wrong type.
     """
     try:
         schema = json.loads(schema_text)
@@ -31,21 +31,21 @@ def first_fault(schema_text: str, parameters: Mapping[str, Any]) -> str | None:
         if parameters.get(str(name)) is None:
             return f'Missing required field: "{name}"'
     for name, declared in properties.items() if isinstance(properties, dict) else []:
-        fault = _mistyped(name, declared, parameters.get(name))
+        fault = _check_type(name, declared, parameters.get(name))
         if fault:
             return fault
     return None
 
 
-def _mistyped(name: str, declared: object, value: object) -> str | None:
+def _check_type(name: str, declared: object, value: object) -> str | None:
     expected = declared.get("type") if isinstance(declared, dict) else None
     if value is None or not isinstance(expected, str) or expected not in _IS or _IS[expected](value):
         return None
-    return f'Field "{name}" expected type "{expected}", got "{_type_name(value)}"'
+    return f'Field "{name}" expected type "{expected}", got "{_describe_type(value)}"'
 
 
-def _type_name(value: object) -> str:
-    """As JavaScript's typeof says it: a list is an object."""
+def _describe_type(value: object) -> str:
+    """Name a value's type as JavaScript's typeof does: a list is an object."""
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, int | float):
