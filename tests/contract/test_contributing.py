@@ -1,5 +1,6 @@
 """The guide of CONTRIBUTING.md to an endpoint in five minutes runs as it stands there."""
 
+import re
 import subprocess
 import sys
 import textwrap
@@ -40,3 +41,13 @@ def test_the_guide_makes_an_endpoint() -> None:
         timeout=60,
     )
     assert run.returncode == 0, run.stderr
+
+
+def test_the_names_of_after_are_those_of_the_code() -> None:
+    """And those of before are gone."""
+    code = "".join(file.read_text() for file in (ROOT / "layers").rglob("*.py"))
+    named = set(re.findall(r"^ *(?:def|class) (\w+)", code, re.M))
+    table = read_page("CONTRIBUTING.md").partition("| before | after |")[2].partition("\n\n")[0]
+    for before, after in re.findall(r"^\| (`[^|]*) \| ([^|]*) \|", table, re.M):
+        assert set(re.findall(r"`(\w+)", after)) <= named
+        assert not set(re.findall(r"`(\w+)", before.partition(" beside ")[0])) & named
