@@ -263,7 +263,7 @@ def test_a_secret_that_has_ended_causes_no_look_at_the_deployment_secret() -> No
             for _ in range(3):
                 tools({"authorization": "Bearer the new secret", "x-app-slug": app.slug})
                 forget_callers()
-            assert not deployment_secret._reread
+            assert not deployment_secret._refreshed
     finally:
         file.write_text(before)
 

@@ -346,7 +346,7 @@ def test_a_cursor_outlives_the_rotation_of_the_deployment_secret_once() -> None:
     try:
         for previous in (json.loads(before), None):
             file.write_text(json.dumps({"id": "k2", "key": "a new root", "previous": previous}))
-            secret._roots.cache_clear()  # and nothing else: the caller stays known
+            secret._read_roots.cache_clear()  # and nothing else: the caller stays known
             statuses.append(app.get("/api/tools/executions", cursor=cursor).status)
     finally:
         file.write_text(before)

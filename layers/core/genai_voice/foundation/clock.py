@@ -1,4 +1,4 @@
-"""The time, identifiers that sort by it, and waiting."""
+"""The time, and identifiers that sort by it."""
 
 import random
 import secrets
@@ -8,14 +8,15 @@ _LAST_MOMENT = 10**16 - 1  # epoch microseconds of 16 digits, in the year 2286
 
 
 def now_ms() -> int:
-    """Epoch milliseconds."""
+    """Answer the time in epoch milliseconds."""
     return time.time_ns() // 1_000_000
 
 
 def time_ordered_id(moment_ms: float | None = None, tie: str | None = None) -> str:
-    """An identifier that sorts by a moment (16 digits of epoch microseconds), now if none is given.
+    """Make an identifier that sorts by a moment (16 digits of epoch microseconds), which is now if none is
+    given.
 
-    It is unique by 40 random bits, or where there is a `tie` the same for each who says the same.
+    40 random bits make it unique. With a `tie` in their place, the same moment and tie make the same one.
     """
     moment = time.time_ns() // 1000 if moment_ms is None else int(min(moment_ms * 1000, _LAST_MOMENT))
     return f"{moment:016d}-{tie or secrets.token_hex(5)}"

@@ -1,4 +1,4 @@
-"""The errors a caller can be told about.
+"""The errors that a caller is told about.
 
     Refused(status, message)
     ├── BadRequest        400
@@ -11,8 +11,8 @@
     ├── UpstreamFailed    502
     └── Busy              503
 
-Raised where the reason is known, turned into `{"error": message}` in one place (`foundation.http`). Anything
-else that escapes is a bug: the caller sees 500 `Internal server error`, the log sees the rest.
+They are raised where the reason is known, and become `{"error": message}` in one place (`foundation.http`).
+Any other exception is a bug: the caller sees 500 `Internal server error`, and the log has the rest.
 """
 
 from typing import ClassVar
@@ -78,8 +78,8 @@ class TooManyRequests(Refused):
 
 
 class FailedWithDetails(Refused):
-    """What one endpoint answers where others answer 502 (contract 3.1): the contract's text, and a sentence
-    of ours why.
+    """The answer of one endpoint where others answer 502 (contract 3.1): the contract's text, and in
+    `details` a sentence of ours that says why.
     """
 
     status = 500

@@ -1,4 +1,4 @@
-"""Keys of the single table: how parts become one string that no other parts can become."""
+"""Make keys of the single table: parts become one string that no other parts can become."""
 
 import hashlib
 import re
@@ -12,7 +12,7 @@ _LONGEST = 200  # bytes of one encoded part: a handful of them stay below Dynamo
 
 
 def key(*parts: str) -> str:
-    """One key from constants and variable parts in turn: `key("APP", "a", "SESSION", "s")` is
+    """Make one key of constants and variable parts in turn: `key("APP", "a", "SESSION", "s")` is
     `APP#a#SESSION#s#`.
 
     A constant is capitals, digits and `_`. A variable part is percent-encoded outside `[A-Za-z0-9._:-]`,
@@ -20,12 +20,14 @@ def key(*parts: str) -> str:
     no id climbs into another's partition and no prefix query crosses ids. An empty variable part is a
     ValueError: empty text is absent, never a key.
     """
-    encoded = [_variable(part) if place % 2 else _constant(part) for place, part in enumerate(parts)]
+    encoded = [
+        _encode_variable(part) if place % 2 else _encode_constant(part) for place, part in enumerate(parts)
+    ]
     return "#".join(encoded) + ("#" if len(parts) % 2 == 0 else "")
 
 
 def digest(*parts: str) -> str:
-    """32 hex digits that stand for exactly these parts, in this order."""
+    """Hash these parts, in this order, to 32 hex digits."""
     hashed = hashlib.sha256()
     for part in parts:
         data = part.encode()
@@ -34,21 +36,21 @@ def digest(*parts: str) -> str:
 
 
 def time_key(ms: float, tie: str) -> str:
-    """A variable part that sorts by time, then by `tie`: 15 digits of epoch milliseconds, three decimals
-    (clients may send fractions).
+    """Make a variable part that sorts by time, then by `tie`: 15 digits of epoch milliseconds and three
+    decimals (clients may send fractions).
     """
     return f"{ms + 0.0:019.3f}-{tie}"  # -0.0 is 0
 
 
 @cache_results(256)
-def _constant(part: str) -> str:
+def _encode_constant(part: str) -> str:
     if not _CONSTANT.fullmatch(part):
         raise ValueError(f"not a constant part of a key: {part!r}")
     return part
 
 
 @cache_results(1024)  # the ids of one request are encoded again and again
-def _variable(part: str) -> str:
+def _encode_variable(part: str) -> str:
     if not part:
         raise ValueError("a variable part of a key is empty")
     encoded = quote(part, safe=_SAFE).replace("~", "%7E")  # quote() keeps "~", which marks digests here

@@ -1,5 +1,5 @@
-"""One line per request or piece of other work, and one per bug. Never a body, a query string, a credential
-or what anybody said.
+"""Write the log: one line for each request or piece of other work, and one for each bug. No line has a body,
+a query string, a credential or anything that a person has said.
 """
 
 import sys
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @cache_results()
 def logger() -> "Logger":
-    """The JSON logger of this process, which most processes never need."""
+    """Answer the JSON logger of this process. It is made on first use, as most processes never need it."""
     from aws_lambda_powertools import Logger
 
     return Logger()
@@ -35,22 +35,23 @@ def report_request(
     duration_ms: float,
     meter: Meter,
 ) -> None:
-    """How a request went: who, which, how long, what it asked of DynamoDB.
+    """Report a request: its route, status, app, session and trace, how long it took, and its calls to
+    DynamoDB.
 
-    One line, from which CloudWatch makes the one metric that an alarm needs (`SaveDuration` in the template);
-    all else is asked of the lines. A metric per route would be billed by the month.
+    CloudWatch makes of these lines the one metric that an alarm needs (`SaveDuration` in the template); all
+    else is found by a query. A metric for each route would be billed by the month.
     """
     told = {"app": app, "session": session, "trace_id": trace_id}
     named = {name: value for name, value in told.items() if value is not None}
-    _write("request", {"route": route, "status": int(status)}, duration_ms, meter, named)
+    _write_line("request", {"route": route, "status": int(status)}, duration_ms, meter, named)
 
 
 def report_work(worker: str, *, named: Mapping[str, Any], duration_ms: float, meter: Meter) -> None:
-    """How a piece of work that is no request went. `named` holds its `outcome` and the ids it is known by."""
-    _write("work", {"worker": worker}, duration_ms, meter, named)
+    """Report a piece of work that no request asked for. `named` has its `outcome` and its ids."""
+    _write_line("work", {"worker": worker}, duration_ms, meter, named)
 
 
-def _write(
+def _write_line(
     message: str, what: Mapping[str, Any], duration_ms: float, meter: Meter, named: Mapping[str, Any]
 ) -> None:
     line = {
@@ -66,7 +67,7 @@ def _write(
 
 
 def report_fault(route: str, trace_id: str | None, kind: str, frames: Iterable[FrameSummary]) -> None:
-    """A bug: its kind and where it happened. Not its message, which may quote what somebody said."""
+    """Report a bug: its kind and where it happened. Not its message, which may quote what somebody said."""
     logger().error(
         "fault",
         route=route,
@@ -77,22 +78,22 @@ def report_fault(route: str, trace_id: str | None, kind: str, frames: Iterable[F
 
 
 def report_unusable_rule(app: str, rule: str) -> None:
-    """A guardrail rule that was stored and can match nothing: what is wrong with it, lists of rules say."""
+    """Report a stored guardrail rule that can match nothing. The list of rules says what is wrong with it."""
     logger().warning("rule matches nothing", app=app, rule=rule)
 
 
 def report_lost_messages(kind: str, messages: int) -> None:
-    """Messages that a queue did not take: what they were about is done by the next sweep."""
+    """Report messages that a queue did not take: the next sweep does their work."""
     logger().warning("nudge lost", error=kind, messages=messages)
 
 
 def report_upstream_failure(upstream: str, kind: str, status: int | None) -> None:
-    """An outside service failed: how, and its HTTP status if there was one. None of its words, which may
-    quote a key or what somebody said.
+    """Report that an outside service failed: how, and its HTTP status if there was one. None of its words,
+    which may quote a key or what somebody said.
     """
     logger().warning("upstream failed", upstream=upstream, error=kind, status=status)
 
 
 def report_lost_violations(app: str, session: str, rules: Sequence[str]) -> None:
-    """What a check has found and answered, and the table did not take."""
+    """Report violations that a check has found and answered, and that could not be stored."""
     logger().error("violations lost", app=app, session=session, rules=rules)

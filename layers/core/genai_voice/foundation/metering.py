@@ -1,4 +1,4 @@
-"""What one request asks of DynamoDB, counted where the calls are made and reported with the request."""
+"""Count the calls to DynamoDB that one request makes, to be reported with it."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -6,23 +6,26 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Meter:
-    """`operations` in the order of the calls; `units` of consumed capacity, read and write together."""
+    """The calls of one request."""
 
     operations: list[str] = field(default_factory=list)
+    """In the order of the calls."""
     units: float = 0.0
+    """Of consumed capacity, read and write together."""
 
 
 _meter: ContextVar[Meter | None] = ContextVar("meter", default=None)
 
 
 def start_metering() -> Meter:
-    """Count this thread's calls from now on."""
+    """Count the calls of this thread from now on, in the meter that is answered."""
     meter = Meter()
     _meter.set(meter)
     return meter
 
 
 def count_call(operation: str, units: float) -> None:
+    """Count a call and its capacity units in the meter of this thread, if there is one."""
     meter = _meter.get()
     if meter is not None:
         meter.operations.append(operation)

@@ -17,6 +17,8 @@ _BATCH = 10  # messages of one SendMessageBatch, SQS's limit
 
 
 class QueueMessage(NamedTuple):
+    """A message to be sent."""
+
     body: str
     group: str
     """The app. SQS serves groups fairly: one whose work takes long does not hold back the others' (fair
@@ -25,8 +27,8 @@ class QueueMessage(NamedTuple):
 
 
 def send_messages(url: str | None, messages: Sequence[QueueMessage], delay_s: int = 0) -> None:
-    """Send these, to be delivered after `delay_s` seconds (at most MAX_DELAY_S). Never raises: the sweep
-    finds what was due all the same. Without a queue (None) it is left to the sweep.
+    """Send messages, to be delivered after `delay_s` seconds (at most MAX_DELAY_S). Without a queue (None)
+    nothing is sent. Never raises: the sweep finds what is due all the same.
     """
     if url is None:
         return
@@ -43,7 +45,7 @@ def send_messages(url: str | None, messages: Sequence[QueueMessage], delay_s: in
             for place, message in enumerate(messages[start : start + _BATCH])
         ]
         try:
-            reply = _client(url).send_message_batch(QueueUrl=url, Entries=entries)
+            reply = _make_client(url).send_message_batch(QueueUrl=url, Entries=entries)
         except (BotoCoreError, ClientError) as reason:
             report_lost_messages(type(reason).__name__, len(entries))
         else:
@@ -52,8 +54,8 @@ def send_messages(url: str | None, messages: Sequence[QueueMessage], delay_s: in
 
 
 @cache_results()
-def _client(url: str) -> Any:
-    """Of the place that the queue's address names. With little patience: somebody waits for a reply."""
+def _make_client(url: str) -> Any:
+    """Make a client for the host of the queue's address, with little patience: somebody waits for a reply."""
     from botocore.config import Config
     from botocore.session import get_session
 

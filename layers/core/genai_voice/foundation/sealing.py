@@ -1,4 +1,4 @@
-"""Texts that the table keeps but cannot read: AES-256-GCM under a key of the deployment secret."""
+"""Texts are sealed before the table stores them: AES-256-GCM under a key of the deployment secret."""
 
 import os
 
@@ -11,15 +11,15 @@ _NONCE_BYTES = 12
 
 
 class Unreadable(Exception):
-    """A sealed text does not open: it was changed, moved to another place, or its key is gone."""
+    """A sealed text cannot be read: it was changed, moved to another place, or its key is gone."""
 
 
 def seal(text: str, *context: str) -> bytes:
-    """The text, readable only together with the deployment secret and the same context: the app and whatever
-    says where the text belongs, so that one that is moved elsewhere does not open.
+    """Seal a text, so that it can be read only with the deployment secret and the same context: the app, and
+    whatever says where the text belongs, so that one that is moved elsewhere cannot be read.
 
-    The bytes: one that counts those of the key's id, the id, a nonce of 96 random bits, the ciphertext with
-    its tag.
+    The bytes are the length of the key's id in one byte, the id, a nonce of 96 random bits, and the
+    ciphertext with its tag.
     """
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -30,7 +30,7 @@ def seal(text: str, *context: str) -> bytes:
 
 
 def unseal(sealed: bytes, *context: str) -> str:
-    """What was sealed with this context. Raises Unreadable."""
+    """Read a text that was sealed with this context. Raises Unreadable."""
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 

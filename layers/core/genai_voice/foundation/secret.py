@@ -1,5 +1,5 @@
-"""What must not be known: the deployment secret, from which the pepper and the signing keys are derived, and
-the keys of outside services. Both are fetched on first use.
+"""The secrets of a deployment: the deployment secret, from which the pepper and the signing keys are derived,
+and the keys of outside services. Both are fetched on first use.
 """
 
 import json
@@ -12,8 +12,8 @@ from genai_voice.foundation.caches import cache_results, register_cache
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.settings import SettingsError, settings
 
-_reread: TTLCache[str, bool] = register_cache(TTLCache(1, 60_000, timer=now_ms))
-_provided: TTLCache[str, dict[str, str]] = register_cache(TTLCache(1, 300_000, timer=now_ms))
+_refreshed: TTLCache[str, bool] = register_cache(TTLCache(1, 60_000, timer=now_ms))
+_provider_keys: TTLCache[str, dict[str, str]] = register_cache(TTLCache(1, 300_000, timer=now_ms))
 
 
 class DerivedKey(NamedTuple):
@@ -24,16 +24,16 @@ class DerivedKey(NamedTuple):
 
 
 def derive_keys(purpose: str) -> list[DerivedKey]:
-    """The live keys for a purpose, the current one first. There are two while the deployment secret is being
-    rotated.
+    """Derive the keys for a purpose, the current one first. There are two while the deployment secret is
+    being rotated.
     """
-    return [DerivedKey(key_id, _derive(root, purpose)) for key_id, root in _roots()]
+    return [DerivedKey(key_id, _derive_key(root, purpose)) for key_id, root in _read_roots()]
 
 
 def find_key(purpose: str, key_id: str) -> bytes | None:
-    """The key by whose id something was stored, or None when that root is gone for good.
+    """Find the key with this id, by which something was stored, or None where its root is gone for good.
 
-    An id this process has not seen may mean that the secret was rotated since it was read.
+    An id that this process has not seen may mean that the secret was rotated since it was read.
     """
     for again in (False, True):
         if again:
@@ -45,38 +45,43 @@ def find_key(purpose: str, key_id: str) -> bytes | None:
 
 
 def refresh_roots() -> None:
-    """Have the secret read again when it is next needed, at most once a minute: strangers can cause this."""
-    if "lately" not in _reread:
-        _reread["lately"] = True
-        _roots.cache_clear()
+    """Have the deployment secret read again when it is next needed, at most once a minute: strangers can
+    cause this.
+    """
+    if "lately" not in _refreshed:
+        _refreshed["lately"] = True
+        _read_roots.cache_clear()
 
 
 @cache_results()
-def _roots() -> tuple[tuple[str, str], ...]:
-    """`{"id", "key", "previous"?: {"id", "key"}}` as (id, key) pairs, current first."""
+def _read_roots() -> tuple[tuple[str, str], ...]:
+    """Read `{"id", "key", "previous"?: {"id", "key"}}` as (id, key) pairs, the current one first."""
     try:
-        document = json.loads(_document())
+        document = json.loads(_read_document())
         pairs = [document, *([document["previous"]] if document.get("previous") else [])]
         return tuple((str(pair["id"]), str(pair["key"])) for pair in pairs)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise SettingsError('The deployment secret must be JSON: {"id": "…", "key": "…"}.') from None
 
 
-def _document() -> str:
+def _read_document() -> str:
+    """Read the deployment secret from its file, or else from Secrets Manager. Raises SettingsError."""
     if settings().deployment_secret_file:
         try:
             return Path(str(settings().deployment_secret_file)).read_text()
         except OSError as reason:
             raise SettingsError(f"DEPLOYMENT_SECRET_FILE cannot be read: {reason.strerror}.") from None
     if settings().deployment_secret_arn:
-        return _from_secrets_manager(str(settings().deployment_secret_arn))
+        return _read_from_secrets_manager(str(settings().deployment_secret_arn))
     raise SettingsError(
         "Set DEPLOYMENT_SECRET_ARN or DEPLOYMENT_SECRET_FILE: secrets cannot be checked without it."
     )
 
 
-def _from_secrets_manager(arn: str) -> str:
-    """Through botocore, which the layer ships: Lambda's own boto3 fits another version of it."""
+def _read_from_secrets_manager(arn: str) -> str:
+    """Read the text of a secret through botocore, which the layer has: Lambda's own boto3 fits another
+    version of it.
+    """
     from botocore.config import Config
     from botocore.session import get_session
 
@@ -88,32 +93,33 @@ def _from_secrets_manager(arn: str) -> str:
 
 
 def find_provider_key(variable: str) -> str | None:
-    """The key of an outside service by its name, such as GEMINI_API_KEY: the variable of this name, or in AWS
-    what the provider secret, `{"GEMINI_API_KEY": "…"}`, has under it. That is read again every five minutes.
+    """Find the key of an outside service by its name, such as GEMINI_API_KEY: in the variable of this name,
+    or in AWS in the provider secret, `{"GEMINI_API_KEY": "…"}`, which is read again every five minutes.
 
     Raises SettingsError where there is a provider secret that cannot be read.
     """
     arn, given = settings().provider_secret_arn, getattr(settings(), variable.lower())
-    return (given or "").strip() or (_provided_keys(arn).get(variable) if arn else None) or None
+    return (given or "").strip() or (_read_provider_keys(arn).get(variable) if arn else None) or None
 
 
-def _provided_keys(arn: str) -> dict[str, str]:
+def _read_provider_keys(arn: str) -> dict[str, str]:
+    """Read the keys of the provider secret. Raises SettingsError."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    known = _provided.get(arn)
+    known = _provider_keys.get(arn)
     if known is None:
         try:
-            document = json.loads(_from_secrets_manager(arn))
+            document = json.loads(_read_from_secrets_manager(arn))
             known = {name: str(value).strip() for name, value in document.items()}
         except (BotoCoreError, ClientError, ValueError, AttributeError):
             raise SettingsError('PROVIDER_SECRET_ARN cannot be read as {"GEMINI_API_KEY": "…"}.') from None
-        _provided[arn] = known
+        _provider_keys[arn] = known
     return known
 
 
 @cache_results()
-def _derive(root: str, purpose: str) -> bytes:
-    """HKDF-SHA-256 (RFC 5869), 32 bytes, no salt: the root is uniformly random already."""
+def _derive_key(root: str, purpose: str) -> bytes:
+    """Derive 32 bytes by HKDF-SHA-256 (RFC 5869), without salt: the root is uniformly random already."""
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 

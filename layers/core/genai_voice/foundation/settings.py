@@ -1,4 +1,4 @@
-"""Settings of a deployment: one declaration per variable, read from the environment on first use."""
+"""The settings of a deployment: each variable is declared once and read on first use."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,8 @@ class SettingsError(Exception):
     """A variable is missing or wrong. The message names it."""
 
 
-def _origins(text: object) -> object:
+def _split_origins(text: object) -> object:
+    """Split a text at its commas."""
     return (
         tuple(origin.strip() for origin in text.split(",") if origin.strip())
         if isinstance(text, str)
@@ -21,7 +22,8 @@ def _origins(text: object) -> object:
     )
 
 
-def _never_deployed(path: Path) -> Path:
+def _check_not_deployed(path: Path) -> Path:
+    """Refuse a variable that is for one machine in a deployed function."""
     if os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
         raise ValueError("it is for one machine, and this is a deployed function")
     return path
@@ -38,7 +40,7 @@ class Settings(BaseModel):
     """Where the table is. Lambda sets it."""
     dynamodb_endpoint: str | None = Field(default=None, alias="DYNAMODB_ENDPOINT", pattern="^https?://")
     """Another DynamoDB than AWS's, such as a local engine."""
-    allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_origins)] = Field(
+    allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_split_origins)] = Field(
         (), alias="ALLOWED_ORIGINS"
     )
     """Origins whose browsers may read replies, separated by commas. Empty: every origin (development
@@ -58,7 +60,7 @@ class Settings(BaseModel):
     """Another address than Google's: a proxy, or a server of tests."""
     provider_secret_arn: str | None = Field(default=None, alias="PROVIDER_SECRET_ARN")
     """The Secrets Manager secret with the keys of outside services."""
-    outgoing_local_ca: Annotated[FilePath, AfterValidator(_never_deployed)] | None = Field(
+    outgoing_local_ca: Annotated[FilePath, AfterValidator(_check_not_deployed)] | None = Field(
         default=None, alias="OUTGOING_LOCAL_CA"
     )
     """For one machine: a file of certificate authorities that are trusted beside the system's by what goes
@@ -68,7 +70,7 @@ class Settings(BaseModel):
 
 @cache_results()
 def settings() -> Settings:
-    """The settings of this process. Raises SettingsError with a sentence that names the variable."""
+    """Answer the settings of this process. Raises SettingsError with a sentence that names the variable."""
     variables = [str(field.alias) for field in Settings.model_fields.values()]
     given = {variable: os.environ[variable] for variable in variables if os.environ.get(variable)}
     try:

@@ -1,11 +1,10 @@
-"""Work that is no request: how the function of a queue, and that of a schedule, is declared. There is one
-line of log for each piece of it.
+"""Handlers for work that no request asks for: the messages of a queue, and a schedule.
 
     handler = make_queue_handler("webhook_sender", sender.deliver)
     handler = make_schedule_handler("sweeper", service.sweep, service.KINDS)
 
-A row says what there is to do, so a piece that fails is found again: by the queue, which sends its message
-once more, or by the next sweep.
+What there is to do is said by rows of the table, so work that fails is done later: the queue delivers its
+message again, or the next sweep finds its row. Each piece of work writes one line of log.
 """
 
 import traceback
@@ -28,40 +27,42 @@ if TYPE_CHECKING:
 Event = Mapping[str, Any]
 
 _RESERVE_MS = 5_000
-"""What a schedule's work leaves of the time of its invocation: the last piece has to end too."""
+"""The part of an invocation's time that a schedule gives to no piece: the last one has to end too."""
 
 
 class Context(Protocol):
-    """What Lambda says of an invocation."""
+    """What Lambda tells of an invocation."""
 
     def get_remaining_time_in_millis(self) -> int: ...
 
 
 class WorkFailed(Exception):
-    """Ends an invocation that has failed as a whole, which is what Lambda counts. The reasons are logged."""
+    """Raised to have Lambda count an invocation as failed. The reasons are in the log."""
 
 
-def make_queue_handler(worker: str, do: Callable[..., str]) -> Callable[[Event, Any], Any]:
-    """What Lambda calls with messages of a queue (an SQS event with ReportBatchItemFailures).
+def make_queue_handler(worker: str, handle: Callable[..., str]) -> Callable[[Event, Any], Any]:
+    """Make the handler of a function that a queue invokes (SQS, with ReportBatchItemFailures).
 
-    `do` gets each message: the texts of a JSON object, one for each of its parameters without a default, by
-    their names in camelCase. It answers in a word what came of it. What it raises fails this message alone.
-    A body that is no such message is consumed: it would never become one.
+    A message is a JSON object of texts. `handle` is called with those named like its parameters without a
+    default, in camelCase, and answers its outcome in a word. Where it raises, this message alone has failed.
+    A body that is no such object is dropped, as delivering it again would not help.
+
+    The handler raises WorkFailed when all messages of an invocation have failed.
     """
-    parameters = signature(do).parameters.values()
+    parameters = signature(handle).parameters.values()
     names = {to_camel(each.name): each.name for each in parameters if each.default is Parameter.empty}
 
-    def piece(record: "SQSRecord") -> None:
-        named = _read(record.body, names)
-        with _reported(worker, named or {"message_id": record.message_id}) as line:
-            line["outcome"] = do(**named) if named else "unreadable"
+    def handle_record(record: "SQSRecord") -> None:
+        arguments = _parse_message(record.body, names)
+        with _report_piece(worker, arguments or {"message_id": record.message_id}) as line:
+            line["outcome"] = handle(**arguments) if arguments else "unreadable"
 
     def handler(event: Event, context: Any) -> Any:
         from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 
-        # Raising would be its own, with the messages of what went wrong, which Lambda logs.
+        # The error that the processor would raise itself quotes those of the messages, and Lambda logs it.
         processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-        failures = process_partial_response(dict(event), piece, processor)
+        failures = process_partial_response(dict(event), handle_record, processor)
         if processor.fail_messages and not processor.success_messages:
             raise WorkFailed(f"{worker}: all {len(processor.fail_messages)} messages failed")
         return failures
@@ -70,22 +71,25 @@ def make_queue_handler(worker: str, do: Callable[..., str]) -> Callable[[Event, 
 
 
 def make_schedule_handler(
-    worker: str, do: Callable[[str, Callable[[], bool]], int], pieces: Iterable[str]
+    worker: str, handle: Callable[[str, Callable[[], bool]], int], pieces: Iterable[str]
 ) -> Callable[[Event, Context], None]:
-    """What Lambda calls when it is time: `do(piece, time_is_left)` for each piece, which has its share of the
-    time that is left, asks `time_is_left()` before it goes on, and answers how many items it has handled.
+    """Make the handler of a function that a schedule invokes.
 
-    A piece that fails keeps the others from nothing; the invocation fails after them.
+    It calls `handle(piece, has_time_left)` for each piece of the work. `handle` asks `has_time_left()` before
+    it goes on, and answers how many items it has handled. The pieces share the time of the invocation: what
+    one leaves of its share, the later ones have.
+
+    The handler raises WorkFailed after all pieces when one of them has failed.
     """
     names = list(pieces)
 
     def handler(event: Event, context: Context) -> None:
         failed = []
         for place, piece in enumerate(names):
-            ends = _end_of_share(context, len(names) - place)
+            ends = _compute_end_of_share(context, len(names) - place)
             try:
-                with _reported(worker, {"piece": piece}) as line:
-                    line["items"] = do(piece, lambda: context.get_remaining_time_in_millis() > ends)  # noqa: B023 - called within this turn
+                with _report_piece(worker, {"piece": piece}) as line:
+                    line["items"] = handle(piece, lambda: context.get_remaining_time_in_millis() > ends)  # noqa: B023 - called within this turn
                     line["outcome"] = "done"
             except Exception:  # it is reported
                 failed.append(piece)
@@ -95,27 +99,27 @@ def make_schedule_handler(
     return handler
 
 
-def _end_of_share(context: Context, pieces_left: int) -> float:
-    """What is left of the invocation, in ms, when one of so many pieces has had its share."""
+def _compute_end_of_share(context: Context, pieces_left: int) -> float:
+    """Compute the remaining time, in ms, at which the next of so many pieces has used its share."""
     left = context.get_remaining_time_in_millis()
     return left - max(0, left - _RESERVE_MS) / pieces_left
 
 
-def _read(body: str, names: Mapping[str, str]) -> dict[str, str] | None:
-    """The arguments in a message, or None where it is none."""
+def _parse_message(body: str, names: Mapping[str, str]) -> dict[str, str] | None:
+    """Parse the arguments in a message, or answer None where it does not have all of them."""
     try:
-        said = from_json(body)
+        document = from_json(body)
     except ValueError:
         return None
-    given = said if isinstance(said, dict) else {}
-    read = {ours: given.get(wire) for wire, ours in names.items()}
-    texts = {name: value for name, value in read.items() if isinstance(value, str) and value}
+    given = document if isinstance(document, dict) else {}
+    arguments = {name: given.get(wire) for wire, name in names.items()}
+    texts = {name: value for name, value in arguments.items() if isinstance(value, str) and value}
     return texts if len(texts) == len(names) else None
 
 
 @contextmanager
-def _reported(worker: str, named: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """Writes the line of a piece of work, whatever becomes of it."""
+def _report_piece(worker: str, named: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Write the line of log of a piece of work, whatever its outcome is. Yields what the line says."""
     line: dict[str, Any] = {**named, "outcome": "interrupted"}
     meter, started = start_metering(), perf_counter()
     try:
