@@ -9,7 +9,7 @@ from genai_voice.guardrails.model import (
     NewRule,
     RuleChange,
     RuleList,
-    RuleNamed,
+    RuleReference,
     ViolationAnnotation,
     ViolationPage,
     ViolationQuery,
@@ -48,7 +48,7 @@ def update_rule(caller: Caller, body: RuleChange) -> Ok:
 
 
 @api.delete("/api/guardrails/rules", scope="manage", raises=(NotFound,))
-def delete_rule(caller: Caller, body: RuleNamed) -> Ok:
+def delete_rule(caller: Caller, body: RuleReference) -> Ok:
     """Remove a rule. Its violations stay in their list."""
     return rules.delete(caller.app.slug, body)
 

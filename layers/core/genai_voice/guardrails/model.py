@@ -55,7 +55,7 @@ class CheckRequest(Request):
     direction: Literal["input", "output"]
 
 
-class Violated(TypedDict):
+class ViolatedRule(TypedDict):
     ruleId: str
     type: str
     action: str
@@ -66,7 +66,7 @@ class Violated(TypedDict):
 
 class CheckReply(TypedDict):
     allowed: bool
-    violations: list[Violated]
+    violations: list[ViolatedRule]
 
 
 # -- rules -------------------------------------------------------------------------------------------------
@@ -99,7 +99,7 @@ class RuleChange(Request):
     shadow: bool | None = None
 
 
-class RuleNamed(Request):
+class RuleReference(Request):
     missing: ClassVar[str] = "Missing required fields: ruleId"
 
     rule_id: Name

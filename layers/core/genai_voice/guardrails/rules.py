@@ -16,7 +16,7 @@ from genai_voice.foundation.transactions import Change, write_together
 from genai_voice.guardrails import rulesets
 from genai_voice.guardrails.counts import RuleCounts, list_rules_with_counts
 from genai_voice.guardrails.matching import find_problem
-from genai_voice.guardrails.model import MAX_RULES, NewRule, RuleChange, RuleList, RuleNamed, RuleView
+from genai_voice.guardrails.model import MAX_RULES, NewRule, RuleChange, RuleList, RuleReference, RuleView
 from genai_voice.guardrails.patterns import find_refusal
 from genai_voice.guardrails.rows import RuleRow, RulesetRow
 
@@ -65,7 +65,7 @@ def update(app: str, change: RuleChange) -> Ok:
     return retry_lost_races(try_once, busy=_BUSY)
 
 
-def delete(app: str, named: RuleNamed) -> Ok:
+def delete(app: str, named: RuleReference) -> Ok:
     """Remove a rule and its counts. Its violations stay. Raises NotFound, also for the second of two removals
     at the same time; Busy.
     """

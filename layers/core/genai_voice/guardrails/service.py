@@ -10,7 +10,7 @@ from genai_voice.foundation.retries import retry_lost_races
 from genai_voice.foundation.transactions import Change, write_together
 from genai_voice.guardrails import rulesets
 from genai_voice.guardrails.counts import RuleCountsRow
-from genai_voice.guardrails.model import CheckReply, CheckRequest, Rule, Violated
+from genai_voice.guardrails.model import CheckReply, CheckRequest, Rule, ViolatedRule
 from genai_voice.guardrails.rows import ViolationRow
 from genai_voice.tenancy.model import App
 from genai_voice.webhooks import outbox
@@ -104,8 +104,8 @@ def _count_changes(app: App, violated: Sequence[Rule]) -> list[Change]:
     return [Change(row, part) for row, part in zip(rows, parts, strict=True)]
 
 
-def _view(rule: Rule) -> Violated:
-    view: Violated = {"ruleId": rule.id, "type": rule.type, "action": rule.action}
+def _view(rule: Rule) -> ViolatedRule:
+    view: ViolatedRule = {"ruleId": rule.id, "type": rule.type, "action": rule.action}
     if rule.shadow:
         return {**view, "action": "log", "shadow": True}
     return add_optional(view, userMessage=rule.user_message or None)
