@@ -6,29 +6,20 @@ Nothing is said twice: paths, credentials, shapes, statuses and texts are those 
 operation is called `<group>_<function>`, a schema as its class: generated clients take these names.
 """
 
-import ast
-import inspect
 import json
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
-from textwrap import dedent
-from typing import Any, get_origin
+from typing import Any
 
 import genai_voice
 from genai_voice.foundation.errors import Refused
 from genai_voice.foundation.http import MEGABYTE, Api, Endpoint
 from pydantic import TypeAdapter
-from pydantic.alias_generators import to_camel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import core_schema
 
+from local.build.openapi_schemas import REFERENCE, Json, SchemaGenerator, build_schemas, drop_null, join_lines
 from local.project import Project
 from local.serve.worker import load_module
 
-Json = dict[str, Any]
-
-_SCHEMA = "#/components/schemas/{model}"
 _ABOUT = """\
 Everything behind a voice agent: who may talk, what was said, what the agent may do.
 
@@ -83,7 +74,12 @@ def build_document(root: Path) -> Json:
         for group, (api, _) in apis.items()
         for endpoint in api.endpoints.values()
     ]
-    shapes, schemas = _build_schemas(operations)
+    wanted = {(each.id, "reply"): each.endpoint.reply for each in operations}
+    wanted |= {
+        (each.id, "body"): each.endpoint.wants["body"] for each in operations if "body" in each.endpoint.wants
+    }
+    shapes, schemas = build_schemas(wanted)
+    schemas["Error"] = _ERROR
     paths: Json = {}
     for each in sorted(operations, key=lambda each: (each.endpoint.path, each.endpoint.method)):
         described = each.describe(shapes, schemas)
@@ -112,7 +108,7 @@ def _find_apis(root: Path) -> Iterator[tuple[str, tuple[Api, str]]]:
     for file in sorted(root.glob("functions/*/app.py")):
         module = load_module(f"openapi_{file.parent.name}", file)
         if api := getattr(module, "api", None):
-            yield file.parent.name, (api, _join_lines(module.__doc__ or ""))
+            yield file.parent.name, (api, join_lines(module.__doc__ or ""))
 
 
 class _Operation:
@@ -134,7 +130,7 @@ class _Operation:
     def describe(self, shapes: dict[tuple[str, str], Json], schemas: Json) -> Json:
         """Describe the endpoint as an OpenAPI operation."""
         endpoint = self.endpoint
-        summary, *more = _join_lines(endpoint.call.__doc__ or "").split("\n\n")
+        summary, *more = join_lines(endpoint.call.__doc__ or "").split("\n\n")
         if endpoint.scope in _NOT_FOR:
             more.append(_NOT_FOR[endpoint.scope])
         for model in (endpoint.wants[part] for part in ("query", "body") if part in endpoint.wants):
@@ -163,11 +159,11 @@ class _Operation:
         model = self.endpoint.wants.get("query")
         if model is None:
             return
-        schema = TypeAdapter(model).json_schema(schema_generator=_Schemas)
+        schema = TypeAdapter(model).json_schema(schema_generator=SchemaGenerator)
         for name, field in schema.get("properties", {}).items():
             field.pop("default", None)
             described = field.pop("description", None)
-            shape = _drop_null(field)
+            shape = drop_null(field)
             is_number = shape.get("type") in ("integer", "number")
             yield {
                 "name": name,
@@ -195,7 +191,7 @@ class _Operation:
             }
 
     def _describe_body(self, shapes: dict[tuple[str, str], Json], schemas: Json) -> Json:
-        shape = shapes.get((self.id, "body"), {"$ref": _SCHEMA.format(model="Credentials")})
+        shape = shapes.get((self.id, "body"), {"$ref": REFERENCE.format(model="Credentials")})
         schema = schemas.setdefault(_read_name(shape), {"type": "object"})
         if self._describe_security():
             schema["properties"] = {**schema.get("properties", {}), **_CREDENTIALS}
@@ -221,86 +217,6 @@ class _Operation:
         return found | {"500": {"$ref": "#/components/responses/Fault"}}
 
 
-class _Schemas(GenerateJsonSchema):
-    """Schemas as clients want them: named by their keys alone, numbers of one type, fields described."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        return False
-
-    def typed_dict_schema(self, schema: core_schema.TypedDictSchema) -> JsonSchemaValue:
-        return _describe_fields(super().typed_dict_schema(schema), schema.get("cls"))
-
-    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
-        return _describe_fields(super().model_schema(schema), schema["cls"])
-
-    def union_schema(self, schema: core_schema.UnionSchema) -> JsonSchemaValue:
-        found = super().union_schema(schema)
-        branches = found.get("anyOf", [])
-        if any(each.get("type") == "number" for each in branches):
-            branches[:] = [each for each in branches if each.get("type") != "integer"]
-        return dict(branches[0]) if len(branches) == 1 else found
-
-
-def _build_schemas(operations: list["_Operation"]) -> tuple[dict[tuple[str, str], Json], Json]:
-    """Build a reference for each body and reply, and the schemas by name. Raises ValueError where two classes
-    would share a name.
-    """
-    wanted = {(each.id, "reply"): each.endpoint.reply for each in operations}
-    wanted |= {
-        (each.id, "body"): each.endpoint.wants["body"] for each in operations if "body" in each.endpoint.wants
-    }
-    found, definitions = TypeAdapter.json_schemas(
-        [(key, "validation", TypeAdapter(shape)) for key, shape in wanted.items()],
-        ref_template=_SCHEMA,
-        schema_generator=_Schemas,
-    )
-    schemas = {**definitions.get("$defs", {}), "Error": _ERROR}
-    if shared := [name for name in schemas if "__" in name]:
-        raise ValueError(f"Two shapes have one name: {', '.join(shared)}")
-    return {key: schema for (key, _), schema in found.items()}, schemas
-
-
-def _describe_fields(schema: Json, cls: type | None) -> Json:
-    schema.pop("title", None)
-    if "description" in schema:
-        schema["description"] = _join_lines(schema["description"])
-    for field in schema["properties"].values():
-        if field.get("default", ...) is None:
-            del field["default"]
-    for name, doc in _read_attribute_docs(cls).items() if cls else ():
-        for field in {name, to_camel(name)} & schema["properties"].keys():
-            schema["properties"][field].setdefault("description", doc)
-    return schema
-
-
-def _read_attribute_docs(cls: type) -> dict[str, str]:
-    """Read the text under each field of a class. pydantic could read them when it makes a class, but a cold
-    start would pay for it.
-    """
-    if cls.__module__.startswith(("builtins", "pydantic", "typing")):
-        return {}
-    docs: dict[str, str] = {}
-    for base in getattr(cls, "__orig_bases__", cls.__bases__):
-        docs |= _read_attribute_docs(get_origin(base) or base)
-    body = ast.parse(dedent(inspect.getsource(cls))).body[0].body  # type: ignore[attr-defined]  # it is a class
-    for statements in pairwise(body):
-        match statements:
-            case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(doc))):
-                docs[name] = _join_lines(doc)
-    return docs
-
-
-def _join_lines(doc: str) -> str:
-    """Join the lines within each paragraph."""
-    return "\n\n".join(" ".join(each.split()) for each in inspect.cleandoc(doc).split("\n\n"))
-
-
-def _drop_null(schema: Json) -> Json:
-    """Remove null from a parameter's schema: a parameter in a query is there or not."""
-    branches = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
-    return branches[0] if len(branches) == 1 else schema
-
-
 def _read_name(shape: Json) -> str:
     return str(shape["$ref"]).rpartition("/")[2]
 
@@ -319,10 +235,10 @@ def _find_refusal(status: int) -> type[Refused]:
 
 
 def _describe_refusals(statuses: set[int]) -> Json:
-    content = _make_content({"$ref": _SCHEMA.format(model="Error")}, {})
+    content = _make_content({"$ref": REFERENCE.format(model="Error")}, {})
     found = {
         refusal.__name__: {
-            "description": _join_lines(refusal.__doc__ or refusal.__name__),
+            "description": join_lines(refusal.__doc__ or refusal.__name__),
             "content": content,
         }
         for refusal in map(_find_refusal, sorted(statuses))

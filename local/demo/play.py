@@ -3,19 +3,16 @@ checked.
 """
 
 import json
-import re
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
 from local.demo.account import Account
 from local.demo.clients import Browser, Json, Service, VoiceAgent, make_event, make_session_id, now_ms
-from local.demo.compare import find_changes, find_differences, identify_row
+from local.demo.compare import find_changes
+from local.demo.conversation import Conversation
 from local.demo.quality import assign_variant, grade
 from local.demo.receiver import Receiver
-from local.demo.script import Call, Script, Turn
-from local.demo.steps import Steps, Stop
+from local.demo.script import Script, Turn
+from local.demo.steps import Stop
 from local.demo.takeover import check_announced, take_over
 from local.serve.greeting import DEMO_APPS
 
@@ -31,7 +28,6 @@ _PERSONA_KEYS = {
     "uiStrings",
 }
 _TOOL_KEYS = {"name", "description", "parametersSchema", "requiresConfirmation", "requiresAuth"}
-_SHARED = "An app's state is shared: was somebody else using this demo just now?"
 
 
 def play(
@@ -51,24 +47,8 @@ def play(
         account.tell_failure("The shape of an answer", [f"{type(reason).__name__}: {reason}"])
 
 
-@dataclass
-class _Play(Steps):
-    """One conversation while it is played."""
-
-    script: Script
-    agent: VoiceAgent
-    receiver: Receiver | None
-    state: Json | None = None
-    """As last seen."""
-    name: str = "Agent"
-    transcript: list[Json] = field(default_factory=list)
-    messages: list[Json] = field(default_factory=list)
-    """All that were sent, as they were."""
-    executed: list[Json] = field(default_factory=list)
-    """What the audit must tell of the tool calls."""
-    handoff: str | None = None
-    variant: str = ""
-    """Of the experiment."""
+class _Play(Conversation):
+    """Plays a script: prepares, holds and reads back the conversation."""
 
     def run(self) -> None:
         began = now_ms()
@@ -123,7 +103,7 @@ class _Play(Steps):
         self.account.tell_fact("session", f"{self.agent.session}, a token for the browser for 10 minutes")
 
     def _begin(self, began: int) -> None:
-        self._save(startedAt=began, messages=[], status="active", channel=self.script.channel)
+        self.save(startedAt=began, messages=[], status="active", channel=self.script.channel)
         started = make_event(self.agent.trace_id, "session_started", {"channel": self.script.channel})
         sent = self.take_step(
             "POST /api/events with the session token",
@@ -134,154 +114,48 @@ class _Play(Steps):
             "personaGreeting"
         ]
         self.account.leave_gap()
-        self._say("agent", str(greeting))
-        self._check_line()
-        self._send_messages(self.messages[-1:])
+        self.say("agent", str(greeting))
+        self.check_line()
+        self.send_messages(self.messages[-1:])
 
     # -- meanwhile -------------------------------------------------------------------------------------
 
     def _play_turn(self, turn: Turn) -> None:
         first = len(self.messages)
-        self._say("user", turn.user)
-        spoken = self._check_line(turn.violations) or turn.agent
+        self.say("user", turn.user)
+        spoken = self.check_line(turn.violations) or turn.agent
         events: list[tuple[str, Json]] = [
             ("user_state_changed", {"state": "listening", "oldState": "speaking"}),
             ("agent_state_changed", {"state": "thinking", "oldState": "listening"}),
         ]
         for call in turn.calls:
-            self._call(call)
+            self.call(call)
         if turn.calls:
             names = ",".join(call.tool for call in turn.calls)
             counts = {"toolNames": names, "toolCallCount": len(turn.calls), "toolErrorCount": 0}
             events.append(("function_tools_executed", counts))
-        self._say("agent", spoken)
-        self._check_line()
+        self.say("agent", spoken)
+        self.check_line()
         events.append(("agent_state_changed", {"state": "speaking", "oldState": "thinking"}))
-        self._send_messages(self.messages[first:])
-        self._send_events(events)
-        self._save(messages=self.transcript, status="active")
+        self.send_messages(self.messages[first:])
+        self.send_events(events)
+        self.save(messages=self.transcript, status="active")
         self.account.tell_saved(
             f"saved: {len(self.messages) - first} messages, {len(events)} events, "
             f"transcript of {len(self.transcript)}"
         )
 
-    def _check_line(self, expected: Sequence[Json] = ()) -> str | None:
-        """Have the last line checked by guardrails. Returns what to say in its place, where it is blocked."""
-        line, what = self.messages[-1], "POST /api/guardrails/check"
-        direction = "input" if line["role"] == "user" else "output"
-        checked = self.take_step(
-            what,
-            lambda: self.agent.post(
-                "/api/guardrails/check",
-                sessionId=self.agent.session,
-                content=line["content"],
-                direction=direction,
-            ),
-        )
-        blocking = [each for each in checked["violations"] if each["action"] == "block"]
-        self.check_same(what, {"allowed": not blocking, "violations": list(expected)}, checked)
-        for each in checked["violations"]:
-            self.account.tell_violation(each["action"], each["type"])
-        return str(blocking[0]["userMessage"]) if blocking else None
-
-    def _hand_over(self, reason: str, priority: str) -> None:
-        """Open a handoff, as a tool's answer has asked for."""
-        what = "POST /api/handoffs"
-        made = self.take_step(
-            what,
-            lambda: self.browser.post(
-                "/api/handoffs",
-                sessionId=self.agent.session,
-                reason=reason,
-                priority=priority,
-                channel=self.script.channel,
-                transcript=self.transcript,
-            ),
-        )
-        self.check_same(what, {"id": re.compile(".+")}, made)
-        self.handoff = str(made["id"])
-        self.account.tell_saved(f"handed over: {reason}, priority {priority}")
-
-    def _say(self, role: str, text: str) -> None:
-        at = max(now_ms(), self.messages[-1]["createdAt"] + 1 if self.messages else 0)
-        by_user = role == "user"
-        self.account.tell_line(
-            self.script.caller if by_user else self.name, text, "cyan" if by_user else "magenta"
-        )
-        self.transcript.append({"role": role, "content": text, "ts": at})
-        self.messages.append(
-            {
-                "sessionId": self.agent.session,
-                "roomName": f"{self.script.app}-{self.agent.session}",
-                "participantIdentity": role,
-                "role": role,
-                "content": text,
-                "isFinal": True,
-                "createdAt": at,
-            }
-        )
-
-    def _call(self, call: Call) -> None:
-        span_id = secrets.token_hex(4)
-        answer = self.take_step(
-            f"Tool {call.tool}", lambda: self.agent.execute(call.tool, call.parameters, span_id)
-        )
-        self.account.tell_call(call.tool, call.parameters, _format_brief(call.brief, answer))
-        self.check_same(f"Tool {call.tool}", {"success": True, "data": call.data}, answer)
-        self.executed.append(
-            {
-                "toolName": call.tool,
-                "parameters": call.parameters,
-                "result": answer,
-                "status": "success",
-                "traceId": self.agent.trace_id,
-                "spanId": span_id,
-            }
-        )
-        if answer.get("handoff"):
-            self._hand_over(answer["reason"], answer["priority"])
-        before, self.state = self.state, self._read_state()
-        found = find_changes(before, self.state)
-        rows = {identify_row(row): row for name in found for row in (before or {}).get(name, ())}
-        for changed in found.values():
-            for row, new in changed.items():
-                self.account.tell_change(row, rows.get(row, {}), new)
-        wrong = list(find_differences(call.changes, found, exact=True))
-        self.check(f"The state after {call.tool}", [*wrong, *([_SHARED] if wrong else ())])
-
-    def _read_state(self) -> Json | None:
-        """Read the state as the browser sees it that shows it."""
-        seen = self.take_step("GET /api/scenario-state", lambda: self.browser.get("/api/scenario-state"))
-        state: Json | None = seen["state"]
-        return state
-
-    def _send_messages(self, messages: list[Json]) -> None:
-        what = "POST /api/messages"
-        sent = self.take_step(what, lambda: self.agent.post("/api/messages", messages=messages))
-        self.check_same(what, {"ok": True, "count": len(messages)}, sent)
-
-    def _send_events(self, events: list[tuple[str, Json]]) -> None:
-        sent = self.take_step("POST /api/events", lambda: self.agent.report(events))
-        self.check_same("POST /api/events", {"inserted": len(events)}, sent)
-
-    def _save(self, **fields: Any) -> None:
-        what = "POST /api/conversations"
-        saved = self.take_step(
-            what, lambda: self.agent.post("/api/conversations", sessionId=self.agent.session, **fields)
-        )
-        self.check_same(what, {"ok": True}, saved)
-
     # -- after -----------------------------------------------------------------------------------------
 
     def _finish(self, began: int) -> None:
-        self._send_messages(self.messages[-2:])
+        self.send_messages(self.messages[-2:])
         ended = {
             "reason": "completed",
             "totalMessages": len(self.messages),
             "durationMs": now_ms() - began,
         }
-        self._send_events([("session_ended", ended)])
-        self._save(messages=self.transcript, status="resolved", resolution="completed")
+        self.send_events([("session_ended", ended)])
+        self.save(messages=self.transcript, status="resolved", resolution="completed")
         self.account.tell_saved(
             "saved: the last two messages once more, as after a lost connection; 1 event; resolved, completed"
         )
@@ -311,7 +185,7 @@ class _Play(Steps):
         what = "GET /api/conversations"
         listed = self.take_step(
             what,
-            lambda: self._list_own("/api/conversations", "conversations", 1, status=self.script.ends),
+            lambda: self.list_own("/api/conversations", "conversations", 1, status=self.script.ends),
         )
         for each in listed:
             each["transcript"] = json.loads(each.get("transcript") or "null")
@@ -333,7 +207,7 @@ class _Play(Steps):
     def _read_executions(self) -> None:
         what = "GET /api/tools/executions"
         wanted = len(self.executed)
-        listed = self.take_step(what, lambda: self._list_own("/api/tools/executions", "executions", wanted))
+        listed = self.take_step(what, lambda: self.list_own("/api/tools/executions", "executions", wanted))
         for each in listed:
             each.update({key: json.loads(each[key]) for key in ("parameters", "result")})
         if self.check_same(what, self.executed, listed[::-1]):
@@ -341,21 +215,11 @@ class _Play(Steps):
                 f"{wanted} tool calls are in the audit, with what they were asked and answered"
             )
 
-    def _list_own(self, path: str, items: str, wanted: int, **query: str) -> list[Json]:
-        """List this session's items of a list of the app, newest first."""
-        mine: list[Json] = []
-        for each in self.agent.service.find(path, items, self.agent.headers, **query):
-            if each["sessionId"] == self.agent.session:
-                mine.append(each)
-                if len(mine) == wanted:
-                    break
-        return mine
-
     def _reset(self, label: str, text: str) -> None:
         what = "POST /api/scenario-state/reset"
         reset = self.take_step(what, lambda: self.agent.post("/api/scenario-state/reset"))
         self.check_same(what, {"ok": True}, reset)
-        before, self.state = self.state, self._read_state()
+        before, self.state = self.state, self.read_state()
         self.check_same("The state after the reset", reset.get("state"), self.state, exact=True)
         self.check_same("The state after the reset", self.script.state, self.state)
         if self.script.state is None:
@@ -364,11 +228,3 @@ class _Play(Steps):
             count = sum(len(rows) for rows in find_changes(before, self.state).values())
             text = f"{count} row{'s' if count != 1 else ''} changed back, {text}"
         self.account.tell_fact(label, text)
-
-
-def _format_brief(template: str, answer: Json) -> str:
-    """Format a tool's answer in brief, or in full where the format does not fit it."""
-    try:
-        return template.format_map(answer["data"])
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError):
-        return json.dumps(answer, ensure_ascii=False)[:300]
