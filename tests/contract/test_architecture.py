@@ -39,9 +39,10 @@ def test_the_drawing_of_modules_has_the_layers_that_are_held() -> None:
     assert set().union(*drawn) == folders
 
 
-def test_every_module_of_the_foundation_is_told() -> None:
-    table = read_section("The modules").partition("| module of `foundation` |")[2].partition("\n\n")[0]
-    folder = ROOT / "layers" / "core" / "genai_voice" / "foundation"
+@pytest.mark.parametrize("feature", ["foundation", "conversations"])
+def test_every_module_of_the_largest_features_is_told(feature: str) -> None:
+    table = read_section("The modules").partition(f"| module of `{feature}` |")[2].partition("\n\n")[0]
+    folder = ROOT / "layers" / "core" / "genai_voice" / feature
     modules = {file.name for file in folder.glob("*.py")} - {"__init__.py"}
     assert sorted(re.findall(r"`(\w+\.py)`", table)) == sorted(modules)
 
