@@ -11,13 +11,13 @@ api = Api()
 @api.get("/api/scenario-state")
 def read_state(caller: Caller, query: Scoped) -> ScenarioStateView:
     """Read the state that the demo tools change."""
-    return service.read(caller.app.slug, query)
+    return service.read_state(caller.app.slug, query)
 
 
 @api.post("/api/scenario-state/reset", caller_first=True, lenient_body=True)
 def reset_state(caller: Caller) -> ScenarioReset:
     """Put the state back to its beginning."""
-    return service.reset(caller.app.slug)
+    return service.reset_state(caller.app.slug)
 
 
 handler = api.handler

@@ -9,7 +9,7 @@ import click
 import pytest
 import time_machine
 from click.testing import CliRunner, Result
-from genai_voice.demos.scenarios import SLUGS, initial_state
+from genai_voice.demos.scenarios import SLUGS, load_initial_state
 from genai_voice.foundation.table import Item
 from genai_voice.personas import library
 from genai_voice.personas.model import NewPersona, PersonaChange, PersonaReference
@@ -625,7 +625,7 @@ def test_the_demos_are_seeded_with_one_secret_and_a_line_per_step() -> None:
     for slug in SLUGS:
         assert persona(slug).status == 200
         state = call("GET", "/api/scenario-state", query={"appSlug": slug, "appSecret": SECRET}).json["state"]
-        assert state == initial_state(slug)
+        assert state == load_initial_state(slug)
     assert SECRET not in "".join(lines)
 
 

@@ -7,7 +7,7 @@ from zlib import compress
 import pytest
 import time_machine
 from genai_voice.demos.rows import StateRow
-from genai_voice.demos.scenarios import SLUGS, initial_state
+from genai_voice.demos.scenarios import SLUGS, load_initial_state
 from genai_voice.foundation.table import Item
 from genai_voice.tools import registry
 
@@ -53,7 +53,7 @@ def test_before_any_call_a_demo_shows_its_initial_state_without_storing_it(slug:
     app = a_demo(slug)
 
     for _ in range(2):
-        assert shown(app) == {"appSlug": slug, "state": initial_state(slug), "updatedAt": None}
+        assert shown(app) == {"appSlug": slug, "state": load_initial_state(slug), "updatedAt": None}
     assert state_rows(app) == []
 
 
@@ -130,10 +130,10 @@ def test_a_reset_stores_the_initial_state_and_answers_it(slug: str) -> None:
 
     reply = app.post("/api/scenario-state/reset", {})
 
-    assert (reply.status, reply.json) == (200, {"ok": True, "state": initial_state(slug)})
+    assert (reply.status, reply.json) == (200, {"ok": True, "state": load_initial_state(slug)})
     assert len(state_rows(app)) == 1
     view = shown(app)
-    assert view["state"] == initial_state(slug)
+    assert view["state"] == load_initial_state(slug)
     assert view["updatedAt"] > 1_700_000_000_000
 
 
@@ -143,7 +143,7 @@ def test_a_reset_undoes_what_tools_changed() -> None:
 
     app.post("/api/scenario-state/reset", {})
 
-    assert shown(app)["state"] == initial_state("demo-dentist")
+    assert shown(app)["state"] == load_initial_state("demo-dentist")
 
 
 def test_a_reset_repairs_an_unreadable_state() -> None:
@@ -152,7 +152,7 @@ def test_a_reset_repairs_an_unreadable_state() -> None:
 
     app.post("/api/scenario-state/reset", {})
 
-    assert shown(app)["state"] == initial_state("demo-dentist")
+    assert shown(app)["state"] == load_initial_state("demo-dentist")
 
 
 def test_a_state_that_was_reset_can_be_changed_again() -> None:

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 import time_machine
 from genai_voice.demos.rows import StateRow
-from genai_voice.demos.scenarios import SLUGS, load
+from genai_voice.demos.scenarios import SLUGS, load_scenario
 from genai_voice.foundation.keys import digest, key
 from genai_voice.foundation.table import Item, UnicodeAttribute
 from genai_voice.guardrails import rules as guardrails
@@ -76,7 +76,7 @@ def timeless(found: list[Row]) -> list[Row]:
 def test_a_demo_has_its_app_tools_rules_and_documents() -> None:
     seeded()
 
-    for scenario in map(load, SLUGS):
+    for scenario in map(load_scenario, SLUGS):
         slug = scenario.slug
         [app] = of_kind(slug, "app")
         assert (app["name"], app["guardrails_enabled"]) == (scenario.app["name"], True)
@@ -95,7 +95,7 @@ def test_the_shared_secret_opens_every_demo_and_each_works_at_once() -> None:
     quarters = {"metric": "revenue", "period1": "Q4_2025", "period2": "Q4_2024"}
 
     for slug in SLUGS:
-        assert get("/api/persona", slug).json["systemPrompt"] == load(slug).system_prompt
+        assert get("/api/persona", slug).json["systemPrompt"] == load_scenario(slug).system_prompt
         assert get("/api/persona", slug, "another secret").status == 401
     found = execute("demo-dentist", "lookup_appointment", {"patientName": "garcia"})
     compared = execute("demo-earnings", "compare_quarters", quarters)
@@ -136,7 +136,7 @@ def twice(engine: None) -> Twice:
 
 
 def test_there_is_a_line_for_every_step(twice: Twice) -> None:
-    for scenario in map(load, SLUGS):
+    for scenario in map(load_scenario, SLUGS):
         parts = len(scenario.tools) + len(scenario.rules) + len(scenario.documents)
         for lines in (twice.first, twice.second):
             own = [line for line in lines if line.startswith(f"{scenario.slug}: ")]
@@ -164,7 +164,7 @@ class Operated:
         return found
 
 
-SOFTENED = load("demo-dentist").rules[0]
+SOFTENED = load_scenario("demo-dentist").rules[0]
 KEPT = {"modelId": "another", "replyAsAudio": False, "guardrailsEnabled": False, "temperature": 0.5}
 REPLACED = {"name": "Changed", "systemPrompt": "Changed", "personaGreeting": "Changed", "voice": "Changed"}
 
@@ -194,7 +194,7 @@ def test_seeding_again_keeps_the_fields_that_operators_changed(operated: Operate
 
 
 def test_seeding_again_brings_the_scenarios_texts_back(operated: Operated) -> None:
-    app, scenario = operated.row("app"), load("demo-dentist")
+    app, scenario = operated.row("app"), load_scenario("demo-dentist")
     assert app["system_prompt"] == scenario.system_prompt
     for stored, described in [("name", "name"), ("persona_greeting", "personaGreeting"), ("voice", "voice")]:
         assert app[stored] == scenario.app[described]
@@ -249,7 +249,9 @@ def test_what_an_earlier_version_of_the_scenario_brought_goes_when_it_is_seeded_
 
     lines = seeded()
 
-    assert [row.pattern for row in RuleRow.list_rules(slug)] == [rule["pattern"] for rule in load(slug).rules]
+    assert [row.pattern for row in RuleRow.list_rules(slug)] == [
+        rule["pattern"] for rule in load_scenario(slug).rules
+    ]
     assert f"{slug}: rule topic of an earlier version removed" in lines
     assert f"{slug}: rule blocked_topic of an earlier version removed" in lines
 
@@ -277,7 +279,7 @@ def test_a_rule_that_an_operator_gave_another_pattern_is_not_brought_beside_it()
 
     lines = seeded()
 
-    assert len(RuleRow.list_rules(slug)) == len(load(slug).rules)
+    assert len(RuleRow.list_rules(slug)) == len(load_scenario(slug).rules)
     assert not [line for line in lines if line.endswith(("added", "removed"))]
 
 
@@ -286,7 +288,7 @@ def test_seeded_rules_are_counted() -> None:
     for slug in SLUGS:
         stored = RulesetRow.of(slug).find_stored()
         assert stored
-        assert stored.rules == len(load(slug).rules)
+        assert stored.rules == len(load_scenario(slug).rules)
 
 
 def test_seeding_again_resets_the_state(operated: Operated) -> None:
@@ -296,7 +298,7 @@ def test_seeding_again_resets_the_state(operated: Operated) -> None:
 
 def first_appointment(found: list[Row]) -> Row:
     [row] = [row for row in found if row["kind"] == "scenario_state"]
-    state = StateRow(state=row["state"].value).document()
+    state = StateRow(state=row["state"].value).read_state()
     assert state
     first: Row = state["appointments"][0]
     return first
@@ -325,7 +327,7 @@ def test_seeding_that_broke_off_can_be_done_again() -> None:
 
     seeded()
 
-    scenario = load("demo-dentist")
+    scenario = load_scenario("demo-dentist")
     assert len(of_kind("demo-dentist", "tool")) == len(scenario.tools)
     assert len(of_kind("demo-dentist", "rule")) == len(scenario.rules)
 

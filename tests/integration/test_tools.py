@@ -9,7 +9,7 @@ from zlib import compress
 
 import pytest
 from genai_voice.demos.rows import StateRow
-from genai_voice.demos.scenarios import initial_state
+from genai_voice.demos.scenarios import load_initial_state
 from genai_voice.foundation.table import Item
 from genai_voice.tools import registry
 from genai_voice.tools.rows import ToolRow
@@ -37,7 +37,7 @@ def with_state(app: Client, state: Any) -> Client:
 
 def a_clinic() -> Client:
     app = with_tools(new_app(), "reschedule_appointment", "cancel_appointment", "lookup_appointment")
-    return with_state(app, initial_state("demo-dentist"))
+    return with_state(app, load_initial_state("demo-dentist"))
 
 
 def remove(slug: str) -> None:
@@ -480,7 +480,7 @@ def test_the_first_call_of_a_demo_stores_its_initial_state(tool: str, parameters
     [row] = stored(app, "scenario_state")
     assert row["version"] == 1
     shown = app.get("/api/scenario-state").json
-    assert shown["state"] == initial_state("demo-dentist")
+    assert shown["state"] == load_initial_state("demo-dentist")
     assert shown["updatedAt"] == row["updated_at"]
 
 
@@ -622,7 +622,9 @@ def test_a_session_token_executes_as_its_app() -> None:
 def test_an_execution_makes_at_most_four_calls_to_the_table(
     fields: dict[str, Any], tool: str, sent: list[str]
 ) -> None:
-    app = with_state(with_tools(new_app(**fields), "reschedule_appointment"), initial_state("demo-dentist"))
+    app = with_state(
+        with_tools(new_app(**fields), "reschedule_appointment"), load_initial_state("demo-dentist")
+    )
 
     with recorded_calls() as calls:
         reply = execute(app, tool, MOVE)
@@ -698,7 +700,7 @@ def test_an_effect_and_its_audit_are_stored_both_or_neither() -> None:
         reply = execute(app, "reschedule_appointment", MOVE)
 
     assert (reply.status, reply.json) == (500, {"error": "Internal server error"})
-    assert state_of(app) == initial_state("demo-dentist")
+    assert state_of(app) == load_initial_state("demo-dentist")
     assert executions(app) == []
 
 
@@ -716,7 +718,7 @@ def test_two_bookings_of_one_slot_at_the_same_time_never_both_win() -> None:
         return execute(app, "reschedule_appointment", MOVE | {"appointmentId": same_provider[number]})
 
     for _ in range(20):
-        with_state(app, initial_state("demo-dentist"))
+        with_state(app, load_initial_state("demo-dentist"))
 
         replies = at_once(2, book)
 

@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from genai_voice.demos.handlers import HANDLERS
-from genai_voice.demos.scenarios import initial_state
+from genai_voice.demos.scenarios import load_initial_state
 from genai_voice.demos.slots import PROVIDERS, Slot, parse_date, parse_time
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -12,7 +12,7 @@ PORTLAND = ZoneInfo("America/Los_Angeles")
 
 
 def call(tool, parameters, state="initial", now=NOW):
-    given = initial_state("demo-dentist") if state == "initial" else state
+    given = load_initial_state("demo-dentist") if state == "initial" else state
     before = deepcopy(given)
     outcome = HANDLERS[tool](parameters, given, now)
     assert given == before, "a handler changed the state it was given"
@@ -134,7 +134,7 @@ def test_rescheduling_moves_the_appointment():
         "provider": "Dr. Emily Chen",
         "status": "rescheduled",
     }
-    expected = initial_state("demo-dentist")
+    expected = load_initial_state("demo-dentist")
     expected["appointments"][0].update(date="2026-04-08", time="10:30 AM", status="rescheduled")
     assert outcome.state == expected
 
@@ -217,7 +217,7 @@ def test_cancelling_in_time_is_free():
         "cancellationFee": None,
         "reason": "patient_request",
     }
-    expected = initial_state("demo-dentist")
+    expected = load_initial_state("demo-dentist")
     expected["appointments"][2]["status"] = "cancelled"
     assert outcome.state == expected
 
@@ -259,7 +259,7 @@ def test_the_clinic_clock_follows_daylight_saving_as_the_time_zone_database_does
     local = datetime(2024, 1, 1, 12)  # noqa: DTZ001 - a wall clock
     while local.year < 2032:
         slot = Slot(local.date().isoformat(), "12:00", "")
-        assert slot.starts_at() == local.replace(tzinfo=PORTLAND), local
+        assert slot.to_start() == local.replace(tzinfo=PORTLAND), local
         local += timedelta(days=1)
 
 
@@ -274,7 +274,7 @@ def test_the_clinic_clock_follows_daylight_saving_as_the_time_zone_database_does
 )
 def test_the_clinic_clock_changes_at_two_in_the_morning(moment, utc):
     date, time = moment.split()
-    starts = Slot(date, time, "").starts_at()
+    starts = Slot(date, time, "").to_start()
     assert starts.astimezone(UTC) == datetime.fromisoformat(utc).replace(tzinfo=UTC)
 
 
@@ -308,15 +308,18 @@ def test_without_state_only_the_flag_makes_a_cancellation_late(short_notice, fee
 
 def test_a_patient_is_found_by_a_part_of_the_name_in_any_case():
     outcome = call("lookup_appointment", {"patientName": " JOHNS "})
-    assert outcome.data == {"found": True, "appointments": [initial_state("demo-dentist")["appointments"][2]]}
+    assert outcome.data == {
+        "found": True,
+        "appointments": [load_initial_state("demo-dentist")["appointments"][2]],
+    }
     assert outcome.state is None
 
 
 def test_a_found_appointment_is_a_copy():
-    state = initial_state("demo-dentist")
+    state = load_initial_state("demo-dentist")
     found = call("lookup_appointment", {"patientName": "Garcia"}, state=state).data["appointments"]
     found[0]["status"] = "changed"
-    assert state == initial_state("demo-dentist")
+    assert state == load_initial_state("demo-dentist")
 
 
 def test_cancelled_appointments_are_not_found():

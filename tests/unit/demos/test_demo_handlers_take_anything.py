@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from genai_voice.demos.handlers import HANDLERS
-from genai_voice.demos.scenarios import initial_state
+from genai_voice.demos.scenarios import load_initial_state
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -90,7 +90,10 @@ rows = st.lists(st.dictionaries(st.sampled_from(ROW_KEYS), anything, max_size=6)
 damaged = st.fixed_dictionaries(
     {}, optional=dict.fromkeys(("appointments", "orders", "inventory"), rows | anything)
 )
-states = st.sampled_from([None, initial_state("demo-dentist"), initial_state("demo-ecommerce")]) | damaged
+states = (
+    st.sampled_from([None, load_initial_state("demo-dentist"), load_initial_state("demo-ecommerce")])
+    | damaged
+)
 moments = st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1)).map(  # noqa: DTZ001 - made aware below
     lambda moment: moment.replace(tzinfo=UTC)
 )
@@ -116,7 +119,7 @@ ENDLESS = "x" * 1_000_000
 def test_endless_texts_stay_out_of_answer_and_state(tool, slug):
     ids = {"appointmentId": "APT-10041", "orderNumber": "CB-20251234"}
     asked = {name: ids.get(name, ENDLESS) for name in NAMES}
-    outcome = HANDLERS[tool](asked, initial_state(slug), datetime(2026, 3, 1, tzinfo=UTC))
+    outcome = HANDLERS[tool](asked, load_initial_state(slug), datetime(2026, 3, 1, tzinfo=UTC))
     assert len(json.dumps(outcome.data)) < 10_000
     assert len(json.dumps(outcome.state)) < 10_000
 

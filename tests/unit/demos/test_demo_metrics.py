@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from genai_voice.demos.handlers import HANDLERS
 from genai_voice.demos.metrics import compare_quarters as compare_in
-from genai_voice.demos.scenarios import figures
+from genai_voice.demos.scenarios import load_figures
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 PERIODS = ["Q4_2025", "Q4_2024", "Q3_2025", "FY2025", "FY2024"]
@@ -173,6 +173,6 @@ def test_a_change_that_cannot_be_computed_is_null(value, other, delta, percent):
 
 
 def test_the_figures_are_in_the_published_order():
-    table = figures()
+    table = load_figures()
     assert table["periods"] == PERIODS
     assert list(table["metrics"]) == list(PUBLISHED)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from genai_voice.demos import scenarios
 from genai_voice.demos.handlers import HANDLERS
-from genai_voice.demos.scenarios import SLUGS, initial_state, load
+from genai_voice.demos.scenarios import SLUGS, load_initial_state, load_scenario
 from genai_voice.guardrails.matching import Matcher
 
 FACTS = json.loads(Path(__file__).with_name("scenario_facts.json").read_text("utf-8"))
@@ -12,7 +12,7 @@ MODEL = "gemini-2.5-flash-native-audio-preview-12-2025"
 
 
 def violated(slug, text):
-    rules = load(f"demo-{slug}").rules
+    rules = load_scenario(f"demo-{slug}").rules
     return Matcher([(rule["type"], rule["pattern"]) for rule in rules]).find_violated(text)
 
 
@@ -25,7 +25,7 @@ def violated(slug, text):
     ],
 )
 def test_each_app_has_its_persona_and_voice(slug, name, persona, voice, tone):
-    app = load(slug).app
+    app = load_scenario(slug).app
     greeting = app.pop("personaGreeting")
     assert persona in greeting
     assert name in greeting
@@ -43,7 +43,7 @@ def test_each_app_has_its_persona_and_voice(slug, name, persona, voice, tone):
 
 @pytest.mark.parametrize("slug", SLUGS)
 def test_each_prompt_states_its_facts(slug):
-    prompt = load(slug).system_prompt
+    prompt = load_scenario(slug).system_prompt
     assert [fact for fact in FACTS[slug]["prompt"] if fact not in prompt] == []
 
 
@@ -82,10 +82,10 @@ def brief(tool):
     ],
 )
 def test_each_app_has_its_tools(slug, tools):
-    assert [brief(tool) for tool in load(slug).tools] == tools
+    assert [brief(tool) for tool in load_scenario(slug).tools] == tools
 
 
-TOOLS = [pytest.param(tool, id=tool["name"]) for slug in SLUGS for tool in load(slug).tools]
+TOOLS = [pytest.param(tool, id=tool["name"]) for slug in SLUGS for tool in load_scenario(slug).tools]
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -105,7 +105,7 @@ def test_a_tool_is_described_down_to_its_parameters(tool):
 
 def test_every_tool_of_a_scenario_has_a_handler_and_the_other_way_round():
     assert len(HANDLERS) == 10
-    assert set(HANDLERS) == {tool["name"] for slug in SLUGS for tool in load(slug).tools}
+    assert set(HANDLERS) == {tool["name"] for slug in SLUGS for tool in load_scenario(slug).tools}
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_every_tool_of_a_scenario_has_a_handler_and_the_other_way_round():
     ],
 )
 def test_each_app_has_its_rules(slug, actions):
-    rules = load(slug).rules
+    rules = load_scenario(slug).rules
     assert [rule["action"] for rule in rules] == actions
     for rule in rules:
         assert set(rule) == {"type", "pattern", "action"} | (
@@ -200,7 +200,7 @@ def test_each_app_has_its_documents(slug):
     def described(each):
         return each["title"], each["category"], each["sourceType"]
 
-    documents = load(slug).documents
+    documents = load_scenario(slug).documents
     assert [described(each) for each in documents] == [described(each) for each in FACTS[slug]["documents"]]
     assert all(set(each) == {"title", "category", "sourceType", "content"} for each in documents)
 
@@ -209,7 +209,7 @@ def test_each_app_has_its_documents(slug):
 def test_each_document_states_its_facts(slug):
     missing = [
         f"{listed['title']}: {fact}"
-        for document, listed in zip(load(slug).documents, FACTS[slug]["documents"], strict=True)
+        for document, listed in zip(load_scenario(slug).documents, FACTS[slug]["documents"], strict=True)
         for fact in listed["facts"]
         if fact not in document["content"]
     ]
@@ -217,7 +217,7 @@ def test_each_document_states_its_facts(slug):
 
 
 def test_the_practice_starts_with_four_appointments():
-    assert initial_state("demo-dentist") == {
+    assert load_initial_state("demo-dentist") == {
         "appointments": [
             dict(
                 zip(("id", "patient", "date", "time", "provider", "type"), row, strict=True),
@@ -247,7 +247,7 @@ def items(*rows):
 
 
 def test_the_shop_starts_with_two_orders():
-    assert initial_state("demo-ecommerce")["orders"] == [
+    assert load_initial_state("demo-ecommerce")["orders"] == [
         {
             "orderNumber": "CB-20251234",
             "customer": "Alex Thompson",
@@ -299,7 +299,7 @@ def test_the_shop_starts_with_two_orders():
 
 
 def test_the_shop_starts_with_21_variants_in_stock_or_out_of_it():
-    stock = initial_state("demo-ecommerce")["inventory"]
+    stock = load_initial_state("demo-ecommerce")["inventory"]
     assert all(set(row) == {"sku", "name", "color", "size", "quantity"} for row in stock)
     assert [(row["sku"], row["name"], row["color"], row["size"], row["quantity"]) for row in stock] == [
         ("CB-HOODIE-NAV-S", "Coastal Classic Hoodie", "Navy", "S", 23),
@@ -327,25 +327,27 @@ def test_the_shop_starts_with_21_variants_in_stock_or_out_of_it():
 
 
 def test_the_earnings_demo_has_no_state():
-    assert initial_state("demo-earnings") is None
+    assert load_initial_state("demo-earnings") is None
 
 
 @pytest.mark.parametrize("slug", ["", "demo", "someone", "../scenarios/demo-dentist", "demo-dentist/"])
 def test_only_demos_have_a_scenario(slug):
-    assert initial_state(slug) is None
+    assert load_initial_state(slug) is None
     with pytest.raises(KeyError):
-        load(slug)
+        load_scenario(slug)
 
 
 @pytest.mark.parametrize("slug", SLUGS)
 def test_what_a_caller_changes_is_its_own(slug):
-    original = json.dumps([load(slug).tools, load(slug).app, initial_state(slug)])
-    mine, state = load(slug), initial_state(slug)
+    original = json.dumps([load_scenario(slug).tools, load_scenario(slug).app, load_initial_state(slug)])
+    mine, state = load_scenario(slug), load_initial_state(slug)
     mine.tools[0]["parametersSchema"].clear()
     mine.app.clear()
     if state:
         next(iter(state.values())).clear()
-    assert json.dumps([load(slug).tools, load(slug).app, initial_state(slug)]) == original
+    assert (
+        json.dumps([load_scenario(slug).tools, load_scenario(slug).app, load_initial_state(slug)]) == original
+    )
 
 
 def test_every_file_of_a_scenario_is_used():

@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 from genai_voice.demos.handlers import HANDLERS
-from genai_voice.demos.scenarios import initial_state
+from genai_voice.demos.scenarios import load_initial_state
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123_456, tzinfo=UTC)
 
 
 def call(tool, parameters, state="initial", now=NOW):
-    given = initial_state("demo-ecommerce") if state == "initial" else state
+    given = load_initial_state("demo-ecommerce") if state == "initial" else state
     before = deepcopy(given)
     outcome = HANDLERS[tool](parameters, given, now)
     assert given == before, "a handler changed the state it was given"
@@ -37,7 +37,7 @@ def milliseconds(reference):
 )
 def test_an_order_is_found_whole_by_its_number_or_email(parameters, index):
     outcome = call("lookup_order", parameters)
-    assert outcome.data == initial_state("demo-ecommerce")["orders"][index]
+    assert outcome.data == load_initial_state("demo-ecommerce")["orders"][index]
     assert outcome.state is None
 
 
@@ -60,9 +60,9 @@ def test_an_unknown_order_is_answered_with_the_two_demo_numbers(parameters):
 
 
 def test_a_found_order_is_a_copy():
-    state = initial_state("demo-ecommerce")
+    state = load_initial_state("demo-ecommerce")
     call("lookup_order", {"orderNumber": "CB-20251234"}, state=state).data["items"].clear()
-    assert state == initial_state("demo-ecommerce")
+    assert state == load_initial_state("demo-ecommerce")
 
 
 def test_without_state_any_order_is_a_short_shipped_one():
@@ -105,7 +105,7 @@ def test_a_return_is_authorised_and_marked_on_its_order():
         "refundMethod": "original_payment_method",
         "exchangeFor": "size L",
     }
-    expected = initial_state("demo-ecommerce")
+    expected = load_initial_state("demo-ecommerce")
     expected["orders"][1].update(
         status="return_initiated", returnId=return_id, returnReason="wrong_size", returnItemSku="CB-TEE-WHT-M"
     )
@@ -152,7 +152,7 @@ def test_a_return_from_a_damaged_order_has_the_usual_refund(items):
 
 
 def test_repeated_returns_with_endless_texts_do_not_let_the_state_grow():
-    state = initial_state("demo-ecommerce")
+    state = load_initial_state("demo-ecommerce")
     for _ in range(3):
         asked = {"orderNumber": "CB-20251234", "itemSku": "s" * 100_000, "reason": "é" * 100_000}
         state = call("initiate_return", asked, state=state).state

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from genai_voice.demos.scenarios import SLUGS, load
+from genai_voice.demos.scenarios import SLUGS, load_scenario
 from genai_voice.guardrails.matching import Matcher, find_problem
 from genai_voice.guardrails.patterns import find_refusal
 
@@ -27,7 +27,7 @@ CASES = [
 
 
 def rules_of(slug: str) -> list[dict[str, Any]]:
-    return load(slug).rules
+    return load_scenario(slug).rules
 
 
 @pytest.mark.parametrize(("slug", "text", "expected"), CASES)

@@ -1,4 +1,4 @@
-"""What a tool dares to take from parameters that a model made up and from a state that may be damaged."""
+"""Read from parameters that a model made up, and from a state that may be damaged, what can be used."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ LONGEST_TEXT = 1_000
 """Characters of one parameter that are read; what is stored is one row of at most 400 KB."""
 
 
-def text(parameters: Parameters, key: str) -> str:
-    """The text under `key`, cut to LONGEST_TEXT; "" where it is absent or no text."""
+def read_text(parameters: Parameters, key: str) -> str:
+    """Read the text under `key`, cut to LONGEST_TEXT; "" where it is absent or no text."""
     value = parameters.get(key)
     if not isinstance(value, str):
         return ""
@@ -17,13 +17,13 @@ def text(parameters: Parameters, key: str) -> str:
     return value[:LONGEST_TEXT].encode(errors="replace").decode()
 
 
-def rows(state: State | None, key: str) -> list[dict[str, Any]]:
-    """The objects of the list under `key`, themselves and not copies; [] where there is no list."""
+def read_rows(state: State | None, key: str) -> list[dict[str, Any]]:
+    """Read the objects of the list under `key`, themselves and not copies; [] where there is no list."""
     found = state.get(key) if state else None
     return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
 
 
-def field(row: dict[str, Any], key: str) -> str:
-    """A text of a stored row; "" where it is missing or no text."""
+def read_field(row: dict[str, Any], key: str) -> str:
+    """Read a text of a stored row; "" where it is missing or no text."""
     value = row.get(key)
     return value if isinstance(value, str) else ""

@@ -17,8 +17,8 @@ class StateRow(Item, discriminator="scenario_state"):
     def of(cls, app: str) -> Self:
         return cls(key("APP", app), key("STATE"))
 
-    def document(self) -> dict[str, Any] | None:
-        """The state, or None when what is stored cannot be read."""
+    def read_state(self) -> dict[str, Any] | None:
+        """Read the state. Answers None when what is stored cannot be read."""
         try:
             document = from_json(zlib.decompress(self.state))
         except (ValueError, TypeError, zlib.error):
@@ -26,8 +26,8 @@ class StateRow(Item, discriminator="scenario_state"):
         return document if isinstance(document, dict) else None
 
     @classmethod
-    def unchanged(cls, stored: Self | None) -> Condition:
-        """That nobody has written since `stored` was read."""
+    def is_unchanged(cls, stored: Self | None) -> Condition:
+        """Hold where nobody has written since `stored` was read."""
         if stored is None:
             return cls.pk.does_not_exist()
         return cls.version == stored.version

@@ -1,4 +1,4 @@
-"""Reads the demo scenarios from the files beside it, each file once, when it is first asked for."""
+"""Read the demo scenarios from the files beside it, each file once, when it is first asked for."""
 
 import json
 from dataclasses import dataclass
@@ -28,47 +28,49 @@ class DemoScenario:
     """`{title, category, sourceType, content}`."""
 
 
-def load(slug: str) -> DemoScenario:
-    """The scenario of one of SLUGS, a copy of its own for every call. Raises KeyError for any other slug."""
+def load_scenario(slug: str) -> DemoScenario:
+    """Load the scenario of one of SLUGS, a copy of its own for every call. Raises KeyError for any other
+    slug.
+    """
     if slug not in SLUGS:
         raise KeyError(slug)
     return DemoScenario(
         slug=slug,
-        app=_json(slug, "app.json"),
-        system_prompt=_text(slug, "prompt.md").strip(),
-        tools=_json(slug, "tools.json"),
-        rules=_json(slug, "rules.json"),
-        documents=[_document(slug, **listed) for listed in _json(slug, "documents.json")],
+        app=_load_json(slug, "app.json"),
+        system_prompt=_read_file(slug, "prompt.md").strip(),
+        tools=_load_json(slug, "tools.json"),
+        rules=_load_json(slug, "rules.json"),
+        documents=[_load_document(slug, **listed) for listed in _load_json(slug, "documents.json")],
     )
 
 
-def initial_state(slug: str) -> State | None:
-    """The state a scenario starts in, a copy of its own for every call; None for any slug without one."""
+def load_initial_state(slug: str) -> State | None:
+    """Load the state a scenario starts in, a copy of its own for every call; None for any slug without one."""
     if slug not in SLUGS:
         return None
-    state: State | None = _json(slug, "state.json")
+    state: State | None = _load_json(slug, "state.json")
     return state
 
 
-def shop() -> State:
-    """The shop's initial state, for which its tools fall back on where an app has none."""
-    return initial_state("demo-ecommerce") or {}
+def load_shop() -> State:
+    """Load the shop's initial state, on which its tools fall back where an app has none."""
+    return load_initial_state("demo-ecommerce") or {}
 
 
-def figures() -> dict[str, Any]:
-    """TechCorp's published figures, shaped as `metrics.Figures`."""
-    table: dict[str, Any] = _json("demo-earnings", "metrics.json")
+def load_figures() -> dict[str, Any]:
+    """Load TechCorp's published figures, shaped as `metrics.Figures`."""
+    table: dict[str, Any] = _load_json("demo-earnings", "metrics.json")
     return table
 
 
-def _document(slug: str, *, file: str, **described: Any) -> dict[str, Any]:
-    return {**described, "content": _text(slug, "documents", file).strip()}
+def _load_document(slug: str, *, file: str, **described: Any) -> dict[str, Any]:
+    return {**described, "content": _read_file(slug, "documents", file).strip()}
 
 
-def _json(*path: str) -> Any:
-    return json.loads(_text(*path))  # parsed anew each time: what a caller changes is its own
+def _load_json(*path: str) -> Any:
+    return json.loads(_read_file(*path))  # parsed anew each time: what a caller changes is its own
 
 
 @cache_results()
-def _text(*path: str) -> str:
+def _read_file(*path: str) -> str:
     return _FOLDER.joinpath(*path).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The state of an app's demo scenario: read, reset, changed by tools."""
+"""Read and reset the state of an app's demo scenario, and run the tools that change it."""
 
 from datetime import UTC, datetime
 from zlib import compress
@@ -8,32 +8,32 @@ from pydantic_core import to_json
 from genai_voice.demos.handlers import HANDLERS
 from genai_voice.demos.model import DemoOutcome, Parameters, ScenarioReset, ScenarioStateView, State
 from genai_voice.demos.rows import StateRow
-from genai_voice.demos.scenarios import initial_state
+from genai_voice.demos.scenarios import load_initial_state
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.model import Scoped
 from genai_voice.foundation.transactions import Change
 
 
-def read(app: str, query: Scoped) -> ScenarioStateView:
-    """The stored state; before any tool call the initial one, which is not stored by looking at it."""
+def read_state(app: str, query: Scoped) -> ScenarioStateView:
+    """Read the stored state; before any tool call the initial one, which is not stored by looking at it."""
     if not query.is_for(app):
         return {"appSlug": query.app_slug or "", "state": None, "updatedAt": None}
     row = StateRow.of(app).find_stored()
     if row is None:
-        return {"appSlug": app, "state": initial_state(app), "updatedAt": None}
-    state = row.document()
+        return {"appSlug": app, "state": load_initial_state(app), "updatedAt": None}
+    state = row.read_state()
     return {"appSlug": app, "state": state, "updatedAt": row.updated_at if state is not None else None}
 
 
-def reset(app: str) -> ScenarioReset:
-    """Back to the initial state, whatever is going on: a tool call that runs meanwhile starts over from
-    it.
+def reset_state(app: str) -> ScenarioReset:
+    """Put the state back to the initial one, whatever is going on: a tool call that runs meanwhile starts
+    over from it.
     """
-    state = initial_state(app)
+    state = load_initial_state(app)
     if state is None:
         return {"ok": True, "message": "This app has no scenario state: nothing to reset"}
-    write = _write(StateRow.of(app), state)
-    write.row.change(write.actions)
+    change = _state_changes(StateRow.of(app), state)
+    change.row.change(change.actions)
     return {"ok": True, "state": state}
 
 
@@ -42,28 +42,30 @@ def has_tool(name: str) -> bool:
     return name in HANDLERS
 
 
-def run(
+def run_tool(
     name: str | None, parameters: Parameters, app: str, stored: StateRow | None
 ) -> tuple[DemoOutcome | None, Change | None]:
-    """What comes of the demo tool on the stored state, and the write that its effect waits for, if it has
-    one.
+    """Run the demo tool on the stored state. Answers its outcome, and the change that its effect waits for,
+    if it has one.
 
     Without a name, or on the first call of a demo app, the effect is that the initial state is stored. The
-    write holds only while the state is the one given: after a refusal read it and run again.
+    change holds only while the state is the one given: after a refusal read it and run again.
     """
-    state = stored.document() if stored else initial_state(app)
+    state = stored.read_state() if stored else load_initial_state(app)
     outcome = HANDLERS[name](parameters, state, datetime.now(UTC)) if name else None
     changed = outcome.state if outcome else None
     to_store = changed if changed is not None or stored else state
     if to_store is None:
         return outcome, None
-    return outcome, _write(StateRow.of(app), to_store, stored, guarded=True)
+    return outcome, _state_changes(StateRow.of(app), to_store, stored, is_guarded=True)
 
 
-def _write(row: StateRow, state: State, stored: StateRow | None = None, *, guarded: bool = False) -> Change:
+def _state_changes(
+    row: StateRow, state: State, stored: StateRow | None = None, *, is_guarded: bool = False
+) -> Change:
     actions = [
         StateRow.state.set(compress(to_json(state))),
         StateRow.updated_at.set(now_ms()),
         StateRow.version.add(1),
     ]
-    return Change(row, actions, StateRow.unchanged(stored) if guarded else None)
+    return Change(row, actions, StateRow.is_unchanged(stored) if is_guarded else None)

@@ -1,4 +1,4 @@
-"""When the clinic can see a patient: which slots exist, which two are the same, and when one starts."""
+"""Tell when the clinic can see a patient: which slots exist, which two are the same, and when one starts."""
 
 import re
 from collections.abc import Iterator
@@ -19,8 +19,10 @@ class Slot(NamedTuple):
     time: str
     provider: str
 
-    def key(self) -> tuple[str, str, str]:
-        """Equal for two spellings of one slot. What cannot be read stands for itself, folded."""
+    def to_key(self) -> tuple[str, str, str]:
+        """Make a key that is equal for two spellings of one slot. What cannot be read stands for itself,
+        folded.
+        """
         day, moment = parse_date(self.date), parse_time(self.time)
         return (
             day.isoformat() if day else self.date.strip().casefold(),
@@ -28,14 +30,14 @@ class Slot(NamedTuple):
             self.provider.strip().casefold(),
         )
 
-    def starts_at(self) -> datetime | None:
-        """The moment it begins, on the clinic's clock; None where date or time cannot be read."""
+    def to_start(self) -> datetime | None:
+        """Find the moment it begins, on the clinic's clock; None where date or time cannot be read."""
         day, moment = parse_date(self.date), parse_time(self.time)
-        return _portland(datetime.combine(day, moment)) if day and moment else None
+        return _localize(datetime.combine(day, moment)) if day and moment else None
 
 
 def parse_date(written: str) -> date | None:
-    """`2026-04-07`, also as `2026-4-7` or before a time of day; None for anything else."""
+    """Parse `2026-04-07`, also as `2026-4-7` or before a time of day; None for anything else."""
     match = _DATE.fullmatch(written.strip())
     try:
         return date(int(match[1]), int(match[2]), int(match[3])) if match else None
@@ -44,7 +46,7 @@ def parse_date(written: str) -> date | None:
 
 
 def parse_time(written: str) -> time | None:
-    """`2:30 PM`, `2 pm`, `2:30 p.m.`, `14:30` or `14:30:00`, to the minute; None for anything else."""
+    """Parse `2:30 PM`, `2 pm`, `2:30 p.m.`, `14:30` or `14:30:00`, to the minute; None for anything else."""
     match = _TIME.fullmatch(written.strip())
     if not match:
         return None
@@ -56,33 +58,34 @@ def parse_time(written: str) -> time | None:
     return time(hour, minute) if hour < 24 and minute < 60 else None
 
 
-def candidates(start: date, provider: str, count: int) -> Iterator[Slot]:
-    """The first `count` slots from `start` on, never at a weekend; providers rotate unless one is asked for.
+def list_candidates(start: date, provider: str, count: int) -> Iterator[Slot]:
+    """List the first `count` slots from `start` on, never at a weekend; providers rotate unless one is asked
+    for.
 
     Ends early at the end of the calendar.
     """
     for i in range(count):
         try:
-            day = _weekday(start + timedelta(days=(i + 1) // 2))
+            day = _skip_weekend(start + timedelta(days=(i + 1) // 2))
         except OverflowError:
             return
         yield Slot(day.isoformat(), _TIMES[i % len(_TIMES)], provider or PROVIDERS[i % len(PROVIDERS)])
 
 
-def _weekday(day: date) -> date:
-    """The day itself, or the Monday after a weekend's."""
+def _skip_weekend(day: date) -> date:
+    """Answer the day itself, or the Monday after a weekend's."""
     return day + timedelta(days=7 - day.weekday()) if day.weekday() >= _SATURDAY else day
 
 
-def _portland(local: datetime) -> datetime:
-    """A local time of America/Los_Angeles, made aware."""
+def _localize(local: datetime) -> datetime:
+    """Make a local time of America/Los_Angeles aware."""
     # by the US rule since 2007, since not every image of Lambda's has carried a time zone database
-    begins = _sunday_from(date(local.year, 3, 8))
-    ends = _sunday_from(date(local.year, 11, 1))
+    begins = _find_sunday(date(local.year, 3, 8))
+    ends = _find_sunday(date(local.year, 11, 1))
     summer = begins <= local < ends
     return local.replace(tzinfo=timezone(timedelta(hours=-7 if summer else -8)))
 
 
-def _sunday_from(day: date) -> datetime:
-    """Two o'clock on the first Sunday on or after `day`."""
+def _find_sunday(day: date) -> datetime:
+    """Find two o'clock on the first Sunday on or after `day`."""
     return datetime.combine(day + timedelta(days=(6 - day.weekday()) % 7), time(2))

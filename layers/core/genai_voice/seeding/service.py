@@ -1,18 +1,18 @@
-"""Seeding: an app, or the three demo scenarios with all they need."""
+"""Seed an app, or the three demo scenarios with all they need."""
 
 import json
 from collections.abc import Iterator
 from typing import Any
 
 from genai_voice.demos import service as demos
-from genai_voice.demos.scenarios import SLUGS, DemoScenario, load
+from genai_voice.demos.scenarios import SLUGS, DemoScenario, load_scenario
 from genai_voice.guardrails import rules as guardrails
 from genai_voice.knowledge import service as knowledge
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields, NewApp
 from genai_voice.tools import registry
 
-_ONLY_ON_CREATE = ("modelId", "replyAsAudio", "guardrailsEnabled")
+_ON_CREATE = ("modelId", "replyAsAudio", "guardrailsEnabled")
 
 
 def seed_app(slug: str, app: NewApp, secret: str) -> str:
@@ -24,16 +24,17 @@ def seed_app(slug: str, app: NewApp, secret: str) -> str:
 
 
 def seed_demos(secret: str) -> Iterator[str]:
-    """The three demo apps, which share this secret, with tools, rules, documents and their initial state.
+    """Seed the three demo apps, which share this secret, with tools, rules, documents and their initial
+    state.
 
     Answers a line per step, as it is done. What operators have changed is kept, but for the texts that the
     scenario brings and its state, which begins anew.
     """
     for slug in SLUGS:
-        yield from _seed(load(slug), secret)
+        yield from _seed_scenario(load_scenario(slug), secret)
 
 
-def _seed(scenario: DemoScenario, secret: str) -> Iterator[str]:
+def _seed_scenario(scenario: DemoScenario, secret: str) -> Iterator[str]:
     slug = scenario.slug
     created = _put_app(scenario, secret)
     yield f"{slug}: app {'created' if created else 'updated'}"
@@ -65,16 +66,16 @@ def _seed(scenario: DemoScenario, secret: str) -> Iterator[str]:
             updated_by="seed-script",
         )
         yield f'{slug}: document "{document["title"]}" {"created" if new else "updated"}'
-    demos.reset(slug)
+    demos.reset_state(slug)
     yield f"{slug}: state reset"
 
 
 def _put_app(scenario: DemoScenario, secret: str) -> bool:
-    described: dict[str, Any] = {**scenario.app, "systemPrompt": scenario.system_prompt}
-    kept = {name: described.pop(name) for name in _ONLY_ON_CREATE if name in described}
+    fields: dict[str, Any] = {**scenario.app, "systemPrompt": scenario.system_prompt}
+    only_on_create = {name: fields.pop(name) for name in _ON_CREATE if name in fields}
     return apps.put_app(
         scenario.slug,
-        AppFields.model_validate(described),
+        AppFields.model_validate(fields),
         secret,
-        on_create=AppFields.model_validate(kept),
+        on_create=AppFields.model_validate(only_on_create),
     )

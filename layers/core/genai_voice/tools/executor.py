@@ -189,7 +189,7 @@ def _run_demo(call: _Call, state: StateRow | None) -> ToolResult | None:
     """Run a demo tool, which is a pure function of the state, and store state and audit together."""
     name, slug = call.request.tool_name, call.app.slug
     known = name if demos.has_tool(name) else None
-    outcome, effect = demos.run(known, call.request.parameters, slug, state)
+    outcome, effect = demos.run_tool(known, call.request.parameters, slug, state)
     if outcome:
         result: ToolResult = {"success": True, "data": outcome.data}
         if outcome.handoff:
