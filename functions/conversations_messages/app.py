@@ -16,7 +16,7 @@ def list_messages(caller: Caller, query: MessageQuery) -> MessagePage:
 @api.post("/api/messages")
 def save_messages(caller: Caller, body: MessageBatch, trace_id: str | None) -> MessagesSaved:
     """Store a batch of messages; a batch sent again is stored once."""
-    return messages.insert(caller.app.slug, body, trace_id)
+    return messages.save_messages(caller.app.slug, body, trace_id)
 
 
 handler = api.handler

@@ -19,7 +19,7 @@ def list_handoffs(caller: Caller, query: HandoffQuery) -> HandoffPage:
 @api.post("/api/handoffs", body_limit=5 * MEGABYTE)
 def request_handoff(caller: Caller, body: HandoffRequest) -> Created:
     """Pass a conversation to a person: it is `handed_off` from then on."""
-    return desk.request(caller.app, body)
+    return desk.request_handoff(caller.app, body)
 
 
 @api.patch("/api/handoffs", raises=(NotFound, Conflict))
@@ -28,7 +28,7 @@ def update_handoff(caller: Caller, body: HandoffUpdate) -> Ok:
 
     Raises NotFound for another app's handoff too, Conflict when somebody else was first.
     """
-    return desk.update(caller.app, body)
+    return desk.update_handoff(caller.app, body)
 
 
 handler = api.handler

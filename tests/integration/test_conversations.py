@@ -219,7 +219,7 @@ def test_a_long_save_whose_answer_is_lost_keeps_its_own_parts(strict: None) -> N
         save(app, messages=[said(incompressible(900_000, seed=2))])
     row = ConversationRow.find(ConversationRow.of(app.slug, "s").pk, "CONVERSATION")
     assert row is not None
-    present = {sk for _, sk in row.part_keys()}
+    present = {sk for _, sk in row.list_part_keys()}
     assert present
     assert not [part for part in parts(app) if part["sk"]["S"] in present and "expires_at" in part]
 
@@ -229,7 +229,7 @@ def test_a_conversation_of_which_a_part_is_missing_does_not_break_the_list() -> 
     save(app, messages=[said(incompressible(900_000))])
     row = ConversationRow.find(ConversationRow.of(app.slug, "s").pk, "CONVERSATION")
     assert row is not None
-    TranscriptPart(*row.part_keys()[1]).delete()
+    TranscriptPart(*row.list_part_keys()[1]).delete()
     assert only(app)["transcriptOmitted"] is True
 
 

@@ -176,7 +176,7 @@ def one_conversation(app: Client) -> None:
     assert json.loads(conversation["transcript"]) in (TRANSCRIPT, LONG)
     row = ConversationRow.find(ConversationRow.of(app.slug, "s").pk, "CONVERSATION")
     assert row is not None
-    present = {sk for _, sk in row.part_keys()}
+    present = {sk for _, sk in row.list_part_keys()}
     for item in partition(row.pk):
         if item["sk"]["S"] in present:
             assert "expires_at" not in item

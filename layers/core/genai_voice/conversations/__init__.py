@@ -1,1 +1,1 @@
-"""The life of a conversation: its status, its transcript, its messages."""
+"""Conversations: their status, transcripts, messages and annotations."""

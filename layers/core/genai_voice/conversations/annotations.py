@@ -1,4 +1,4 @@
-"""What people think of a conversation: one annotation each, revised by saving it again."""
+"""Annotations: what people think of a conversation. A session has one, revised by saving it again."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -52,21 +52,23 @@ def find(app: str, query: AnnotationQuery) -> AnnotationFound | AnnotationPage:
 
 def _find_one(app: str, query: AnnotationQuery, session_id: str) -> AnnotationFound:
     row = AnnotationRow.of(app, session_id).find_stored() if query.is_for(app) else None
-    return {"annotation": _view(app, row) if row else None}
+    return {"annotation": _view_annotation(app, row) if row else None}
 
 
 def _list_all(app: str, query: AnnotationQuery) -> AnnotationPage:
     quality = query.quality or None
 
     def load_matching(listed: Sequence[AnnotationRow]) -> Iterator[AnnotationRow]:
-        """The index may still know a quality that has been revised."""
+        """Load these rows, without those whose quality has been revised: the index may still know the old
+        one.
+        """
         return (row for row in AnnotationRow.load_full(listed) if quality in (None, row.quality_rating))
 
     def read(before: str | None) -> PageRows[AnnotationRow, AnnotationView]:
         return PageRows.of(
             AnnotationRow.list_newest(app, quality, before, query.limit + 1),
             query.limit,
-            partial(_view, app),
+            partial(_view_annotation, app),
             narrow=load_matching,
             position=lambda row: row.gsi2sk if quality else row.gsi1sk,
         )
@@ -79,7 +81,7 @@ def _annotation_id(app: str, session: str) -> str:
     return digest(app, "annotation", session)
 
 
-def _view(app: str, row: AnnotationRow) -> AnnotationView:
+def _view_annotation(app: str, row: AnnotationRow) -> AnnotationView:
     view: AnnotationView = {
         "_id": _annotation_id(app, row.session_id),
         "_creationTime": row.created_at or 0,

@@ -1,7 +1,7 @@
-"""Which experiments a conversation takes part in, and what it counts for in them: changes of its row together
-with the sums of its variants.
+"""The experiments that a conversation takes part in: changes of its row together with the sums of its
+variants.
 
-What operators fill in later (`backfill`) changes no sums.
+The transcripts that operators fill in later (`backfill`) change no sums.
 """
 
 from genai_voice.conversations.rows import ConversationRow
@@ -11,24 +11,27 @@ from genai_voice.outcomes.outcome import Outcome, derive_outcome, subtract_outco
 from genai_voice.outcomes.tallies import tally_changes
 
 MAX_EXPERIMENTS = 20
-"""In how many a session takes part: each adds an item to the transaction in which its conversation ends."""
+"""How many experiments a session may take part in. Each adds an item to the transaction that ends its
+conversation.
+"""
 
 
 def exposure_changes(
     app: str, session_id: str, experiment_id: str, variant_id: str, stored: ConversationRow | None = None
 ) -> list[Change]:
-    """Let a session take part in an experiment: its conversation carries the variant, also one that begins
-    later, and its outcome is counted for the variant, also one that it has already.
+    """Let a session take part in an experiment. Its conversation carries the variant, even if it begins
+    later, and its outcome is counted for the variant, even if it has one already.
 
-    A conversation that has an outcome, or takes part in MAX_EXPERIMENTS, has to be read before and be
-    unchanged: the write is refused where it was not.
+    Without `stored` the write is refused where the conversation has an outcome or takes part in
+    MAX_EXPERIMENTS. With it the write of a conversation that has an outcome is refused unless the row is
+    still as it was read.
     """
     row = ConversationRow
     actions = [
         row.experiment_variant.set(variant_id),
         row.exposures.set((row.exposures | []).append([[experiment_id, variant_id]])),
     ]
-    had = _counted_outcome(stored) or _present_outcome(stored)
+    had = _read_counted_outcome(stored) or _derive_present_outcome(stored)
     additions = {"exposures": 1, **subtract_outcomes(had, None)}
     sums = tally_changes(app, [(experiment_id, variant_id)], additions)
     if stored is None or had is None:
@@ -41,14 +44,16 @@ def exposure_changes(
     return [Change(row.of(app, session_id), actions, unchanged), *sums]
 
 
-def counted_changes(
+def outcome_changes(
     app: str, change: Change, stored: ConversationRow | None, outcome: Outcome | None
 ) -> list[Change]:
-    """Add to a change of a conversation, which is written only if that is as it was read, what it then counts
-    for. The change is alone where the conversation takes part in no experiment, or counts as before.
+    """Add to a change of a conversation's row what the conversation counts for after it. The change must be
+    written only if the row is still as it was read.
+
+    Answers the change alone where the conversation takes part in no experiment, or counts as before.
     """
     exposures = (stored.exposures if stored else None) or ()
-    additions = subtract_outcomes(outcome, _counted_outcome(stored))
+    additions = subtract_outcomes(outcome, _read_counted_outcome(stored))
     if outcome is None or not exposures or not additions:
         return [change]
     counted = ConversationRow.counted.set(list(outcome))
@@ -78,12 +83,12 @@ def derive_stored_outcome(
     )
 
 
-def _counted_outcome(stored: ConversationRow | None) -> Outcome | None:
-    """The outcome that the sums hold of this conversation."""
+def _read_counted_outcome(stored: ConversationRow | None) -> Outcome | None:
+    """Read the outcome with which the sums count this conversation."""
     counted = stored.counted if stored else None
     return Outcome(*counted) if counted else None
 
 
-def _present_outcome(stored: ConversationRow | None) -> Outcome | None:
-    """The outcome that a conversation has as it was read."""
+def _derive_present_outcome(stored: ConversationRow | None) -> Outcome | None:
+    """Derive the outcome of a conversation as it was read."""
     return derive_stored_outcome(stored, stored.status, stored.ended_at) if stored and stored.status else None

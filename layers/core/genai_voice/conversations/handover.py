@@ -1,9 +1,9 @@
-"""A conversation passes to a person, and back to its agent: planned here, written by the handoffs."""
+"""The changes by which a conversation passes to a person and back to its agent. Handoffs write them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from genai_voice.conversations.exposures import counted_changes, derive_stored_outcome
+from genai_voice.conversations.exposures import derive_stored_outcome, outcome_changes
 from genai_voice.conversations.model import TranscriptItem
 from genai_voice.conversations.rows import ConversationRow
 from genai_voice.conversations.stored_transcripts import expire_parts, store_transcript
@@ -25,10 +25,10 @@ class Handover(NamedTuple):
     changes: Sequence[Change]
     row: ConversationRow
     revision: str | None = None
-    """Of parts of a transcript that are stored already, and that nothing points at before the write."""
+    """The revision of parts that are stored already. Nothing points at them before the write."""
 
     def expire_orphans(self) -> None:
-        """Let what is stored already expire, where the write was refused."""
+        """Expire what is stored already. Call it where the write was refused."""
         if self.revision:
             expire_parts(self.row.pk, self.revision)
 
@@ -38,9 +38,9 @@ def handover_changes(
 ) -> Handover:
     """Pass a conversation to a person, whatever its status is.
 
-    Without `is_read` no call is made: the write is refused where nothing was saved of the conversation yet,
-    or it takes part in experiments. With it the row is read, the write asks that it is unchanged, and a
-    conversation that nothing was saved of is created with these messages.
+    Without `is_read` nothing is read, and the write is refused where nothing was saved of the conversation
+    yet, or it takes part in experiments. With it the row is read, and the write is refused where it has
+    changed since. A conversation of which nothing was saved is created with these messages.
     """
     row = ConversationRow.of(app.slug, session_id)
     if not is_read:
@@ -48,16 +48,16 @@ def handover_changes(
         return Handover([Change(row, status_changes(app.slug, "handed_off", None), present)], row)
     stored = row.find_stored()
     if stored is None or stored.status is None:
-        return _created_handover(app, row, session_id, channel, messages, stored)
+        return _plan_creation(app, row, session_id, channel, messages, stored)
     unchanged = require_as_read(stored) & require_no_save_since(stored)
     change = Change(row, status_changes(app.slug, "handed_off", None), unchanged)
     outcome = derive_stored_outcome(stored, "handed_off", stored.ended_at)
-    return Handover(counted_changes(app.slug, change, stored, outcome), row)
+    return Handover(outcome_changes(app.slug, change, stored, outcome), row)
 
 
 def return_changes(app: str, session_id: str) -> list[Change]:
-    """Make a conversation its agent's again, on the condition that it is still handed over as it was read.
-    Answers no changes where it is not with a person.
+    """Give a conversation back to its agent. Refused unless it is still with a person as it was read. Answers
+    no changes where it is not with a person.
     """
     row = ConversationRow.of(app, session_id).find_stored()
     if row is None or row.status != "handed_off":
@@ -73,7 +73,7 @@ def return_changes(app: str, session_id: str) -> list[Change]:
     return [Change(row, actions, require_as_read(row))]
 
 
-def _created_handover(
+def _plan_creation(
     app: App,
     row: ConversationRow,
     session_id: str,
@@ -81,7 +81,7 @@ def _created_handover(
     messages: Sequence[TranscriptItem],
     stored: ConversationRow | None,
 ) -> Handover:
-    """Of a conversation that is created with a person: refused where there is one by then."""
+    """Create a conversation that is with a person from the start. Refused where there is one by then."""
     now = now_ms()
     transcript = store_transcript(row, messages)
     actions = [
@@ -93,4 +93,4 @@ def _created_handover(
     ]
     change = Change(row, actions, require_as_read(stored))
     outcome = derive_stored_outcome(stored, "handed_off", now, messages=len(messages))
-    return Handover(counted_changes(app.slug, change, stored, outcome), row, transcript.revision)
+    return Handover(outcome_changes(app.slug, change, stored, outcome), row, transcript.revision)

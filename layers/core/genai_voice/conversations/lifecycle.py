@@ -1,4 +1,4 @@
-"""Which status a conversation may take (contract 5.1)."""
+"""The rules of a conversation's status (contract 5.1)."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -30,7 +30,7 @@ def decide_status(stored: str | None, requested: str | None) -> str:
 
 
 def is_ending(stored: str | None, requested: str | None) -> bool:
-    """Whether a save ends the conversation that has gone on until then."""
+    """Whether a save ends a conversation that was not over."""
     return stored not in ENDED and decide_status(stored, requested) in ENDED
 
 
@@ -40,15 +40,17 @@ def is_agent(role: str) -> bool:
 
 
 def is_muted(role: str, created_at: float, spans: Iterable[tuple[float, float]]) -> bool:
-    """Whether an agent said something while the conversation was with a person; times in epoch ms."""
+    """Whether it was an agent who said something while the conversation was with a person. `spans` are the
+    times when it was, in epoch ms.
+    """
     return is_agent(role) and any(start <= created_at < end for start, end in spans)
 
 
 def is_stale(started_at: float, ended_at: float | None, now_ms: float, stale_after_ms: float) -> bool:
-    """Whether an active conversation has been left: nothing was saved of it for that long (contract 3.18)."""
+    """Whether nothing was saved of an active conversation for that long (contract 3.18)."""
     return now_ms - (started_at if ended_at is None else ended_at) >= stale_after_ms
 
 
 def find_refusing_statuses(requested: str) -> frozenset[str]:
-    """Find the stored statuses that the requested one may not follow: a conditional write excludes them."""
+    """Find the stored statuses that the requested one may not follow, for a conditional write to exclude."""
     return frozenset(stored for stored, applied in _APPLIED.items() if stored and requested not in applied)

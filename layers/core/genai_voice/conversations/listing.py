@@ -1,4 +1,4 @@
-"""Conversations are listed with their transcripts, and one is asked for its agent's last answer."""
+"""The list of conversations with their transcripts, and the last answer that an agent gave in one."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -14,7 +14,7 @@ from genai_voice.conversations.model import (
     ConversationView,
 )
 from genai_voice.conversations.rows import ConversationRow, MessageRow, TranscriptPart
-from genai_voice.conversations.stored_transcripts import Place, find_parts, read_transcript, unpack_transcript
+from genai_voice.conversations.stored_transcripts import PartKey, read_transcript, unpack_transcript
 from genai_voice.foundation.errors import NotFound
 from genai_voice.foundation.keys import digest
 from genai_voice.foundation.model import add_optional
@@ -37,10 +37,12 @@ def list_conversations(app: str, query: ConversationQuery) -> ConversationPage:
         listed = ConversationRow.list_newest(app, status, before, PAGE + 1)
         first = take_fitting(listed, _estimate_bytes, PAGE)
         found = list(ConversationRow.load_full(first))
-        parts = find_parts(place for row in found if _may_be_shown(row) for place in row.part_keys())
+        parts = TranscriptPart.find_all(
+            place for row in found if _may_be_shown(row) for place in row.list_part_keys()
+        )
         return PageRows(
             found,
-            partial(_view, app, parts),
+            partial(_view_conversation, app, parts),
             last=first[-1] if len(first) < len(listed) else None,
             position=lambda row: row.gsi2sk if status else row.gsi1sk,
         )
@@ -66,7 +68,7 @@ def find_last_answer(app: str, session_id: str) -> str:
 
 
 def view_facts(app: str, row: ConversationRow) -> ConversationFacts:
-    """All that is shown of a conversation but its transcript."""
+    """View all of a conversation but its transcript."""
     view: ConversationFacts = {
         "_id": digest(app, row.session_id),
         "_creationTime": row.created_at or 0,
@@ -94,11 +96,13 @@ def _may_be_shown(row: ConversationRow) -> bool:
 
 
 def _estimate_bytes(row: ConversationRow) -> int:
-    """The bytes of a conversation in a reply, by what the index knows."""
+    """Estimate the bytes of a conversation in a reply from what the index knows."""
     return _ROW_BYTES + (int(row.transcript_bytes or 0) if _may_be_shown(row) else 0)
 
 
-def _view(app: str, parts: Mapping[Place, TranscriptPart], row: ConversationRow) -> ConversationView:
+def _view_conversation(
+    app: str, parts: Mapping[PartKey, TranscriptPart], row: ConversationRow
+) -> ConversationView:
     view = cast(ConversationView, view_facts(app, row))
     if row.transcript is not None or row.transcript_revision:
         transcript = unpack_transcript(row, parts) if _may_be_shown(row) else None

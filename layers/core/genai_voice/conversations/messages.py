@@ -1,4 +1,4 @@
-"""What was said, message by message: stored in batches that may be sent again, listed in order."""
+"""Messages: stored in batches that may be sent again, and listed by time."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -20,8 +20,8 @@ from genai_voice.foundation.transactions import put_all
 from genai_voice.tenancy.model import App
 
 
-def insert(app: str, batch: MessageBatch, trace_id: str | None) -> MessagesSaved:
-    """Store all messages. A message that is stored already is replaced by itself, so a batch may be sent
+def save_messages(app: str, batch: MessageBatch, trace_id: str | None) -> MessagesSaved:
+    """Save all messages. A message that is stored already is replaced by itself, so a batch may be sent
     again.
 
     Raises Busy when the table takes only a part of them: sending the batch again completes it.
@@ -45,7 +45,7 @@ def list_messages(app: App, query: MessageQuery) -> MessagePage:
             else []
         )
         rows = MessageRow.list_in_session(app.slug, query.session_id, after)
-        return PageRows(rows, partial(_view, app.slug, spans))
+        return PageRows(rows, partial(_view_message, app.slug, spans))
 
     views, cursor = read_page(app.slug, query, ("messages", query.session_id), read)
     recordings: Recordings = {"user": None, "agent": None, "conversation": None}
@@ -65,7 +65,7 @@ def _build_row(app: str, message: Message, trace_id: str | None) -> MessageRow:
     return row
 
 
-def _view(app: str, spans: Sequence[tuple[float, float]], row: MessageRow) -> MessageView:
+def _view_message(app: str, spans: Sequence[tuple[float, float]], row: MessageRow) -> MessageView:
     view: MessageView = {
         "_id": row.message_id,
         "_creationTime": row.created_at or 0,

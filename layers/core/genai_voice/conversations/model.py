@@ -1,4 +1,4 @@
-"""Conversations, messages and annotations: what is asked and what is answered."""
+"""Requests and replies of conversations, messages and annotations."""
 
 from typing import Annotated, ClassVar, Literal, NotRequired, get_args
 
@@ -37,13 +37,13 @@ class TranscriptItem(TypedDict):
     """As sent: seconds or milliseconds, never converted."""
 
 
-def _known_status(value: object) -> object:
+def _check_status(value: object) -> object:
     if isinstance(value, str) and value not in STATUSES:
         raise refuse("Invalid status")
     return value
 
 
-Status = Annotated[str, BeforeValidator(_known_status), Field(json_schema_extra={"enum": list(STATUSES)})]
+Status = Annotated[str, BeforeValidator(_check_status), Field(json_schema_extra={"enum": list(STATUSES)})]
 
 
 class ConversationSave(Request):
@@ -76,11 +76,11 @@ class ConversationFacts(TypedDict):
     resolution: NotRequired[str]
     agentModes: NotRequired[str]
     personaVersion: NotRequired[str]
-    """In force when it began: `<personaId>@<n>` or `own@<n>`."""
+    """The version in force when it began: `<personaId>@<n>` or `own@<n>`."""
     configHash: NotRequired[str]
-    """Of the configuration of the last live token that was made for it."""
+    """The hash of the configuration of the last live token that was made for it."""
     experimentVariant: NotRequired[str]
-    """Of the experiments that its session takes part in, the one that was assigned last."""
+    """The variant that its session was assigned last, of whatever experiment."""
 
 
 class ConversationView(ConversationFacts):
@@ -164,7 +164,7 @@ class MessagePage(TypedDict):
     cursor: NotRequired[str]
 
 
-def _known_quality(value: object) -> object:
+def _check_quality(value: object) -> object:
     if isinstance(value, str) and value not in get_args(Quality):
         raise refuse("qualityRating must be one of: good, bad, mixed")
     return value
@@ -176,7 +176,7 @@ class AnnotationSave(Request):
     missing: ClassVar[str] = "Missing required fields: sessionId, qualityRating"
 
     session_id: Name
-    quality_rating: Annotated[Quality, BeforeValidator(_known_quality)]
+    quality_rating: Annotated[Quality, BeforeValidator(_check_quality)]
     conversation_id: Label | None = None
     """Only the first save decides."""
     failure_modes: OrDefault[Annotated[list[Label], FailFast(), limit_items(MAX_FAILURE_MODES)]] = Field(
@@ -193,7 +193,7 @@ class AnnotationSaved(TypedDict):
 
 class AnnotationQuery(Listing):
     session_id: str | None = None
-    """Asks for the annotation of this session alone."""
+    """Answer the annotation of this session alone."""
     quality: str | None = None
     limit: PageSize = 200
 

@@ -1,7 +1,7 @@
-"""What operators, and later a schedule, do with the conversations of an app (contract 3.18).
+"""The work of operators on the conversations of an app: dump, count and repair them (contract 3.18).
 
-All are iterators that do their work as they are consumed: whoever stops consuming stops the work, nothing is
-half done, and beginning anew goes on, since what is done is not found again.
+What takes long is an iterator that works as it is consumed. Who stops consuming stops the work, and nothing
+is half done. Who begins anew goes on, because what is done is not found again.
 """
 
 import json
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import cast
 
-from genai_voice.conversations.exposures import counted_changes, derive_stored_outcome
+from genai_voice.conversations.exposures import derive_stored_outcome, outcome_changes
 from genai_voice.conversations.lifecycle import STATUSES, is_stale
 from genai_voice.conversations.listing import view_facts
 from genai_voice.conversations.model import ConversationDump, TranscriptItem
@@ -46,6 +46,7 @@ def dump(
 
 
 def _build_dump(app: str, row: ConversationRow) -> ConversationDump:
+    """View a conversation with its transcript parsed."""
     view = cast(ConversationDump, view_facts(app, row))
     if row.transcript is not None or row.transcript_revision:
         transcript = read_transcript(row)
@@ -79,15 +80,15 @@ class Usage:
 
 
 def count_first_saved(app: str, since_ms: float, until_ms: float) -> int:
-    """Count the conversations that `sum_usage` looks at."""
+    """Count the conversations that `sum_usage` sums up."""
     return ConversationRow.count_first_saved(app, since_ms, until_ms)
 
 
 def sum_usage(app: str, since_ms: float, until_ms: float) -> Iterator[Usage]:
-    """Sum up what was used from `since_ms` until before `until_ms` (epoch ms): the sum after each
-    conversation.
+    """Sum up the conversations that were first saved from `since_ms` until before `until_ms` (epoch ms).
+    Answers the sum after each conversation.
 
-    A conversation counts, whole, in the month of its first save, by the service's clock, which no client can
+    A conversation counts wholly in the month of its first save, by the service's clock, which no client can
     set. It lasted from its start to its last save (`measure_duration_ms`). Its messages are all those of its
     session, whenever they were said. Each conversation costs the reading of its row and of its messages.
     """
@@ -124,6 +125,7 @@ def resolve_stale(app: str, *, stale_after_ms: int = STALE_AFTER_MS, dry_run: bo
 
 
 def _resolve(app: App, read: ConversationRow) -> bool:
+    """Resolve a conversation. Answers False where it has changed since it was read."""
     row, now = ConversationRow, now_ms()
     actions = [
         row.status.set("resolved"),
@@ -134,7 +136,7 @@ def _resolve(app: App, read: ConversationRow) -> bool:
     unchanged = read.require_unchanged("status", "ended_at", "exposures", "counted")
     ended_at = now if read.ended_at is None else read.ended_at
     outcome = derive_stored_outcome(read, "resolved", ended_at)
-    changes = counted_changes(app.slug, Change(read, actions, unchanged), read, outcome)
+    changes = outcome_changes(app.slug, Change(read, actions, unchanged), read, outcome)
     return write_end(app, read.session_id, "resolved", changes)
 
 

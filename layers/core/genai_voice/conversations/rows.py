@@ -1,4 +1,4 @@
-"""How conversations, the parts of long transcripts, messages and annotations are stored."""
+"""Rows of conversations, of the parts of long transcripts, of messages and of annotations."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
@@ -29,11 +29,14 @@ _WITHOUT_TRANSCRIPT = [
 
 
 def session_pk(app: str, session: str) -> str:
+    """The partition of all that is stored of a session."""
     return key("APP", app, "SESSION", session)
 
 
 class ConversationRow(Item, discriminator="conversation"):
-    """A conversation exists once it has a status: before that there may be exposures of its session."""
+    """The row of a conversation, which exists once it has a status. Before that the row may carry the
+    exposures of the session, or the configuration of its live token.
+    """
 
     session_id = UnicodeAttribute()
     status = UnicodeAttribute()
@@ -63,7 +66,7 @@ class ConversationRow(Item, discriminator="conversation"):
         return cls(session_pk(app, session), key("CONVERSATION"))
 
     def require_unchanged(self, *names: str) -> Condition:
-        """Ask that these attributes are as they were read."""
+        """Require that these attributes are as they were read."""
         row = type(self)
         read = [(getattr(row, name), getattr(self, name)) for name in names]
         same: Condition = reduce(
@@ -105,7 +108,9 @@ class ConversationRow(Item, discriminator="conversation"):
 
     @classmethod
     def count_first_saved(cls, app: str, since_ms: float = 0, until_ms: float = MAX_MS) -> int:
-        """Count them. Reads their entries in the index, about 20 in a capacity unit of 4 KB."""
+        """Count those first saved in this time. Reads their entries in the index, about 20 in a capacity unit
+        of 4 KB.
+        """
         return cls.count(
             cls.list_key(app),
             cls.gsi1sk.between(time_key(since_ms, ""), time_key(until_ms, "")),
@@ -131,9 +136,9 @@ class ConversationRow(Item, discriminator="conversation"):
             found = {row.pk: row for row in cls.batch_get(keys, attributes_to_get=_WITHOUT_TRANSCRIPT)}
             yield from (found[pk] for pk, _ in keys if pk in found)
 
-    def part_keys(self, revision: str | None = None) -> list[tuple[str, str]]:
-        """Where the parts of the transcript, or of this revision of it, are, in their order."""
-        return TranscriptPart.part_keys(self.pk, revision or self.transcript_revision)
+    def list_part_keys(self, revision: str | None = None) -> list[tuple[str, str]]:
+        """List where the parts of the transcript, or of this revision of it, are, in their order."""
+        return TranscriptPart.list_part_keys(self.pk, revision or self.transcript_revision)
 
     @classmethod
     def find_spans_with_person(cls, app: str, session: str) -> list[tuple[float, float]]:
@@ -155,14 +160,14 @@ class TranscriptPart(Item, discriminator="transcript"):
 
     @classmethod
     def from_pieces(cls, pk: str, name: str, pieces: Sequence[bytes]) -> tuple[str, list[Self]]:
-        """The revision of this name, and the parts that it leads to."""
+        """Build the parts of a transcript, and the revision that leads to them, of this name."""
         revision = f"{name}.{len(pieces)}"
-        keys = cls.part_keys(pk, revision)
+        keys = cls.list_part_keys(pk, revision)
         return revision, [cls(*place, data=piece) for place, piece in zip(keys, pieces, strict=True)]
 
     @staticmethod
-    def part_keys(pk: str, revision: str | None) -> list[tuple[str, str]]:
-        """Where the parts of a revision are, in their order."""
+    def list_part_keys(pk: str, revision: str | None) -> list[tuple[str, str]]:
+        """List where the parts of a revision are, in their order."""
         count = int((revision or "").rpartition(".")[2] or 0)
         return [(pk, key("TRANSCRIPT", f"{revision}:{part:04d}")) for part in range(count)]
 
@@ -180,25 +185,25 @@ class MessageRow(Item, discriminator="message"):
 
     @classmethod
     def of(cls, app: str, session: str, participant: str, created_at: float, content: str) -> Self:
-        """Its key is made of its content, so that a message that is sent again is the same row."""
+        """Build a row whose key is made of its content, so that a message sent again is the same row."""
         message_id = time_key(created_at, digest(app, session, participant, content))
         return cls(session_pk(app, session), key("MESSAGE", message_id), message_id=message_id)
 
     @classmethod
     def count_in_partition(cls, partition: str) -> int:
-        """Count those in a session's partition. Reads them all, and transfers none."""
+        """Count the messages in a session's partition. Reads them all, but transfers none."""
         return cls.count(partition, cls.sk.startswith("MESSAGE#"))
 
     @classmethod
     def list_in_session(cls, app: str, session: str, after: str | None) -> Iterator[Self]:
-        """List them by time of creation, beginning after the position `after` (a sort key)."""
+        """List messages by time of creation, beginning after the position `after` (a sort key)."""
         pk = session_pk(app, session)
         wanted = cls.sk.startswith("MESSAGE#") if after is None else cls.sk.between(after + "!", "MESSAGE#~")
         return cls.query(pk, wanted, consistent_read=True)
 
     @classmethod
     def list_newest_in_session(cls, app: str, session: str, limit: int) -> Iterator[Self]:
-        """List the last ones by time of creation, last first."""
+        """List the last messages by time of creation, the last one first."""
         wanted = cls.sk.startswith("MESSAGE#")
         pk = session_pk(app, session)
         return cls.query(pk, wanted, consistent_read=True, scan_index_forward=False, limit=limit)

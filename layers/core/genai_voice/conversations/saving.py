@@ -1,9 +1,9 @@
-"""A conversation is saved again and again while it goes on, and once when it ends."""
+"""The saves of a conversation: again and again while it goes on, and once more when it ends."""
 
 from collections.abc import Sequence
 from functools import partial
 
-from genai_voice.conversations.exposures import counted_changes, derive_stored_outcome
+from genai_voice.conversations.exposures import derive_stored_outcome, outcome_changes
 from genai_voice.conversations.lifecycle import ENDED, decide_status, is_ending
 from genai_voice.conversations.model import ConversationSave
 from genai_voice.conversations.rows import ConversationRow
@@ -57,8 +57,8 @@ def save(app: App, request: ConversationSave) -> Ok:
 
 
 def save_config_hash(app: str, session_id: str, config_hash: str) -> None:
-    """Save with which configuration the model of a conversation was last opened. There may be no conversation
-    yet: a row without a status is in no list, and becomes a conversation with its first save.
+    """Save the hash of the configuration with which a conversation's model was last opened. There may be no
+    conversation yet: a row without a status is in no list, and becomes a conversation with its first save.
     """
     ConversationRow.of(app, session_id).change([ConversationRow.config_hash.set(config_hash)])
 
@@ -131,7 +131,7 @@ def _save_together(
     if stored and messages is None:
         unchanged &= stored.require_unchanged("message_count")
     change = Change(row, save_changes(app, request, transcript, stored, now), unchanged)
-    changes = counted_changes(app.slug, change, stored, outcome)
+    changes = outcome_changes(app.slug, change, stored, outcome)
     is_written = write_end(app, request.session_id, status, changes) if is_announced else write(changes)
     if not is_written:
         return None

@@ -2,7 +2,7 @@
 nothing points at them any more.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from pydantic_core import to_json
@@ -14,22 +14,20 @@ from genai_voice.foundation.clock import now_ms, time_ordered_id
 from genai_voice.foundation.table import Action
 from genai_voice.foundation.transactions import put_all
 
-_KEPT_S = 3600
-"""How long the parts of a replaced transcript stay: whoever has just read where they are can still read
-them.
-"""
+_RETENTION_S = 3600
+"""How long the parts of a replaced transcript stay, for those who have just read where they are."""
 
-Place: TypeAlias = tuple[str, str]
+PartKey: TypeAlias = tuple[str, str]
 """The keys of a part: (pk, sk)."""
 
 
 class StoredTranscript(NamedTuple):
-    """What a save writes of the transcript: nothing where it brings no messages."""
+    """The changes by which a save writes its transcript: none where it brings no messages."""
 
     changes: Sequence[Action] = ()
-    """For the write of the conversation's row."""
+    """Changes of the conversation's row."""
     revision: str | None = None
-    """Of the parts that are stored beside the row; None for a transcript that fits the row."""
+    """The revision of the parts that are stored beside the row. None for a transcript that fits the row."""
 
 
 def store_transcript(row: ConversationRow, items: Sequence[TranscriptItem]) -> StoredTranscript:
@@ -51,41 +49,40 @@ def store_transcript(row: ConversationRow, items: Sequence[TranscriptItem]) -> S
     return StoredTranscript([*about, *beside], revision)
 
 
-def find_parts(places: Iterable[Place]) -> Mapping[Place, TranscriptPart]:
-    """Find the parts of any number of transcripts, in one call per 100."""
-    return TranscriptPart.find_all(places)
-
-
 def read_transcript(row: ConversationRow) -> str | None:
-    """Read the JSON text of a conversation's transcript; None where there is none, or a part is missing."""
-    return unpack_transcript(row, find_parts(row.part_keys()))
+    """Read a transcript as JSON text. Answers None where there is none, or a part is missing."""
+    return unpack_transcript(row, TranscriptPart.find_all(row.list_part_keys()))
 
 
-def unpack_transcript(row: ConversationRow, parts: Mapping[Place, TranscriptPart]) -> str | None:
-    """The JSON text of a conversation's transcript, which is in the row or among these parts. None where
-    there is none, or a part is missing: a torn row must not break a list.
+def unpack_transcript(row: ConversationRow, parts: Mapping[PartKey, TranscriptPart]) -> str | None:
+    """Unpack a conversation's transcript, which is in the row or among these parts, as JSON text. Answers
+    None where there is none, or a part is missing: a torn row must not break a list.
     """
-    return unpack([row.transcript]) if row.transcript is not None else unpack_parts(row.part_keys(), parts)
+    return (
+        unpack([row.transcript]) if row.transcript is not None else unpack_parts(row.list_part_keys(), parts)
+    )
 
 
-def unpack_parts(places: Sequence[Place], parts: Mapping[Place, TranscriptPart]) -> str | None:
-    """The JSON text of a transcript at these places. None where there are none, or one is missing."""
+def unpack_parts(places: Sequence[PartKey], parts: Mapping[PartKey, TranscriptPart]) -> str | None:
+    """Unpack the transcript of these parts as JSON text. Answers None where there are none, or one is
+    missing.
+    """
     if not places or not all(place in parts for place in places):
         return None
     return unpack([parts[place].data for place in places])
 
 
 def expire_parts(pk: str, revision: str) -> None:
-    """Let the parts of this revision expire an hour from now."""
-    for place in TranscriptPart.part_keys(pk, revision):
-        expiry = TranscriptPart.expires_at.set(now_ms() // 1000 + _KEPT_S)
+    """Have the parts of this revision expire an hour from now."""
+    for place in TranscriptPart.list_part_keys(pk, revision):
+        expiry = TranscriptPart.expires_at.set(now_ms() // 1000 + _RETENTION_S)
         TranscriptPart(*place).change([expiry], TranscriptPart.pk.exists())
 
 
 def expire_replaced_parts(
     row: ConversationRow, replaced: ConversationRow | None, present: str | None
 ) -> None:
-    """Let the parts expire that a write has replaced. The `present` revision stays, whatever the table says
+    """Have the parts expire that a write has replaced. The `present` revision stays, whatever the table says
     was replaced: a write that was sent again finds its own.
     """
     if replaced and replaced.transcript_revision not in (None, present):

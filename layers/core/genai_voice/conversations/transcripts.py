@@ -1,4 +1,4 @@
-"""How a transcript is laid out: compressed in the conversation's row, or in parts beside it."""
+"""The layout of a transcript: compressed in the conversation's row, or in parts beside it."""
 
 import zlib
 
@@ -13,7 +13,7 @@ def pack(transcript: str) -> list[bytes]:
 
 
 def unpack(pieces: list[bytes]) -> str:
-    """The transcript that was packed."""
+    """Unpack a transcript."""
     return zlib.decompress(b"".join(pieces)).decode()
 
 

@@ -1,7 +1,7 @@
-"""What a save writes of a conversation's row, and what must hold for it: planned here, written elsewhere.
+"""The plan of a save: what it writes of a conversation's row, and what it requires of it.
 
-What is asked of a write is a guess at first, that nothing stands in its way. Where the table refuses it, the
-row is read, and the next write asks that it is still as it was read.
+The first write reads nothing and requires that nothing stands in its way. Where the table refuses it, the row
+is read, and the next write requires that the row is still as it was read.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ def save_changes(
     stored: ConversationRow | None,
     now: int,
 ) -> list[Action]:
-    """Write all that a save says: facts, status, transcript."""
+    """Write all that a save brings: facts, status, transcript."""
     return [
         *_fact_changes(app, request, now),
         *status_changes(app.slug, request.status, stored),
@@ -34,8 +34,8 @@ def save_changes(
 
 
 def creation_changes(app: App, session_id: str, now: int, started_at: float | None = None) -> list[Action]:
-    """Write what whoever creates a conversation says of it, and nobody changes later: its times (epoch ms),
-    its place in lists, the version of the persona in force.
+    """Write what the first save of a conversation decides, and no later one: its times (epoch ms), its place
+    in lists, and the version of the persona in force.
     """
     row, place = ConversationRow, time_key(now, digest(session_id))
     return [
@@ -50,6 +50,7 @@ def creation_changes(app: App, session_id: str, now: int, started_at: float | No
 
 
 def _fact_changes(app: App, request: ConversationSave, now: int) -> list[Action]:
+    """Write the facts of a save; what it leaves out stays as it is stored."""
     row = ConversationRow
     given = (
         (row.channel, request.channel),
@@ -79,7 +80,7 @@ def status_changes(app: str, requested: str | None, stored: ConversationRow | No
 
 
 def require_as_read(stored: ConversationRow | None) -> Condition:
-    """Ask that the row is the one that was read, or that there is none yet."""
+    """Require that the row is as it was read, or that there is none yet."""
     if stored is None:
         nothing: Condition = (
             ConversationRow.status.does_not_exist() & ConversationRow.exposures.does_not_exist()
@@ -91,15 +92,15 @@ def require_as_read(stored: ConversationRow | None) -> Condition:
 
 
 def require_no_save_since(stored: ConversationRow) -> Condition:
-    """Ask that nothing was saved of the conversation since it was read."""
+    """Require that nothing was saved of the conversation since it was read."""
     return stored.require_unchanged("ended_at", "message_count")
 
 
 def require_for_save(
     request: ConversationSave, transcript: StoredTranscript, stored: ConversationRow | None
 ) -> Condition | None:
-    """Ask what must hold for a save that is written alone: that the row is as it was read, or, where it was
-    not read, that nothing stands in the way of the save.
+    """Require what must hold for a save that is written alone: that the row is as it was read or, where it
+    was not read, that nothing stands in the way of the save.
     """
     row = ConversationRow
     if stored is not None:
@@ -122,5 +123,7 @@ def has_outcome(request: ConversationSave) -> bool:
 
 
 def _refusing_statuses(request: ConversationSave) -> Iterable[str]:
-    """`active` is never refused: it is written as a status only where there is none."""
+    """Find the stored statuses that refuse the save. `active` is never refused: it is written only where
+    there is no status.
+    """
     return find_refusing_statuses(str(request.status)) if has_outcome(request) else ()

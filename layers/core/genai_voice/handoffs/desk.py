@@ -40,7 +40,7 @@ _EVENTS: Mapping[str, WebhookEvent] = {
 }
 
 
-def request(app: App, request: HandoffRequest) -> Created:
+def request_handoff(app: App, request: HandoffRequest) -> Created:
     """Queue a conversation for a person. In the same transaction the conversation becomes `handed_off`,
     whatever it was (contract 5.1); one that nothing was saved of yet is created.
 
@@ -66,7 +66,7 @@ def request(app: App, request: HandoffRequest) -> Created:
     return {"id": row.handoff_id}
 
 
-def update(app: App, request: HandoffUpdate) -> Ok:
+def update_handoff(app: App, request: HandoffUpdate) -> Ok:
     """Claim, resolve or put back a handoff, and keep what people say about it.
 
     One person wins a claim; the same person asking again changes nothing. Raises NotFound, for another app's
@@ -78,9 +78,9 @@ def update(app: App, request: HandoffUpdate) -> Ok:
     )
 
 
-def expire(places: Iterable[HandoffRow]) -> None:
-    """Expire the handoffs that are due and that nobody has claimed until now. The sweep calls it with items
-    of which only the keys are known.
+def expire_due_handoffs(places: Iterable[HandoffRow]) -> None:
+    """Expire those of these handoffs that are due and that nobody has claimed until now. The sweep calls it
+    with rows of which only the keys are known.
     """
     for place in places:
         stored = place.find_stored()
@@ -97,7 +97,7 @@ def has_handoff(app: str, session: str) -> bool:
 
 
 def _build_row(app: App, request: HandoffRequest) -> tuple[HandoffRow, list[TranscriptPart]]:
-    """The row of a new handoff, and the parts of its transcript."""
+    """Build the row of a new handoff, and the parts of its transcript."""
     now = now_ms()
     row = HandoffRow.of(app.slug, time_ordered_id(now))
     text = to_json(request.transcript).decode()
@@ -129,6 +129,7 @@ def _hand_over(app: App, request: HandoffRequest, inserts: Sequence[Item], *, is
 
 
 def _make_deliveries(app: App, event: WebhookEvent, row: HandoffRow, **more: str) -> list[WebhookRow]:
+    """Make the deliveries that tell the app of a handoff, where it asks for this event."""
     return make_deliveries(
         app,
         event,
@@ -196,7 +197,7 @@ def _has_others(stored: HandoffRow, *statuses: str) -> bool:
 
 
 def _expire_one(stored: HandoffRow) -> None:
-    """Whoever claims the handoff at the same time wins."""
+    """Expire one handoff. Whoever claims it at the same time wins."""
     owner = AppRow.find_by_slug(stored.app)
     deliveries = _make_deliveries(owner.as_app(), "handoff.expired", stored) if owner else []
     actions = [*_status_changes(stored, "expired"), *HandoffRow.clear_due_changes()]
@@ -205,6 +206,7 @@ def _expire_one(stored: HandoffRow) -> None:
 
 
 def _judgement_changes(request: HandoffUpdate) -> list[Action]:
+    """Write what people say about the handoff."""
     row, score, quality = HandoffRow, request.necessity_score, request.resolution_quality
     return [
         *([row.necessity_score.set(score)] if score is not None else ()),

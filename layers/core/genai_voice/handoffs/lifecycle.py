@@ -1,4 +1,4 @@
-"""Who may do what with a handoff (contract 5.2): one person claims it, and it can be put back."""
+"""The rules of a handoff's status (contract 5.2): one person claims it, and it can be put back."""
 
 from typing import Final
 

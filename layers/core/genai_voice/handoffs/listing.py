@@ -1,11 +1,11 @@
-"""Handoffs are listed with their transcripts."""
+"""The list of handoffs with their transcripts."""
 
 from collections.abc import Mapping
 from functools import partial
 from itertools import islice
 
 from genai_voice.conversations.rows import TranscriptPart
-from genai_voice.conversations.stored_transcripts import Place, find_parts, unpack_parts
+from genai_voice.conversations.stored_transcripts import PartKey, unpack_parts
 from genai_voice.conversations.transcripts import count_reply_bytes
 from genai_voice.foundation.model import add_optional
 from genai_voice.foundation.pages import REPLY_BYTES, PageRows, read_page, take_fitting
@@ -13,39 +13,39 @@ from genai_voice.handoffs.model import HandoffPage, HandoffQuery, HandoffView
 from genai_voice.handoffs.rows import AssignmentRow, HandoffRow
 
 PAGE = 50
-LOOKED_AT = 500
-"""Handoffs that a request with two filters looks at; `cursor` goes on after them."""
+MAX_CANDIDATES = 500
+"""How many handoffs a request with two filters looks at; `cursor` goes on after them."""
 
 _ROW_BYTES = 2_000  # of a listed handoff besides its transcript and what is told of the customer, about
 
 
 def list_handoffs(app: str, query: HandoffQuery) -> HandoffPage:
     """List handoffs, newest first, at most 50 and 5 MB; `cursor` where more are left. With more than one
-    filter, the last LOOKED_AT are looked at.
+    filter, MAX_CANDIDATES are looked at.
     """
     filters = (query.status or "", query.session_id or "", query.assigned_agent or "")
-    looked_at = LOOKED_AT if sum(map(bool, filters)) > 1 else PAGE
+    candidate_limit = MAX_CANDIDATES if sum(map(bool, filters)) > 1 else PAGE
 
     def read(before: str | None) -> PageRows[HandoffRow, HandoffView]:
-        listed = _list_candidates(app, query, before, looked_at + 1)
-        candidates = listed[:looked_at]
+        listed = _list_candidates(app, query, before, candidate_limit + 1)
+        candidates = listed[:candidate_limit]
         rows = HandoffRow.load_full(candidates) if any(filters) else candidates
         matching = list(islice(filter(partial(_is_match, query), rows), PAGE + 1))
         first = take_fitting(matching, _estimate_bytes, PAGE)
-        parts = find_parts(place for row in first for place in _shown_part_keys(row))
+        parts = TranscriptPart.find_all(place for row in first for place in _list_shown_part_keys(row))
         last = None
         if len(first) < len(matching):
             last = first[-1]
-        elif len(listed) > looked_at:
-            last = listed[looked_at - 1]
-        return PageRows(first, partial(_view, app, parts), last)
+        elif len(listed) > candidate_limit:
+            last = listed[candidate_limit - 1]
+        return PageRows(first, partial(_view_handoff, app, parts), last)
 
     views, cursor = read_page(app, query, ("handoffs", *filters), read)
     return add_optional(HandoffPage(handoffs=views), cursor=cursor)
 
 
 def _list_candidates(app: str, query: HandoffQuery, before: str | None, limit: int) -> list[HandoffRow]:
-    """List by the filter that leaves the fewest."""
+    """List handoffs by the filter that leaves the fewest."""
     if query.session_id:
         return HandoffRow.list_latest("gsi1", HandoffRow.session_key(app, query.session_id), before, limit)
     if query.assigned_agent:
@@ -82,11 +82,11 @@ def _estimate_bytes(row: HandoffRow) -> int:
     return _estimate_other_bytes(row) + (int(row.transcript_bytes) if _may_be_shown(row) else 0)
 
 
-def _shown_part_keys(row: HandoffRow) -> list[Place]:
-    return TranscriptPart.part_keys(row.pk, row.transcript_revision) if _may_be_shown(row) else []
+def _list_shown_part_keys(row: HandoffRow) -> list[PartKey]:
+    return TranscriptPart.list_part_keys(row.pk, row.transcript_revision) if _may_be_shown(row) else []
 
 
-def _view(app: str, parts: Mapping[Place, TranscriptPart], row: HandoffRow) -> HandoffView:
+def _view_handoff(app: str, parts: Mapping[PartKey, TranscriptPart], row: HandoffRow) -> HandoffView:
     view: HandoffView = {
         "_id": row.handoff_id,
         "_creationTime": row.created_at or 0,
@@ -98,7 +98,7 @@ def _view(app: str, parts: Mapping[Place, TranscriptPart], row: HandoffRow) -> H
         "priority": row.priority,
         "createdAt": row.created_at or 0,
     }
-    transcript = unpack_parts(_shown_part_keys(row), parts)
+    transcript = unpack_parts(_list_shown_part_keys(row), parts)
     return add_optional(
         view,
         transcript=transcript,

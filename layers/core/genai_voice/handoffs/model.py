@@ -1,4 +1,4 @@
-"""Handoffs: what is asked and what is answered."""
+"""Requests and replies of handoffs."""
 
 from typing import Annotated, Any, Literal, NotRequired, Self, get_args
 
@@ -25,14 +25,14 @@ MAX_CUSTOMER_BYTES = 50_000
 Status = Literal["pending", "claimed", "resolved", "expired"]
 
 
-def _known_status(value: object) -> object:
+def _check_status(value: object) -> object:
     if isinstance(value, str) and value not in get_args(Status):
         raise refuse("Invalid status")
     return value
 
 
 class HandoffRequest(Request):
-    """A conversation is passed to a person. Asked again, it is passed again."""
+    """A request to pass a conversation to a person. Asked again, it is passed again."""
 
     session_id: Name
     reason: Name
@@ -53,24 +53,24 @@ class HandoffQuery(Listing):
     status: str | None = None
     session_id: str | None = None
     assigned_agent: str | None = None
-    """Whoever has claimed it."""
+    """The person who has claimed it."""
 
 
 class HandoffUpdate(Request):
-    """What happens to a handoff. The three judgements are kept whatever the status."""
+    """A change of a handoff. The three judgements are kept whatever the status."""
 
     handoff_id: Name
-    status: Annotated[Status, BeforeValidator(_known_status)]
+    status: Annotated[Status, BeforeValidator(_check_status)]
     assigned_agent: Label | None = None
-    """Who claims it: looked at with `claimed` alone."""
+    """The person who claims it. Used with `claimed` alone."""
     necessity_score: Annotated[Number, Field(ge=0, le=1)] | None = None
     resolution_quality: EnumOrDefault[Literal["excellent", "good", "poor"] | None] = None
     agent_feedback: LongText | None = None
     return_to_agent: bool | None = None
-    """With `resolved`: the conversation is its agent's again."""
+    """With `resolved`: the conversation goes back to its agent."""
 
     @model_validator(mode="after")
-    def _returned_by_resolving(self) -> Self:
+    def _check_return(self) -> Self:
         if self.return_to_agent and self.status != "resolved":
             raise refuse("returnToAgent goes with the status resolved")
         return self

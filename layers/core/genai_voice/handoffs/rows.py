@@ -1,4 +1,4 @@
-"""How handoffs are stored, and who has claimed them."""
+"""Rows of handoffs, and of who has claimed them."""
 
 from collections.abc import Iterator
 from typing import Self, TypeVar
@@ -10,8 +10,8 @@ R = TypeVar("R", bound=Item)
 
 
 class HandoffRow(Item, discriminator="handoff"):
-    """All but the transcript, whose parts lie beside it: lists and claims do not read it. While it is pending
-    in an app where handoffs expire, it falls due.
+    """A handoff without its transcript, whose parts lie beside it, so that claims do not read them. While it
+    is pending in an app where handoffs expire, it falls due.
     """
 
     handoff_id = UnicodeAttribute()
@@ -59,7 +59,7 @@ class HandoffRow(Item, discriminator="handoff"):
         return cls.load_full(cls.query(cls.session_key(app, session), prefix, index_name="gsi1"))
 
     def require_unchanged(self) -> Condition:
-        """Ask that the handoff has still the status, the holder and the time to expire that were read."""
+        """Require that the handoff has still the status, the holder and the time to expire that were read."""
         row, holder = type(self), type(self).assigned_agent
         same_holder = holder == self.assigned_agent if self.assigned_agent else holder.does_not_exist()
         due = row.due_at.does_not_exist() if self.due_at is None else row.due_at == self.due_at
@@ -68,7 +68,7 @@ class HandoffRow(Item, discriminator="handoff"):
 
 
 class AssignmentRow(Item, discriminator="assignment"):
-    """Somebody has claimed a handoff: a person's handoffs are found by these rows."""
+    """The claim of a handoff by a person. A person's handoffs are found by these rows."""
 
     @classmethod
     def of(cls, app: str, agent: str, handoff_id: str) -> Self:

@@ -1,1 +1,1 @@
-"""What conversations come to, and the sums of it for each variant of an experiment."""
+"""Outcomes of conversations, and their sums for each variant of an experiment."""

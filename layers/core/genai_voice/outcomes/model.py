@@ -1,4 +1,4 @@
-"""What the conversations of a variant add up to."""
+"""The sums of the outcomes of a variant's conversations."""
 
 from typing import NamedTuple
 

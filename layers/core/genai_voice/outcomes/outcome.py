@@ -1,4 +1,4 @@
-"""What a conversation counts for in the experiments that its session takes part in."""
+"""The outcome of a conversation: what it counts for in the experiments that its session takes part in."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -11,13 +11,15 @@ class Outcome(NamedTuple):
 
     resolved: int
     handed_off: int
-    """Whether it was with a person at any time, whatever became of it."""
+    """1 if it was with a person at any time, whatever became of it."""
     abandoned: int
     duration_ms: int
     messages: int
 
     def to_sums(self) -> dict[str, int]:
-        """What it adds to the sums of its variant, with the squares of what has a mean and a variance."""
+        """Convert to what it adds to the sums of its variant, with the squares of what has a mean and a
+        variance.
+        """
         squares = {"duration_ms_squared": self.duration_ms**2, "messages_squared": self.messages**2}
         return {"conversations": 1, **self._asdict(), **squares}
 

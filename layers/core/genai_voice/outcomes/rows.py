@@ -1,4 +1,4 @@
-"""How the sums of outcomes are stored."""
+"""Rows of the sums of outcomes."""
 
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, Self
@@ -9,7 +9,7 @@ from genai_voice.foundation.transactions import Change
 
 
 class TallyRow(Item, discriminator="tally"):
-    """A share of the sums of one variant: a variant is spread over SHARDS rows, so that none becomes hot."""
+    """A share of the sums of one variant. A variant has SHARDS rows, so that none becomes hot."""
 
     variant_id = UnicodeAttribute()
     exposures = NumberAttribute(null=True)
@@ -35,7 +35,7 @@ class TallyRow(Item, discriminator="tally"):
         return Change(self, [variant, *(getattr(type(self), name).add(n) for name, n in additions.items())])
 
     @classmethod
-    def list_of_experiment(cls, app: str, experiment_id: str) -> Iterator[Self]:
-        """List all shares of all variants."""
+    def list_in_experiment(cls, app: str, experiment_id: str) -> Iterator[Self]:
+        """List all shares of all variants of an experiment."""
         prefix = cls.sk.startswith("TALLY#")
         return cls.query(key("APP", app, "EXPERIMENT", experiment_id), prefix, consistent_read=True)

@@ -27,7 +27,7 @@ def read_tallies(app: str, experiment_id: str) -> Mapping[str, Tally]:
     `TallyRow.SHARDS` rows a variant.
     """
     shares: defaultdict[str, list[TallyRow]] = defaultdict(list)
-    for row in TallyRow.list_of_experiment(app, experiment_id):
+    for row in TallyRow.list_in_experiment(app, experiment_id):
         shares[row.variant_id].append(row)
     return {variant: _add_up(rows) for variant, rows in shares.items()}
 

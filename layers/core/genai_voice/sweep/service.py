@@ -26,7 +26,7 @@ class DueKind(NamedTuple):
 
 KINDS = {
     "delivery": DueKind(WebhookRow, outbox.WEBHOOKS.notify_sender, 50),
-    "handoff": DueKind(HandoffRow, desk.expire, 1),
+    "handoff": DueKind(HandoffRow, desk.expire_due_handoffs, 1),
 }
 
 
