@@ -117,7 +117,7 @@ def clock() -> Iterator[Clock]:
 def posted(app: Client, occasion: str = "holiday", due_at: float | None = None) -> PostcardRow:
     row = PostcardRow.of(app.slug, time_ordered_id(now_ms()))
     row.occasion, row.text = occasion, f"Happy {occasion}"
-    row.put_pending(now_ms(), due_at)
+    row.set_pending(now_ms(), due_at)
     assert write_together([], inserts=[row])
     return row
 

@@ -76,7 +76,7 @@ class DeliveryRow(Item):
         """App and id, also where only the keys are known."""
         return unquote(self.pk.split("#")[1]), unquote(self.sk.split("#")[1])
 
-    def put_pending(self, now: int, due_at: float | None = None) -> None:
+    def set_pending(self, now: int, due_at: float | None = None) -> None:
         """Have a delivery that is not stored yet sent at `due_at`, now if none is given. What it is about is
         set before.
         """

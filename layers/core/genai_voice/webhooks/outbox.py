@@ -27,5 +27,5 @@ def make_deliveries(app: App, event: WebhookEvent, **ids: Any) -> list[WebhookRo
     body = {"event": event, **ids, "appSlug": app.slug, "timestamp": moment.replace("+00:00", "Z")}
     row = WebhookRow.of(app.slug, time_ordered_id(now))
     row.event, row.payload = event, to_json(body).decode()
-    row.put_pending(now)
+    row.set_pending(now)
     return [row]
