@@ -45,7 +45,7 @@ def load_scenario(slug: str) -> DemoScenario:
 
 
 def load_initial_state(slug: str) -> State | None:
-    """Load the state a scenario starts in, a copy of its own for every call; None for any slug without one."""
+    """Load the state a scenario starts in, a new copy for every call; None for any slug without one."""
     if slug not in SLUGS:
         return None
     state: State | None = _load_json(slug, "state.json")
