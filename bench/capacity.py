@@ -4,7 +4,7 @@ The endpoints are those that are declared, the requests are made from their decl
 measured without a word here.
 """
 
-from genai_voice.foundation.http import Endpoint
+from genai_voice.foundation.endpoints import Endpoint
 
 from bench.consumed import Consumed, check_engine, consumption
 from bench.engine import fresh_table

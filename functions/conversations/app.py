@@ -2,7 +2,7 @@
 
 from genai_voice.conversations import listing, saving
 from genai_voice.conversations.model import ConversationPage, ConversationQuery, ConversationSave
-from genai_voice.foundation.http import MEGABYTE
+from genai_voice.foundation.endpoints import MEGABYTE
 from genai_voice.foundation.model import Ok
 from genai_voice.tenancy import Api, Caller
 

@@ -1,7 +1,7 @@
 """Handoffs: a conversation is passed to a person, who claims and resolves it."""
 
+from genai_voice.foundation.endpoints import MEGABYTE
 from genai_voice.foundation.errors import Conflict, NotFound
-from genai_voice.foundation.http import MEGABYTE
 from genai_voice.foundation.model import Created, Ok
 from genai_voice.handoffs import desk, listing
 from genai_voice.handoffs.model import HandoffPage, HandoffQuery, HandoffRequest, HandoffUpdate

@@ -1,6 +1,6 @@
 """Sessions: a server trades its app secret for a token that a browser may hold."""
 
-from genai_voice.foundation.http import Credentials
+from genai_voice.foundation.incoming import Credentials
 from genai_voice.tenancy import Api, sessions
 from genai_voice.tenancy.model import SessionOpened, SessionRequest
 

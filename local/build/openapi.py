@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import genai_voice
+from genai_voice.foundation.endpoints import MEGABYTE, Endpoint
 from genai_voice.foundation.errors import Refused
-from genai_voice.foundation.http import MEGABYTE, Api, Endpoint
+from genai_voice.foundation.http import Api
 from pydantic import TypeAdapter
 
 from local.build.openapi_schemas import REFERENCE, Json, SchemaGenerator, build_schemas, drop_null, join_lines

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from genai_voice.foundation.http import Endpoint
+from genai_voice.foundation.endpoints import Endpoint
 from genai_voice.qa.model.scenarios import TURNS
 
 from tests.support.minimal import body_of, broken_bodies, required_of, resolved, schema_of

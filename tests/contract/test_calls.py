@@ -4,7 +4,7 @@ import ast
 from typing import Any
 
 import pytest
-from genai_voice.foundation.http import Endpoint
+from genai_voice.foundation.endpoints import Endpoint
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields
 from genai_voice.tenancy.resolver import forget_callers

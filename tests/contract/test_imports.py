@@ -153,7 +153,8 @@ PURE = [module for module in MODULES if _is_pure(module)]
 @pytest.mark.parametrize("group", HANDLERS)
 def test_a_function_imports_only_use_cases_models_and_what_binds_them(group: str) -> None:
     allowed = {"typing_extensions", "genai_voice", "genai_voice.tenancy"}
-    allowed |= {f"genai_voice.foundation.{each}" for each in ("errors", "http", "model", "work")}
+    faces = ("endpoints", "errors", "http", "incoming", "model", "work")
+    allowed |= {f"genai_voice.foundation.{each}" for each in faces}
     allowed |= {f"genai_voice.{use_case}" for use_case in USE_CASES}
     feature_face = re.compile(r"genai_voice\.(?!foundation\b)\w+\.(model(\.\w+)?|service)")
     names = {name for name, _ in imports(HANDLERS[group])} - allowed

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from genai_voice.foundation.http import Endpoint
+from genai_voice.foundation.endpoints import Endpoint
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 from pydantic import TypeAdapter

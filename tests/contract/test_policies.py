@@ -11,7 +11,7 @@ from uuid import uuid4
 import boto3
 import pytest
 from genai_voice.foundation.caches import forget_all
-from genai_voice.foundation.http import Endpoint
+from genai_voice.foundation.endpoints import Endpoint
 from genai_voice.tenancy import webhook_settings
 
 from tests.support.service import call, endpoints, new_app

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from genai_voice.foundation.http import MEGABYTE, Endpoint
+from genai_voice.foundation.endpoints import MEGABYTE, Endpoint
 from genai_voice.tenancy.resolver import forget_callers
 from genai_voice.tools import registry
 

@@ -14,7 +14,7 @@ from genai_voice.agents.rows import AgentSessionRow
 from genai_voice.demos.rows import StateRow
 from genai_voice.experiments.rows import ExperimentRow
 from genai_voice.foundation.clock import time_ordered_id
-from genai_voice.foundation.http import Endpoint
+from genai_voice.foundation.endpoints import Endpoint
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields
 from genai_voice.tools import registry

@@ -5,7 +5,7 @@ from copy import deepcopy
 from functools import cache
 from typing import Any
 
-from genai_voice.foundation.http import Endpoint
+from genai_voice.foundation.endpoints import Endpoint
 from genai_voice.foundation.model import Request
 
 Schema = dict[str, Any]

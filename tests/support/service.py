@@ -18,7 +18,8 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from boto3.dynamodb.types import TypeDeserializer
-from genai_voice.foundation.http import Api, Endpoint
+from genai_voice.foundation.endpoints import Endpoint
+from genai_voice.foundation.http import Api
 from genai_voice.foundation.keys import key
 from genai_voice.foundation.table import Item
 from genai_voice.tenancy import apps

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from genai_voice.foundation.clock import time_ordered_id
-from genai_voice.foundation.http import Endpoint
+from genai_voice.foundation.endpoints import Endpoint
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields
 from genai_voice.tools import registry

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from genai_voice.foundation.http import Api, Credentials
+from genai_voice.foundation.http import Api
+from genai_voice.foundation.incoming import Credentials
 from genai_voice.foundation.model import Listing, Ok, Request
 
 

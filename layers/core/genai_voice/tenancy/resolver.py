@@ -19,7 +19,7 @@ from cachetools import TTLCache
 from genai_voice.foundation.caches import register_cache
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.errors import TooManyRequests, Unauthorized
-from genai_voice.foundation.http import Credentials
+from genai_voice.foundation.incoming import Credentials
 from genai_voice.foundation.secret import find_key
 from genai_voice.foundation.table import find_together
 from genai_voice.tenancy.hashing import hash_secret, hash_token

@@ -4,7 +4,7 @@ import secrets
 
 from genai_voice.foundation.clock import now_ms
 from genai_voice.foundation.errors import NotFound, Unauthorized
-from genai_voice.foundation.http import Credentials
+from genai_voice.foundation.incoming import Credentials
 from genai_voice.tenancy.hashing import hash_token
 from genai_voice.tenancy.model import TOKEN_PREFIX, SessionOpened, SessionRequest
 from genai_voice.tenancy.resolver import find_by_secret, forget_callers
