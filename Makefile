@@ -3,14 +3,15 @@
 # environment: `make run PORT=4000`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-strict e2e fuzz lint format openapi build sam deploy smoke bench lock
+.PHONY: help run demo test test-strict e2e fuzz soak lint format openapi build sam deploy smoke bench lock
 .DELETE_ON_ERROR:
 # Modules that are compiled anew in every process make tests begin twice as late.
 unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON := .venv/bin/python
-# A worker per core, files in one piece: a table is made once per file. More than four hardly help.
-PARALLEL := -n auto --maxprocesses 4 --dist loadfile
+# A worker per core, and who is done takes over half of what another still has to do: no large file is left for
+# the end. More than four hardly help.
+PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +33,12 @@ e2e: .venv/ready ## Test the served API over HTTP: start, restart, kill, reload
 
 fuzz: .venv/ready ## Send the served API what its OpenAPI document allows and forbids, for about two minutes (SEED)
 	@$(PYTHON) -m tests.fuzz
+
+soak: .venv/ready ## Try each property 10,000 times, and fuzz for ten minutes: once before an issue is closed (SEED)
+	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')} && \
+	echo "Soaking. Again with the same seed: make soak SEED=$$seed" && \
+	SOAK=1 $(PYTHON) -m pytest $(PARALLEL) --timeout 1800 -m hypothesis --hypothesis-seed $$seed tests/unit && \
+	SEED=$$seed FUZZ_SECONDS=600 $(PYTHON) -m tests.fuzz
 
 lint: .venv/ready ## Check style, types, the rules of dependence and the template
 	@.venv/bin/ruff check -q

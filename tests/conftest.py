@@ -31,7 +31,9 @@ for _variable in (
 
 # Time is no promise of a property, and a failing example is printed so that it can be had again.
 settings.register_profile("tests", deadline=None, print_blob=True)
-settings.load_profile("tests")
+# `make soak`: a hundred times what a property is tried with otherwise. A database would hide the seed's part.
+settings.register_profile("soak", settings.get_profile("tests"), max_examples=10_000, database=None)
+settings.load_profile("soak" if os.environ.get("SOAK") else "tests")
 
 STRICT = os.environ.get("ENGINE") == "dynoxide"
 

@@ -20,7 +20,7 @@ from tests.fuzz.tenants import MINE, OTHER, SECRET, fill, open_session
 from tests.support.gemini import serving_gemini
 from tests.support.samples import store_samples
 
-SECONDS = 110
+SECONDS = int(os.environ.get("FUZZ_SECONDS") or 110)
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",

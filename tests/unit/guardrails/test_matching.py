@@ -172,7 +172,7 @@ PARTS = [
 
 
 @given(st.lists(st.sampled_from(PARTS), max_size=14).map("".join))
-@settings(max_examples=1000)
+@settings(max_examples=max(1000, settings().max_examples))
 def test_of_what_was_masked_no_filter_finds_anything(text: str) -> None:
     """Unless the mask has brought together what was apart."""
     rules = Matcher([("pii_filter", r"\d\d-?\d")])
@@ -206,7 +206,7 @@ PATTERNS = [
     st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=8),
     st.text(st.sampled_from("abcgunskK\u212aSs\u017f\u00dfxyz 12\n\u0130ié"), max_size=20),
 )
-@settings(max_examples=500)
+@settings(max_examples=max(500, settings().max_examples))
 def test_together_expressions_match_as_each_does_alone(patterns: list[str], text: str) -> None:
     alone = [place for place, each in enumerate(patterns) if Expressions([each]).find_matching(text)]
     assert Expressions(patterns).find_matching(text) == alone
