@@ -12,7 +12,6 @@ from genai_voice.experiments.draw import draw_variant
 from genai_voice.experiments.rows import ExposureRow
 from genai_voice.foundation.keys import key
 from genai_voice.tools import registry
-from scipy.stats import chisquare
 
 from tests.support.operator import run
 from tests.support.service import Client, Reply, call, new_app, pages, partition, plain, recorded_calls, rows
@@ -300,6 +299,8 @@ def test_assigned_sessions_fit_the_weights() -> None:
     """20,000 of them in tests/unit/experiments/test_draw.py; this is the whole way, on the engine that does
     not copy its table for each transaction.
     """
+    from scipy.stats import chisquare
+
     app = new_app()
     made = create(app, [{"id": "a", "weight": 1}, {"id": "b", "weight": 3}])
     seen = Counter(assign(app, made, f"s{n}") for n in range(400))

@@ -9,7 +9,6 @@ import pytest
 from genai_voice.experiments.draw import draw_variant
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import chisquare
 
 ids = st.text(st.characters(exclude_categories=["Cs"]))
 weights = st.lists(
@@ -29,6 +28,8 @@ def named(weights: list[float]) -> list[tuple[str, float]]:
     ids=str,
 )
 def test_20000_sessions_fit_the_weights(weights: list[float]) -> None:
+    from scipy.stats import chisquare
+
     drawn = Counter(draw_variant("an-experiment", f"session-{n}", named(weights)) for n in range(20_000))
     expected = [(drawn.pop(name, 0), weight / sum(weights) * 20_000) for name, weight in named(weights)]
     assert not drawn
@@ -38,6 +39,8 @@ def test_20000_sessions_fit_the_weights(weights: list[float]) -> None:
 
 
 def test_what_a_session_gets_in_one_experiment_says_nothing_of_another() -> None:
+    from scipy.stats import chisquare
+
     fair = named([1, 1])
     pairs = Counter(
         (draw_variant("one", f"s{n}", fair), draw_variant("other", f"s{n}", fair)) for n in range(20_000)

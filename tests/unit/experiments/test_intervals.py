@@ -15,7 +15,6 @@ from genai_voice.experiments.intervals import (
 )
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from scipy import stats
 
 values = st.lists(st.integers(0, 10**7), min_size=2, max_size=50).filter(lambda each: len(set(each)) > 1)
 
@@ -54,6 +53,8 @@ def test_a_rate_has_the_interval_of_newcombes_examples(
 
 @given(st.integers(1, 10**6).flatmap(lambda trials: st.tuples(st.integers(0, trials), st.just(trials))))
 def test_a_rate_has_the_interval_that_scipy_gives_it(case: tuple[int, int]) -> None:
+    from scipy import stats
+
     wilson = stats.binomtest(*case).proportion_ci(method="wilson")
     found = estimate_rate(*case)
     assert (found.low, found.high) == pytest.approx((wilson.low, wilson.high), rel=1e-9, abs=1e-12)
@@ -111,6 +112,8 @@ def test_a_difference_of_means_has_what_nists_example_has() -> None:
 
 @given(values)
 def test_a_mean_has_the_interval_that_scipy_gives_it(values: list[int]) -> None:
+    from scipy import stats
+
     assume(len(set(values)) > 1)
     found = estimate_mean(sample_of(values))
     low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
@@ -119,6 +122,8 @@ def test_a_mean_has_the_interval_that_scipy_gives_it(values: list[int]) -> None:
 
 @given(values, values)
 def test_a_difference_of_means_has_the_interval_that_scipy_gives_it(one: list[int], two: list[int]) -> None:
+    from scipy import stats
+
     assume(len(set(one)) > 1 or len(set(two)) > 1)
     found = estimate_mean_difference(sample_of(one), sample_of(two))
     expected = stats.ttest_ind(two, one, equal_var=False)
@@ -161,9 +166,13 @@ def test_the_quantiles_are_those_of_the_printed_tables(freedom: int, quantile: f
 
 @given(st.floats(1, 1e6))
 def test_the_quantiles_are_scipys(freedom: float) -> None:
+    from scipy import stats
+
     assert compute_t_quantile(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-8)
 
 
 @given(st.floats(0.01, 100), st.floats(1, 1e5))
 def test_the_tails_are_scipys(t: float, freedom: float) -> None:
+    from scipy import stats
+
     assert compute_t_tails(t, freedom) == pytest.approx(2 * stats.t.sf(t, freedom), rel=1e-7, abs=1e-13)

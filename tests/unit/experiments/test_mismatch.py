@@ -4,7 +4,6 @@ import pytest
 from genai_voice.experiments.mismatch import SIGNIFICANCE, compute_chi_square_tail, compute_p_value
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 
 def test_the_p_value_is_that_of_a_published_mismatch() -> None:
@@ -58,6 +57,8 @@ def test_of_a_variant_without_weight_nothing_is_expected() -> None:
     )
 )
 def test_the_p_value_is_scipys(case: list[list[int]]) -> None:
+    from scipy import stats
+
     exposures, weights = case
     found = compute_p_value(exposures, weights)
     expected = [sum(exposures) * weight / sum(weights) for weight in weights]
@@ -78,6 +79,8 @@ def test_the_tail_is_that_of_the_printed_tables(freedom: int, critical: float) -
 
 @given(st.floats(0, 1000), st.integers(1, 19))
 def test_the_tail_is_scipys(x: float, freedom: int) -> None:
+    from scipy import stats
+
     assert compute_chi_square_tail(x, freedom) == pytest.approx(
         stats.chi2.sf(x, freedom), rel=1e-9, abs=1e-300
     )
