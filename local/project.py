@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from local.errors import LocalError
@@ -19,6 +20,8 @@ class Project:
     """The folder of template.yaml."""
     data: Path
     """Where everything is kept that must outlive a run."""
+    cache: Path
+    """Where everything is kept that can be fetched or built again."""
     port: int
     """0 takes any free one."""
     region: str
@@ -30,6 +33,7 @@ class Project:
         return cls(
             root=root,
             data=(root / (environ.get("DATA_DIR") or ".local")).resolve(),
+            cache=Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").resolve() / "genai-voice",
             port=_port(environ.get("PORT") or "3000"),
             region=environ.get("AWS_REGION") or "us-east-1",
             table=environ.get("TABLE_NAME") or "genai-voice",
@@ -43,10 +47,11 @@ class Project:
     def openapi(self) -> Path:
         return self.root / "docs" / "openapi.json"
 
-    @property
-    def engines(self) -> Path:
-        """Where a downloaded engine is kept, for all data folders of the project."""
-        return self.root / ".local" / "engines"
+    def locate_cached(self, name: str, *pins: str) -> Path:
+        """Name the place of what is fetched or built by these pins, for all checkouts of this machine. It is
+        made where it is missing, by whoever needs it.
+        """
+        return self.cache / f"{name}-{sha256(' '.join(pins).encode()).hexdigest()[:12]}"
 
     @property
     def log(self) -> Path:

@@ -145,7 +145,8 @@ async def _find_dynoxide(project: Project) -> tuple[str, Path | None]:
     """Find dynoxide's program, and install it where it is missing. Returns the program, or the reason why
     there is none.
     """
-    folder = project.engines / f"dynoxide-{_DYNOXIDE_VERSION}"
+    package = f"{_DYNOXIDE}@{_DYNOXIDE_VERSION}"
+    folder = project.locate_cached("dynoxide", package)
     program = folder / "node_modules" / _DYNOXIDE / "dynoxide"
     if not sys.platform.startswith("linux") or platform.machine() not in ("x86_64", "AMD64"):
         return "dynoxide exists for Linux on x86-64 only", None
@@ -154,7 +155,7 @@ async def _find_dynoxide(project: Project) -> tuple[str, Path | None]:
     npm = shutil.which("npm")
     if npm is None:
         return "npm is not there to install dynoxide", None
-    if not await _install(npm, f"{_DYNOXIDE}@{_DYNOXIDE_VERSION}", folder):
+    if not await _install(npm, package, folder):
         return "npm could not install dynoxide", None
     return "", program
 

@@ -13,6 +13,7 @@ from local.build import sam
 from tests.contract.test_routes import EVENTS, SAMPLE_SECRET
 from tests.e2e.local.service import ROOT, Service
 from tests.e2e.served import Checkout, Client, demo
+from tests.support.missing import skip_unless
 from tests.support.service import template
 
 AT_ONCE = 4  # an invocation mostly waits, for SAM to start and for its container to end
@@ -26,7 +27,7 @@ def docker_runs() -> bool:
 
 
 pytestmark = [
-    pytest.mark.skipif(not docker_runs(), reason="sam local needs Docker, and none is running here"),
+    skip_unless(docker_runs(), reason="sam local needs Docker, and none is running here"),
     pytest.mark.timeout(900),
 ]
 

@@ -5,21 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.local.service import ROOT, Project, Service
-
-
-@pytest.fixture(scope="session")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Installed once, for all projects of this session: each project's engines folder points here."""
-    here = ROOT / ".local" / "engines"
-    return here if here.is_dir() else tmp_path_factory.mktemp("engines")
+from tests.e2e.local.service import Project, Service
 
 
 @pytest.fixture
-def project(tmp_path: Path, engines: Path) -> Project:
+def project(tmp_path: Path) -> Project:
     made = Project(tmp_path / "project")
     made.data.mkdir()
-    (made.data / "engines").symlink_to(engines)
     return made
 
 
@@ -37,11 +29,10 @@ def start(project: Project) -> Iterator[Callable[..., Service]]:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory, engines: Path) -> Iterator[Service]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One run for all tests that do not disturb each other."""
     made = Project(tmp_path_factory.mktemp("shared"))
     made.data.mkdir()
-    (made.data / "engines").symlink_to(engines)
     service = Service(made)
     yield service
     service.close()

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-import pytest
+
+from tests.support.missing import skip_unless
 
 ROOT = Path(__file__).resolve().parents[3]
 TEMPLATE = """
@@ -120,8 +121,8 @@ SEEDING = """
 def seed_demos(secret):
     yield f"seeded with a secret of {len(secret)} characters"
 """
-needs_dynoxide = pytest.mark.skipif(
-    shutil.which("npm") is None or platform.machine() != "x86_64" or not sys.platform.startswith("linux"),
+needs_dynoxide = skip_unless(
+    shutil.which("npm") is not None and platform.machine() == "x86_64" and sys.platform.startswith("linux"),
     reason="dynoxide runs on Linux on x86-64 and is installed by npm, which is not here",
 )
 

@@ -197,14 +197,14 @@ def test_demo_apps_are_seeded_once_per_secret(start: Start) -> None:
 
 
 def test_moto_stands_in_and_says_so(start: Start, project: Project, tmp_path: Path) -> None:
-    (project.data / "engines").unlink()
     (tmp_path / "bin").mkdir()
-    service = start(PATH=str(tmp_path / "bin"))
+    without = {"PATH": str(tmp_path / "bin"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    service = start(**without)
     assert body_of(service.post("/store?key=k")) == {"stored": "k"}
     assert "in memory, and ends with this run: the engine is moto, since npm is not there" in service.output
     assert service.end() == 0
     assert service.processes() == []
-    again = start(PATH=str(tmp_path / "bin"))
+    again = start(**without)
     assert "seeded with" in again.wait_for("Ctrl-C to stop")
 
 

@@ -151,10 +151,9 @@ class Driven:
 
 
 @pytest.fixture(scope="module")
-def driven(tmp_path_factory: pytest.TempPathFactory, engines: Path) -> Iterator[Driven]:
+def driven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driven]:
     project = write_driven(Project(tmp_path_factory.mktemp("driven")))
     project.data.mkdir()
-    (project.data / "engines").symlink_to(engines)
     service = Service(project)
     try:
         yield Driven(service)
