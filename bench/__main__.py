@@ -9,7 +9,10 @@ import sys
 from bench import report
 from bench.measuring import measured
 
-NAMES = ("edge", "storage", "cold_start", "make_run", "capacity", "growth", "cost", "guardrails", "load")
+NAMES = (
+    *("edge", "storage", "cold_start", "make_run", "capacity"),
+    *("growth", "batches", "cost", "guardrails", "load"),
+)
 
 
 def main(names: list[str]) -> int:

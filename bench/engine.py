@@ -16,9 +16,14 @@ from tests.support.strict import running_engine
 
 
 @contextmanager
-def fresh_table() -> Iterator[None]:
-    """Once in a process: the service keeps its settings and its connection."""
-    with TemporaryDirectory(prefix="genai-voice-bench-") as name, running_engine(Path(name)) as endpoint:
+def fresh_table(folder: Path | None = None) -> Iterator[None]:
+    """Once in a process: the service keeps its settings and its connection. The table's file lies in
+    `folder`, or where temporary files do.
+    """
+    with (
+        TemporaryDirectory(prefix="genai-voice-bench-", dir=folder) as name,
+        running_engine(Path(name)) as endpoint,
+    ):
         secret = Path(name, "deployment-secret")
         secret.write_text('{"id": "k1", "key": "only for measurements"}', encoding="utf-8")
         os.environ.update(ENVIRONMENT, DYNAMODB_ENDPOINT=endpoint, DEPLOYMENT_SECRET_FILE=str(secret))
