@@ -34,7 +34,7 @@ class Project:
             root=root,
             data=(root / (environ.get("DATA_DIR") or ".local")).resolve(),
             cache=Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").resolve() / "genai-voice",
-            port=_port(environ.get("PORT") or "3000"),
+            port=_read_port(environ.get("PORT") or "3000"),
             region=environ.get("AWS_REGION") or "us-east-1",
             table=environ.get("TABLE_NAME") or "genai-voice",
         )
@@ -59,7 +59,7 @@ class Project:
         return self.data / "handlers.log"
 
 
-def _port(text: str) -> int:
+def _read_port(text: str) -> int:
     if text.isascii() and text.isdigit() and int(text) < 65536:
         return int(text)
     raise LocalError(f"PORT must be a number from 0 to 65535, not {text!r}.")

@@ -63,10 +63,10 @@ def declare_reading(command: Command) -> Callable[..., None]:
     """Declare a command that changes nothing."""
 
     @wraps(command)
-    def body(audit: Audit, **options: Any) -> Iterator[Line]:
+    def run_reading(audit: Audit, **options: Any) -> Iterator[Line]:
         return command(**options)
 
-    return _declare(body, "reads")
+    return _declare(run_reading, "reads")
 
 
 def declare_changing(command: Command) -> Callable[..., None]:

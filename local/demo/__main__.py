@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from local.demo import script
 from local.demo.account import Account
-from local.demo.clients import CallFailed, Service, VoiceAgent, make_session_id
+from local.demo.clients import CallFailed, ServiceClient, VoiceAgent, make_session_id
 from local.demo.play import play
 from local.demo.receiver import Receiver
 from local.demo.webhooks import receive_webhooks
@@ -28,7 +28,7 @@ from local.serve.greeting import DEMO_APPS
 def main(environ: Mapping[str, str] = os.environ) -> int:
     try:
         address, secret = _find_service(environ)
-        service = Service(address, local=not environ.get("URL"))
+        service = ServiceClient(address, local=not environ.get("URL"))
         _check_service(service, secret)
     except LocalError as reason:
         print(reason, file=sys.stderr)
@@ -74,7 +74,7 @@ def _find_service(environ: Mapping[str, str]) -> tuple[str, str]:
     return address, secret
 
 
-def _check_service(service: Service, secret: str) -> None:
+def _check_service(service: ServiceClient, secret: str) -> None:
     """Raise LocalError when nothing can be played there with this secret."""
     try:
         service.call("GET", "/api/health")
@@ -91,7 +91,7 @@ def _check_service(service: Service, secret: str) -> None:
         ) from None
 
 
-def _play_all(service: Service, secret: str, receiver: Receiver | None = None) -> int:
+def _play_all(service: ServiceClient, secret: str, receiver: Receiver | None = None) -> int:
     """Play the conversations of all demo apps. Returns the exit code."""
     account, began = Account(), time.monotonic()
     for app in DEMO_APPS:

@@ -19,7 +19,7 @@ class Account:
     """Tells what happens, and counts what was checked and what was wrong."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or _console()
+        self._console = console or _open_console()
         self.checked = 0
         self.wrong = 0
 
@@ -99,7 +99,7 @@ class Account:
         self._console.print(row)
 
 
-def _console() -> Console:
+def _open_console() -> Console:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that is not UTF-8
     console = Console(highlight=False)

@@ -16,7 +16,7 @@ class CallFailed(Exception):
     """A call was not answered as it should be. The message says how."""
 
 
-class Service:
+class ServiceClient:
     """The service at an address, with the count of its requests."""
 
     def __init__(self, address: str, *, local: bool) -> None:
@@ -71,7 +71,7 @@ class VoiceAgent:
     credentials in the body.
     """
 
-    service: Service
+    service: ServiceClient
     app: str
     secret: str
     session: str
@@ -124,7 +124,7 @@ class VoiceAgent:
 class Browser:
     """A client that knows no secret, only a session token that a server has opened for it."""
 
-    service: Service
+    service: ServiceClient
     token: str
 
     def get(self, path: str, **query: str) -> Json:

@@ -17,7 +17,7 @@ _SHARED = "An app's state is shared: was somebody else using this demo just now?
 
 
 @dataclass
-class Conversation(Steps):
+class DemoConversation(Steps):
     """One conversation while it is held: what was said, called and sent so far."""
 
     script: Script

@@ -6,9 +6,9 @@ import json
 import secrets
 
 from local.demo.account import Account
-from local.demo.clients import Browser, Json, Service, VoiceAgent, make_event, make_session_id, now_ms
+from local.demo.clients import Browser, Json, ServiceClient, VoiceAgent, make_event, make_session_id, now_ms
 from local.demo.compare import find_changes
-from local.demo.conversation import Conversation
+from local.demo.conversation import DemoConversation
 from local.demo.quality import assign_variant, grade
 from local.demo.receiver import Receiver
 from local.demo.script import Script, Turn
@@ -31,7 +31,7 @@ _TOOL_KEYS = {"name", "description", "parametersSchema", "requiresConfirmation",
 
 
 def play(
-    script: Script, service: Service, secret: str, account: Account, receiver: Receiver | None = None
+    script: Script, service: ServiceClient, secret: str, account: Account, receiver: Receiver | None = None
 ) -> None:
     """Play a conversation, and tell the account all that happens. Never raises for what the service does. A
     `receiver` gets the webhooks of the app's events.
@@ -47,7 +47,7 @@ def play(
         account.tell_failure("The shape of an answer", [f"{type(reason).__name__}: {reason}"])
 
 
-class _Play(Conversation):
+class _Play(DemoConversation):
     """Plays a script: prepares, holds and reads back the conversation."""
 
     def run(self) -> None:

@@ -24,11 +24,11 @@ from pydantic import BaseModel, ConfigDict
 _FOLDER = Path(__file__).parent / "scripts"
 
 
-class _Part(BaseModel):
+class _ScriptPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Call(_Part):
+class Call(_ScriptPart):
     tool: str
     parameters: dict[str, Any]
     data: dict[str, Any]
@@ -36,14 +36,14 @@ class Call(_Part):
     brief: str
 
 
-class Turn(_Part):
+class Turn(_ScriptPart):
     user: str
     violations: tuple[dict[str, Any], ...] = ()
     calls: tuple[Call, ...] = ()
     agent: str = ""
 
 
-class Script(_Part):
+class Script(_ScriptPart):
     app: str
     title: str
     channel: str

@@ -17,7 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 from local.demo import script
-from local.demo.clients import Browser, CallFailed, Json, Service, VoiceAgent, make_event, now_ms
+from local.demo.clients import Browser, CallFailed, Json, ServiceClient, VoiceAgent, make_event, now_ms
 from local.demo.compare import find_differences
 from local.errors import LocalError
 from local.project import Project
@@ -56,7 +56,7 @@ def _make_agent(environ: Mapping[str, str]) -> VoiceAgent:
     secret = environ.get("APP_SECRET") or _read_secret()
     if not secret:
         raise LocalError(f"Give the secret of {app}: set APP_SECRET, or write it to standard input.")
-    service = Service(address, local=address.startswith(("http://127.0.0.1", "http://localhost")))
+    service = ServiceClient(address, local=address.startswith(("http://127.0.0.1", "http://localhost")))
     return VoiceAgent(service, app, secret, f"smoke-{now_ms()}-{uuid4().hex[:8]}", f"smoke-{uuid4().hex}")
 
 

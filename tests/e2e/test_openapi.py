@@ -19,7 +19,7 @@ from rich.console import Console
 
 from local.demo import script
 from local.demo.account import Account
-from local.demo.clients import CallFailed, Json, Service
+from local.demo.clients import CallFailed, Json, ServiceClient
 from local.demo.play import play
 from local.project import Project
 from local.serve.greeting import DEMO_APPS
@@ -62,7 +62,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     sys.path.remove(str(folder))
 
 
-class Generated(Service):
+class Generated(ServiceClient):
     """The demo's service, asked through the functions and models of the generated client alone."""
 
     def __init__(self, address: str, package: ModuleType) -> None:
@@ -115,7 +115,7 @@ class Generated(Service):
 @needs_dynoxide
 @pytest.mark.parametrize("app", DEMO_APPS)
 def test_a_generated_client_plays_the_demo(served: Served, generated: ModuleType, app: str) -> None:
-    first, by_hand = Service(served.address, local=True), Service(served.address, local=True)
+    first, by_hand = ServiceClient(served.address, local=True), ServiceClient(served.address, local=True)
     by_client = Generated(served.address, generated)
     told: list[Account] = []
     for service in (first, by_hand, by_client):  # the first makes the experiment that all take part in
