@@ -10,7 +10,7 @@ from types import ModuleType
 import cachetools
 import genai_voice
 import pytest
-from genai_voice.foundation.caches import forget_all, register_cache, registered_caches
+from genai_voice.foundation.caches import forget_all, register_cache, list_caches
 from genai_voice.foundation.keys import key
 from genai_voice.foundation.secret import derive_keys
 from genai_voice.foundation.settings import settings
@@ -48,13 +48,13 @@ def is_cache(value: object) -> bool:
 def test_every_cache_is_registered() -> None:
     found = dict(caches())
     assert len(set(map(id, found.values()))) >= 10
-    known = set(map(id, registered_caches()))
+    known = set(map(id, list_caches()))
     assert [place for place, cache in found.items() if id(cache) not in known] == []
 
 
 def test_no_cache_is_lost_to_where_this_test_looks() -> None:
     found = {id(cache) for _, cache in caches()}
-    assert all(id(cache) in found for cache in registered_caches() if cache not in (LATE,))
+    assert all(id(cache) in found for cache in list_caches() if cache not in (LATE,))
 
 
 LATE = register_cache(cachetools.LRUCache[str, str](1))
@@ -65,10 +65,10 @@ def test_forgetting_empties_every_cache(engine: None) -> None:
     assert find_by_secret(app.slug, app.secret, "127.0.0.1")
     key("APP", app.slug)
     LATE["a"] = "b"
-    sizes = [_size(cache) for cache in registered_caches()]
+    sizes = [_size(cache) for cache in list_caches()]
     assert sum(map(bool, sizes)) >= 5
     forget_all()
-    assert not any(map(_size, registered_caches()))
+    assert not any(map(_size, list_caches()))
 
 
 def test_what_was_forgotten_is_read_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:

@@ -52,7 +52,7 @@ class PostcardRow(DeliveryRow, discriminator="test_postcard"):
         return self.occasion
 
     @staticmethod
-    def list_key(app: str, status: str, topic: str) -> str:
+    def make_list_key(app: str, status: str, topic: str) -> str:
         return key("APP", app, "POSTCARDS", status, "OCCASION", topic)
 
 

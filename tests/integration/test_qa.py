@@ -198,7 +198,7 @@ def test_scenarios_are_filtered_by_whether_they_are_active() -> None:
 def test_an_index_that_still_knows_a_scenario_as_active_is_not_believed() -> None:
     app = new_app()
     made = scenario(app, tags=["smoke"], isActive=False)
-    ScenarioRow.of(app.slug, made).change([ScenarioRow.gsi2pk.set(ScenarioRow.list_key(app.slug, True))])
+    ScenarioRow.of(app.slug, made).change([ScenarioRow.gsi2pk.set(ScenarioRow.make_list_key(app.slug, True))])
     assert scenarios_of(app, active="true") == []
     assert suite(app, tag="smoke", responses={made: "x"})["total"] == 0
 

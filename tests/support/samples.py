@@ -34,7 +34,7 @@ def failed_delivery(app: str, delivery_id: str, event: str = "handoff.created", 
     row, at = WebhookRow.of(app, delivery_id), int(delivery_id[:13])
     body = {"event": event, **ids, "appSlug": app, "timestamp": "2026-01-01T00:00:00.000Z"}
     row.event, row.payload, row.status, row.created_at = event, json.dumps(body), "failed", at
-    row.gsi2pk, row.gsi2sk = row.list_key(app, "failed", event), row.sk
+    row.gsi2pk, row.gsi2sk = row.make_list_key(app, "failed", event), row.sk
     row.attempts = [DeliveryAttempt(at=at + 250, duration_ms=84, status=404)]
     row.insert()
     return row
@@ -63,7 +63,7 @@ def store_samples(app: str) -> None:
         handoff = HandoffRow.of(app, handoff_id)
         handoff.session_id, handoff.channel = f"session-1767225600000-{end}", "web"
         handoff.reason, handoff.priority, handoff.status = "user_requested", "normal", "pending"
-        handoff.gsi1pk, handoff.gsi1sk = handoff.session_key(app, handoff.session_id), handoff.sk
+        handoff.gsi1pk, handoff.gsi1sk = handoff.make_session_key(app, handoff.session_id), handoff.sk
         handoff.created_at, handoff.transcript_revision, handoff.transcript_bytes = 1767225600000, "", 0
         handoff.insert()
     scenario = ScenarioRow.of(app, SCENARIO)
@@ -72,7 +72,7 @@ def store_samples(app: str) -> None:
     scenario.expectations, scenario.criteria = '{"shouldContain":["8 to 5"]}', "[]"
     scenario.evaluator_type, scenario.is_active = "string_match", True
     scenario.created_at = scenario.updated_at = 1767225600000
-    scenario.gsi1pk, scenario.gsi2pk = scenario.list_key(app), scenario.list_key(app, True)
+    scenario.gsi1pk, scenario.gsi2pk = scenario.make_list_key(app), scenario.make_list_key(app, True)
     scenario.gsi1sk = scenario.gsi2sk = time_key(1767225600000, SCENARIO)
     scenario.insert()
     for experiment_id in EXPERIMENTS:

@@ -55,12 +55,12 @@ class AgentRunRow(Item, discriminator="agent_run"):
             session_id=session,
             run_id=run_id,
             started_at=started_at,
-            gsi1pk=cls.list_key(app, session),
+            gsi1pk=cls.make_list_key(app, session),
             gsi1sk=time_key(started_at, digest(run_id)),
             **attributes,
         )
 
     @staticmethod
-    def list_key(app: str, session: str) -> str:
+    def make_list_key(app: str, session: str) -> str:
         """Make the key of the partition in which a session's runs are listed."""
         return key("APP", app, "SESSION", session, "AGENT_RUNS")

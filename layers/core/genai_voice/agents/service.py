@@ -123,7 +123,7 @@ def list_runs(app: str, query: AgentRunQuery) -> AgentRunPage:
     """
 
     def read(before: str | None) -> PageRows[AgentRunRow, AgentRunView]:
-        partition = AgentRunRow.list_key(app, query.session_id)
+        partition = AgentRunRow.make_list_key(app, query.session_id)
         listed = AgentRunRow.list_latest("gsi1", partition, before, query.limit + 1)
         return PageRows.of(
             listed,

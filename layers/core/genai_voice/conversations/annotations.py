@@ -34,13 +34,13 @@ def save(app: str, request: AnnotationSave) -> AnnotationSaved:
             row.annotated_by.set(request.annotated_by),
             row.created_at.set(row.created_at | now),
             row.updated_at.set(now),
-            row.gsi1pk.set(row.list_key(app)),
+            row.gsi1pk.set(row.make_list_key(app)),
             row.gsi1sk.set(row.gsi1sk | place),
-            row.gsi2pk.set(row.list_key(app, request.quality_rating)),
+            row.gsi2pk.set(row.make_list_key(app, request.quality_rating)),
             row.gsi2sk.set(row.gsi2sk | place),
         ]
     )
-    return {"ok": True, "id": _annotation_id(app, request.session_id)}
+    return {"ok": True, "id": _make_annotation_id(app, request.session_id)}
 
 
 def find(app: str, query: AnnotationQuery) -> AnnotationFound | AnnotationPage:
@@ -77,13 +77,13 @@ def _list_all(app: str, query: AnnotationQuery) -> AnnotationPage:
     return add_optional(AnnotationPage(annotations=views), cursor=cursor)
 
 
-def _annotation_id(app: str, session: str) -> str:
+def _make_annotation_id(app: str, session: str) -> str:
     return digest(app, "annotation", session)
 
 
 def _view_annotation(app: str, row: AnnotationRow) -> AnnotationView:
     view: AnnotationView = {
-        "_id": _annotation_id(app, row.session_id),
+        "_id": _make_annotation_id(app, row.session_id),
         "_creationTime": row.created_at or 0,
         "appSlug": app,
         "sessionId": row.session_id,

@@ -66,7 +66,7 @@ def return_changes(app: str, session_id: str) -> list[Change]:
     span = [] if since is None else [*(row.with_person or ()), since, max(since, now_ms())]
     actions = [
         ConversationRow.status.set("active"),
-        ConversationRow.gsi2pk.set(row.list_key(app, "active")),
+        ConversationRow.gsi2pk.set(row.make_list_key(app, "active")),
         ConversationRow.handed_off_since.remove(),
         *([ConversationRow.with_person.set(span)] if span else []),
     ]

@@ -129,7 +129,7 @@ def _resolve(app: App, read: ConversationRow) -> bool:
     row, now = ConversationRow, now_ms()
     actions = [
         row.status.set("resolved"),
-        row.gsi2pk.set(row.list_key(app.slug, "resolved")),
+        row.gsi2pk.set(row.make_list_key(app.slug, "resolved")),
         row.resolution.set("completed"),
         row.ended_at.set(row.ended_at | now),
     ]

@@ -28,7 +28,7 @@ _WITHOUT_TRANSCRIPT = [
 ]
 
 
-def session_pk(app: str, session: str) -> str:
+def make_session_pk(app: str, session: str) -> str:
     """The partition of all that is stored of a session."""
     return key("APP", app, "SESSION", session)
 
@@ -63,7 +63,7 @@ class ConversationRow(Item, discriminator="conversation"):
 
     @classmethod
     def of(cls, app: str, session: str) -> Self:
-        return cls(session_pk(app, session), key("CONVERSATION"))
+        return cls(make_session_pk(app, session), key("CONVERSATION"))
 
     def require_unchanged(self, *names: str) -> Condition:
         """Require that these attributes are as they were read."""
@@ -75,14 +75,14 @@ class ConversationRow(Item, discriminator="conversation"):
         return same
 
     @staticmethod
-    def list_key(app: str, status: str | None = None) -> str:
+    def make_list_key(app: str, status: str | None = None) -> str:
         """Partition of the list of an app's conversations, all or of one status."""
         return key("APP", app, "CONVERSATIONS", status) if status else key("APP", app, "CONVERSATIONS")
 
     @classmethod
     def list_newest(cls, app: str, status: str | None, before: str | None, limit: int) -> list[Self]:
         """List what the index knows of them, newest created first, beginning after the position `before`."""
-        return cls.list_latest("gsi2" if status else "gsi1", cls.list_key(app, status), before, limit)
+        return cls.list_latest("gsi2" if status else "gsi1", cls.make_list_key(app, status), before, limit)
 
     @classmethod
     def list_first_saved(
@@ -99,7 +99,7 @@ class ConversationRow(Item, discriminator="conversation"):
         """
         index, place = ("gsi2", cls.gsi2sk) if status else ("gsi1", cls.gsi1sk)
         return cls.query(
-            cls.list_key(app, status),
+            cls.make_list_key(app, status),
             place.between(time_key(since_ms, ""), time_key(until_ms, "")),
             index_name=index,
             scan_index_forward=not newest_first,
@@ -112,7 +112,7 @@ class ConversationRow(Item, discriminator="conversation"):
         of 4 KB.
         """
         return cls.count(
-            cls.list_key(app),
+            cls.make_list_key(app),
             cls.gsi1sk.between(time_key(since_ms, ""), time_key(until_ms, "")),
             index_name="gsi1",
         )
@@ -121,7 +121,7 @@ class ConversationRow(Item, discriminator="conversation"):
     def count_with_status(cls, app: str, status: str) -> int:
         """Count those of a status. Reads their entries in the index."""
         return cls.count(
-            cls.list_key(app, status),
+            cls.make_list_key(app, status),
             cls.gsi2sk.between(time_key(0, ""), time_key(MAX_MS, "")),
             index_name="gsi2",
         )
@@ -187,7 +187,7 @@ class MessageRow(Item, discriminator="message"):
     def of(cls, app: str, session: str, participant: str, created_at: float, content: str) -> Self:
         """Build a row whose key is made of its content, so that a message sent again is the same row."""
         message_id = time_key(created_at, digest(app, session, participant, content))
-        return cls(session_pk(app, session), key("MESSAGE", message_id), message_id=message_id)
+        return cls(make_session_pk(app, session), key("MESSAGE", message_id), message_id=message_id)
 
     @classmethod
     def count_in_partition(cls, partition: str) -> int:
@@ -197,7 +197,7 @@ class MessageRow(Item, discriminator="message"):
     @classmethod
     def list_in_session(cls, app: str, session: str, after: str | None) -> Iterator[Self]:
         """List messages by time of creation, beginning after the position `after` (a sort key)."""
-        pk = session_pk(app, session)
+        pk = make_session_pk(app, session)
         wanted = cls.sk.startswith("MESSAGE#") if after is None else cls.sk.between(after + "!", "MESSAGE#~")
         return cls.query(pk, wanted, consistent_read=True)
 
@@ -205,7 +205,7 @@ class MessageRow(Item, discriminator="message"):
     def list_newest_in_session(cls, app: str, session: str, limit: int) -> Iterator[Self]:
         """List the last messages by time of creation, the last one first."""
         wanted = cls.sk.startswith("MESSAGE#")
-        pk = session_pk(app, session)
+        pk = make_session_pk(app, session)
         return cls.query(pk, wanted, consistent_read=True, scan_index_forward=False, limit=limit)
 
 
@@ -220,14 +220,14 @@ class AnnotationRow(Item, discriminator="annotation"):
 
     @classmethod
     def of(cls, app: str, session: str) -> Self:
-        return cls(session_pk(app, session), key("ANNOTATION"))
+        return cls(make_session_pk(app, session), key("ANNOTATION"))
 
     @staticmethod
-    def list_key(app: str, quality: str | None = None) -> str:
+    def make_list_key(app: str, quality: str | None = None) -> str:
         """Partition of the list of an app's annotations, all or of one quality."""
         return key("APP", app, "ANNOTATIONS", quality) if quality else key("APP", app, "ANNOTATIONS")
 
     @classmethod
     def list_newest(cls, app: str, quality: str | None, before: str | None, limit: int) -> list[Self]:
         """List what the index knows of them, newest created first, beginning after the position `before`."""
-        return cls.list_latest("gsi2" if quality else "gsi1", cls.list_key(app, quality), before, limit)
+        return cls.list_latest("gsi2" if quality else "gsi1", cls.make_list_key(app, quality), before, limit)

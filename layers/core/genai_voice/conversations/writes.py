@@ -43,7 +43,7 @@ def creation_changes(app: App, session_id: str, now: int, started_at: float | No
         row.started_at.set(row.started_at | (started_at or now)),
         row.created_at.set(row.created_at | now),
         row.persona_version.set(row.persona_version | app.persona_version),
-        row.gsi1pk.set(row.list_key(app.slug)),
+        row.gsi1pk.set(row.make_list_key(app.slug)),
         row.gsi1sk.set(row.gsi1sk | place),
         row.gsi2sk.set(row.gsi2sk | place),
     ]
@@ -72,11 +72,11 @@ def status_changes(app: str, requested: str | None, stored: ConversationRow | No
     if stored is None and requested in (None, "active"):  # never overrides what is there
         return [
             row.status.set(row.status | "active"),
-            row.gsi2pk.set(row.gsi2pk | row.list_key(app, "active")),
+            row.gsi2pk.set(row.gsi2pk | row.make_list_key(app, "active")),
         ]
     status = decide_status(stored.status if stored else None, requested)
     since = [row.handed_off_since.set(row.handed_off_since | now_ms())] if status == "handed_off" else []
-    return [row.status.set(status), row.gsi2pk.set(row.list_key(app, status)), *since]
+    return [row.status.set(status), row.gsi2pk.set(row.make_list_key(app, status)), *since]
 
 
 def require_as_read(stored: ConversationRow | None) -> Condition:
@@ -106,7 +106,7 @@ def require_for_save(
     if stored is not None:
         return require_as_read(stored)
     required = [
-        row.status.does_not_exist() | (row.status != status) for status in _refusing_statuses(request)
+        row.status.does_not_exist() | (row.status != status) for status in _find_refused_statuses(request)
     ]
     if has_outcome(request):
         required.append(row.exposures.does_not_exist())  # nothing to be counted
@@ -122,7 +122,7 @@ def has_outcome(request: ConversationSave) -> bool:
     return request.status not in (None, "active")
 
 
-def _refusing_statuses(request: ConversationSave) -> Iterable[str]:
+def _find_refused_statuses(request: ConversationSave) -> Iterable[str]:
     """Find the stored statuses that refuse the save. `active` is never refused: it is written only where
     there is no status.
     """

@@ -67,7 +67,7 @@ class DeliveryRow(Item):
         raise NotImplementedError
 
     @staticmethod
-    def list_key(app: str, status: str, topic: str) -> str:
+    def make_list_key(app: str, status: str, topic: str) -> str:
         """Partition of the list of an app's deliveries of one status and topic."""
         raise NotImplementedError
 
@@ -81,7 +81,7 @@ class DeliveryRow(Item):
         set before.
         """
         self.status, self.created_at = "pending", now
-        self.gsi2pk, self.gsi2sk = self.list_key(self.app, "pending", self.topic), self.sk
+        self.gsi2pk, self.gsi2sk = self.make_list_key(self.app, "pending", self.topic), self.sk
         self.set_due(now if due_at is None else due_at)
 
     # -- what becomes of it ------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ class DeliveryRow(Item):
     def _status_changes(self, status: DeliveryStatus) -> list[Action]:
         """It has this status, and is in the list of it."""
         row = type(self)
-        return [row.status.set(status), row.gsi2pk.set(self.list_key(self.app, status, self.topic))]
+        return [row.status.set(status), row.gsi2pk.set(self.make_list_key(self.app, status, self.topic))]
 
     # -- lists -------------------------------------------------------------------------------------------
 
@@ -177,7 +177,7 @@ class DeliveryRow(Item):
     def _list_keys(cls, app: str, status: str | None, topic: str | None) -> Iterator[str]:
         for each in [status] if status else get_args(DeliveryStatus):
             for about in [topic] if topic else cls.TOPICS:
-                yield cls.list_key(app, each, about)
+                yield cls.make_list_key(app, each, about)
 
 
 def _merge_newest_first(lists: Iterable[list[Any]]) -> Iterator[Any]:

@@ -53,7 +53,7 @@ def forget_all() -> None:
         clear()
 
 
-def registered_caches() -> list[object]:
+def list_caches() -> list[object]:
     """List the caches that `forget_all` empties."""
     return [*_caches]
 

@@ -110,7 +110,7 @@ class ViolationRow(Item, discriminator="violation"):
         """A row that is in the lists of its app, its session and its rule."""
         row = cls.of(app, violation_id)
         row.session_id, row.rule_id = session, rule_id
-        row.gsi1pk, row.gsi2pk = _session_key(app, session), _rule_key(app, rule_id)
+        row.gsi1pk, row.gsi2pk = _make_session_key(app, session), _make_rule_key(app, rule_id)
         row.gsi1sk = row.gsi2sk = key("ID", violation_id, "RULE", rule_id)
         return row
 
@@ -137,7 +137,7 @@ class ViolationRow(Item, discriminator="violation"):
     @classmethod
     def list_by_session(cls, app: str, session: str) -> Iterator[Self]:
         """List those of a session, oldest first."""
-        return cls.load_full(cls.query(_session_key(app, session), index_name="gsi1"))
+        return cls.load_full(cls.query(_make_session_key(app, session), index_name="gsi1"))
 
     @classmethod
     def list_newest_of(
@@ -155,7 +155,7 @@ class ViolationRow(Item, discriminator="violation"):
         """
         index, place = ("gsi1", cls.gsi1sk) if session else ("gsi2", cls.gsi2sk)
         listed = cls.query(
-            _session_key(app, session) if session else _rule_key(app, str(rule_id)),
+            _make_session_key(app, session) if session else _make_rule_key(app, str(rule_id)),
             (place < before) if before else None,
             index_name=index,
             scan_index_forward=False,
@@ -173,9 +173,9 @@ class ViolationRow(Item, discriminator="violation"):
         return list(cls.load_full(found)), None
 
 
-def _session_key(app: str, session: str) -> str:
+def _make_session_key(app: str, session: str) -> str:
     return key("APP", app, "SESSION", session, "VIOLATIONS")
 
 
-def _rule_key(app: str, rule_id: str) -> str:
+def _make_rule_key(app: str, rule_id: str) -> str:
     return key("APP", app, "RULE", rule_id, "VIOLATIONS")

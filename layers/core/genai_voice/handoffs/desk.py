@@ -90,7 +90,7 @@ def expire_due_handoffs(places: Iterable[HandoffRow]) -> None:
 
 def has_handoff(app: str, session: str) -> bool:
     """Whether a person was asked to take over this session, whatever came of it."""
-    return bool(HandoffRow.list_latest("gsi1", HandoffRow.session_key(app, session), None, 1))
+    return bool(HandoffRow.list_latest("gsi1", HandoffRow.make_session_key(app, session), None, 1))
 
 
 # -- a new handoff -----------------------------------------------------------------------------------------
@@ -112,8 +112,8 @@ def _build_row(app: App, request: HandoffRequest) -> tuple[HandoffRow, list[Tran
     if request.customer_data is not None:
         row.customer_data = to_json(request.customer_data).decode()
     row.status, row.created_at = "pending", now
-    row.gsi1pk, row.gsi1sk = row.session_key(app.slug, request.session_id), row.sk
-    row.gsi2pk, row.gsi2sk = row.list_key(app.slug, "pending"), row.sk
+    row.gsi1pk, row.gsi1sk = row.make_session_key(app.slug, request.session_id), row.sk
+    row.gsi2pk, row.gsi2sk = row.make_list_key(app.slug, "pending"), row.sk
     if app.handoff_expiration_s:
         row.set_due(now + app.handoff_expiration_s * 1000)
     return row, parts
@@ -150,11 +150,11 @@ def _try_update(app: App, request: HandoffUpdate) -> Ok | None:
     if stored is None:
         raise NotFound("Handoff not found")
     is_changed = is_move(stored.status, stored.assigned_agent, request.status, request.assigned_agent)
-    is_written = _move(app, stored, request) if is_changed else _keep_judgements(app, stored, request)
+    is_written = _move(app, stored, request) if is_changed else _write_judgements(app, stored, request)
     return {"ok": True} if is_written else None
 
 
-def _keep_judgements(app: App, stored: HandoffRow, request: HandoffUpdate) -> bool:
+def _write_judgements(app: App, stored: HandoffRow, request: HandoffUpdate) -> bool:
     """Write what does not depend on a change of the status. A conversation that was given back goes back once
     more, as the first reply may have been lost, unless another handoff of it is open by then.
     """
@@ -217,7 +217,10 @@ def _judgement_changes(request: HandoffUpdate) -> list[Action]:
 
 def _status_changes(stored: HandoffRow, status: str) -> list[Action]:
     """Set the status and the list in which the handoff is found, together."""
-    return [HandoffRow.status.set(status), HandoffRow.gsi2pk.set(HandoffRow.list_key(stored.app, status))]
+    return [
+        HandoffRow.status.set(status),
+        HandoffRow.gsi2pk.set(HandoffRow.make_list_key(stored.app, status)),
+    ]
 
 
 def _step_changes(app: App, stored: HandoffRow, request: HandoffUpdate) -> list[Action]:

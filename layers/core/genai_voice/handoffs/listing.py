@@ -47,11 +47,13 @@ def list_handoffs(app: str, query: HandoffQuery) -> HandoffPage:
 def _list_candidates(app: str, query: HandoffQuery, before: str | None, limit: int) -> list[HandoffRow]:
     """List handoffs by the filter that leaves the fewest."""
     if query.session_id:
-        return HandoffRow.list_latest("gsi1", HandoffRow.session_key(app, query.session_id), before, limit)
+        return HandoffRow.list_latest(
+            "gsi1", HandoffRow.make_session_key(app, query.session_id), before, limit
+        )
     if query.assigned_agent:
         return AssignmentRow.list_newest(app, query.assigned_agent, before, limit)
     if query.status:
-        return HandoffRow.list_latest("gsi2", HandoffRow.list_key(app, query.status), before, limit)
+        return HandoffRow.list_latest("gsi2", HandoffRow.make_list_key(app, query.status), before, limit)
     return HandoffRow.list_newest(app, before, limit)
 
 

@@ -38,12 +38,12 @@ class HandoffRow(Item, discriminator="handoff"):
         return cls(key("APP", app, "HANDOFF"), key("ID", handoff_id), app=app, handoff_id=handoff_id)
 
     @staticmethod
-    def list_key(app: str, status: str) -> str:
+    def make_list_key(app: str, status: str) -> str:
         """Partition of the list of an app's handoffs of one status."""
         return key("APP", app, "HANDOFFS", status)
 
     @staticmethod
-    def session_key(app: str, session: str) -> str:
+    def make_session_key(app: str, session: str) -> str:
         """Partition of the list of a session's handoffs."""
         return key("APP", app, "SESSION", session, "HANDOFFS")
 
@@ -56,7 +56,7 @@ class HandoffRow(Item, discriminator="handoff"):
     def list_in_session(cls, app: str, session: str) -> Iterator[Self]:
         """List the handoffs of a session, oldest first."""
         prefix = cls.gsi1sk.startswith("ID#")
-        return cls.load_full(cls.query(cls.session_key(app, session), prefix, index_name="gsi1"))
+        return cls.load_full(cls.query(cls.make_session_key(app, session), prefix, index_name="gsi1"))
 
     def require_unchanged(self) -> Condition:
         """Require that the handoff has still the status, the holder and the time to expire that were read."""

@@ -42,7 +42,7 @@ class ScenarioRow(Item, discriminator="qa_scenario"):
         return cls.of(app, digest(app, "qa_scenario", name))
 
     @staticmethod
-    def list_key(app: str, active: bool | None = None) -> str:
+    def make_list_key(app: str, active: bool | None = None) -> str:
         """Make the key of the partition that lists an app's scenarios: all, the active or the inactive."""
         if active is None:
             return key("APP", app, "QA_SCENARIOS")
@@ -51,7 +51,9 @@ class ScenarioRow(Item, discriminator="qa_scenario"):
     @classmethod
     def list_newest(cls, app: str, active: bool | None, before: str | None, limit: int) -> list[Self]:
         """List what the index knows of them, newest created first, beginning after position `before`."""
-        return cls.list_latest("gsi1" if active is None else "gsi2", cls.list_key(app, active), before, limit)
+        return cls.list_latest(
+            "gsi1" if active is None else "gsi2", cls.make_list_key(app, active), before, limit
+        )
 
     @property
     def fingerprint(self) -> str:

@@ -72,9 +72,9 @@ def _place_changes(app: str, row: ScenarioRow, active: bool) -> Iterator[Action]
     yield row.__class__.scenario_id.set(row.scenario_id)
     yield ScenarioRow.created_at.set(ScenarioRow.created_at | now)
     yield ScenarioRow.updated_at.set(now)
-    yield ScenarioRow.gsi1pk.set(row.list_key(app))
+    yield ScenarioRow.gsi1pk.set(row.make_list_key(app))
     yield ScenarioRow.gsi1sk.set(ScenarioRow.gsi1sk | place)
-    yield ScenarioRow.gsi2pk.set(row.list_key(app, active))
+    yield ScenarioRow.gsi2pk.set(row.make_list_key(app, active))
     yield ScenarioRow.gsi2sk.set(ScenarioRow.gsi2sk | place)
 
 

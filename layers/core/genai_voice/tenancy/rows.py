@@ -119,17 +119,17 @@ class PersonaVersionRow(Item, discriminator="persona_version"):
     content = CompressedText()  # JSON: the fields that had a value
 
     @staticmethod
-    def _sk(known_as: str, number: int) -> str:
+    def _make_sk(known_as: str, number: int) -> str:
         return key("VERSION", known_as, "NUMBER", f"{number:08d}")
 
     @classmethod
     def of(cls, pk: str, known_as: str, number: int) -> Self:
-        return cls(pk, cls._sk(known_as, number), number=number)
+        return cls(pk, cls._make_sk(known_as, number), number=number)
 
     @classmethod
     def list_before(cls, pk: str, known_as: str, number: int, limit: int) -> Iterator[Self]:
         """List the versions below this number, newest first."""
-        wanted = cls.sk.between(cls._sk(known_as, 0), cls._sk(known_as, number - 1))
+        wanted = cls.sk.between(cls._make_sk(known_as, 0), cls._make_sk(known_as, number - 1))
         return cls.query(pk, wanted, consistent_read=True, scan_index_forward=False, limit=limit)
 
     def read_content(self) -> dict[str, str]:

@@ -22,5 +22,5 @@ class WebhookRow(DeliveryRow, discriminator="delivery"):
         return self.event
 
     @staticmethod
-    def list_key(app: str, status: str, topic: str) -> str:
+    def make_list_key(app: str, status: str, topic: str) -> str:
         return key("APP", app, "DELIVERIES", status, "EVENT", topic)
