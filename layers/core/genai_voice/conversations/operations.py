@@ -133,7 +133,7 @@ def _resolve(app: App, read: ConversationRow) -> bool:
         row.resolution.set("completed"),
         row.ended_at.set(row.ended_at | now),
     ]
-    unchanged = read.require_unchanged("status", "ended_at", "exposures", "counted")
+    unchanged = read.is_unchanged("status", "ended_at", "exposures", "counted")
     ended_at = now if read.ended_at is None else read.ended_at
     outcome = derive_stored_outcome(read, "resolved", ended_at)
     changes = outcome_changes(app.slug, Change(read, actions, unchanged), read, outcome)

@@ -65,8 +65,8 @@ class ConversationRow(Item, discriminator="conversation"):
     def of(cls, app: str, session: str) -> Self:
         return cls(make_session_pk(app, session), key("CONVERSATION"))
 
-    def require_unchanged(self, *names: str) -> Condition:
-        """Require that these attributes are as they were read."""
+    def is_unchanged(self, *names: str) -> Condition:
+        """Whether these attributes are as they were read: the condition of a write."""
         row = type(self)
         read = [(getattr(row, name), getattr(self, name)) for name in names]
         same: Condition = reduce(

@@ -129,7 +129,7 @@ def _save_together(
     outcome = derive_stored_outcome(stored, status, now, started_at=request.started_at, messages=messages)
     unchanged = require_as_read(stored)
     if stored and messages is None:
-        unchanged &= stored.require_unchanged("message_count")
+        unchanged &= stored.is_unchanged("message_count")
     change = Change(row, save_changes(app, request, transcript, stored, now), unchanged)
     changes = outcome_changes(app.slug, change, stored, outcome)
     is_written = write_end(app, request.session_id, status, changes) if is_announced else write(changes)

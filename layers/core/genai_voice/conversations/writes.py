@@ -86,14 +86,12 @@ def require_as_read(stored: ConversationRow | None) -> Condition:
             ConversationRow.status.does_not_exist() & ConversationRow.exposures.does_not_exist()
         )
         return nothing
-    return stored.require_unchanged(
-        "status", "transcript_revision", "handed_off_since", "exposures", "counted"
-    )
+    return stored.is_unchanged("status", "transcript_revision", "handed_off_since", "exposures", "counted")
 
 
 def require_no_save_since(stored: ConversationRow) -> Condition:
     """Require that nothing was saved of the conversation since it was read."""
-    return stored.require_unchanged("ended_at", "message_count")
+    return stored.is_unchanged("ended_at", "message_count")
 
 
 def require_for_save(

@@ -159,7 +159,7 @@ def _write_judgements(app: App, stored: HandoffRow, request: HandoffUpdate) -> b
     more, as the first reply may have been lost, unless another handoff of it is open by then.
     """
     judgements = _judgement_changes(request)
-    changes = [Change(stored, judgements, stored.require_unchanged())] if judgements else []
+    changes = [Change(stored, judgements, stored.is_unchanged())] if judgements else []
     if request.return_to_agent and not _has_others(stored, "pending", "claimed"):
         changes += return_changes(app.slug, stored.session_id)
     return not changes or write(changes)
@@ -172,7 +172,7 @@ def _move(app: App, stored: HandoffRow, request: HandoffUpdate) -> bool:
         *_status_changes(stored, request.status),
         *_step_changes(app, stored, request),
     ]
-    changes = [Change(stored, actions, stored.require_unchanged())]
+    changes = [Change(stored, actions, stored.is_unchanged())]
     if request.return_to_agent:
         if _has_others(stored, "claimed"):
             raise Conflict("Another handoff of this conversation is claimed: resolve without returnToAgent")
@@ -201,7 +201,7 @@ def _expire_one(stored: HandoffRow) -> None:
     owner = AppRow.find_by_slug(stored.app)
     deliveries = _make_deliveries(owner.as_app(), "handoff.expired", stored) if owner else []
     actions = [*_status_changes(stored, "expired"), *HandoffRow.clear_due_changes()]
-    if write([Change(stored, actions, stored.require_unchanged())], inserts=deliveries):
+    if write([Change(stored, actions, stored.is_unchanged())], inserts=deliveries):
         WEBHOOKS.notify_sender(deliveries)
 
 

@@ -58,8 +58,8 @@ class HandoffRow(Item, discriminator="handoff"):
         prefix = cls.gsi1sk.startswith("ID#")
         return cls.load_full(cls.query(cls.make_session_key(app, session), prefix, index_name="gsi1"))
 
-    def require_unchanged(self) -> Condition:
-        """Require that the handoff has still the status, the holder and the time to expire that were read."""
+    def is_unchanged(self) -> Condition:
+        """Whether the handoff has still the status, the holder and the time to expire that were read."""
         row, holder = type(self), type(self).assigned_agent
         same_holder = holder == self.assigned_agent if self.assigned_agent else holder.does_not_exist()
         due = row.due_at.does_not_exist() if self.due_at is None else row.due_at == self.due_at
