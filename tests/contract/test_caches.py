@@ -10,7 +10,7 @@ from types import ModuleType
 import cachetools
 import genai_voice
 import pytest
-from genai_voice.foundation.caches import forget_all, register_cache, list_caches
+from genai_voice.foundation.caches import forget_all, list_caches, register_cache
 from genai_voice.foundation.keys import key
 from genai_voice.foundation.secret import derive_keys
 from genai_voice.foundation.settings import settings

@@ -1,5 +1,5 @@
-"""The words in which requests and replies are declared: the base of request models, field types with their
-limits, the two common replies.
+"""Types that requests and replies are declared with: the base of request models, field types with their
+limits, and the two common replies.
 
 Requests are pydantic models, strict, in snake_case here and camelCase on the wire. Replies are TypedDicts
 with the keys of the wire, so that `NotRequired` says "left out when absent" and `| None` says "null".
@@ -35,13 +35,13 @@ class Request(BaseModel):
 
 
 class Scoped(Request):
-    """A query that may name an app. `all` widens nothing: a credential sees its own app (contract 1.9)."""
+    """A query that may name an app. `all` changes nothing: a credential sees its own app (contract 1.9)."""
 
     app_slug: str | None = None
     """Only what is this app's: of another than the caller's that is nothing."""
 
     def is_for(self, app: str) -> bool:
-        """Whether the apps asked for include this one. If not the answer is that of an app without data."""
+        """Whether the query asks for this app. If not, the answer is that of an app without data."""
         return self.app_slug in (None, "", app)
 
 
@@ -72,11 +72,13 @@ def add_optional(view: V, **fields: object) -> V:
 
 
 def refuse(message: str) -> PydanticCustomError:
-    """What a validator raises to have exactly this text answered."""
+    """Make the error that a validator raises to have exactly this text answered."""
     return PydanticCustomError("refused", "{text}", {"text": message})
 
 
-def _default_if(*absent: object) -> BeforeValidator:
+def _use_default_if(*absent: object) -> BeforeValidator:
+    """Take the field's default for these values."""
+
     def check(value: object) -> object:
         if any(value is each or (value == each == "") for each in absent):
             raise PydanticUseDefault
@@ -85,15 +87,16 @@ def _default_if(*absent: object) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _storable(value: float) -> float:
+def _check_storable(value: float) -> float:
+    """Refuse a number that DynamoDB would store as another."""
     if value and abs(value) < _SMALLEST:
         raise ValueError("too close to zero")
     return value
 
 
-OrDefault = Annotated[T, _default_if(None)]
+OrDefault = Annotated[T, _use_default_if(None)]
 """A field with a default that null stands for too."""
-EnumOrDefault = Annotated[T, _default_if(None, "")]
+EnumOrDefault = Annotated[T, _use_default_if(None, "")]
 """An enumerated field: "" is absent as well."""
 Name = Annotated[str, Field(min_length=1, max_length=1000)]
 """An identifier that clients make up: 1 to 1,000 characters."""
@@ -103,12 +106,12 @@ Text = Annotated[str, Field(min_length=1)]
 """Any text but an empty one."""
 Number = (
     Annotated[int, Field(gt=-_LARGEST, lt=_LARGEST)]
-    | Annotated[float, Field(gt=-_LARGEST, lt=_LARGEST, allow_inf_nan=False), AfterValidator(_storable)]
+    | Annotated[float, Field(gt=-_LARGEST, lt=_LARGEST, allow_inf_nan=False), AfterValidator(_check_storable)]
 )
 """Finite; 0 or 1e-100 <= |x| < 1e15. Neither "5" nor true."""
 Amount = (
     Annotated[int, Field(ge=0, lt=_LARGEST)]
-    | Annotated[float, Field(ge=0, lt=_LARGEST, allow_inf_nan=False), AfterValidator(_storable)]
+    | Annotated[float, Field(ge=0, lt=_LARGEST, allow_inf_nan=False), AfterValidator(_check_storable)]
 )
 """A number that is not negative."""
 Time = Amount
@@ -116,7 +119,7 @@ Time = Amount
 
 
 def limit_bytes(limit: int, unit: str = "bytes") -> AfterValidator:
-    """A text of at most `limit` UTF-8 bytes."""
+    """Limit a text to `limit` UTF-8 bytes."""
 
     def check(value: str) -> str:
         if len(value) > limit or len(value.encode()) > limit:
@@ -126,8 +129,10 @@ def limit_bytes(limit: int, unit: str = "bytes") -> AfterValidator:
     return AfterValidator(check)
 
 
-def _page_size(value: object) -> object:
-    """Contract 1.8: what is no whole number from 1 on is absent, more than 500 is 500."""
+def _read_page_size(value: object) -> object:
+    """Read the size of a page (contract 1.8): what is no whole number from 1 on is absent, more than 500 is
+    500.
+    """
     try:
         wanted = float(str(value))
     except ValueError:
@@ -139,12 +144,14 @@ def _page_size(value: object) -> object:
     return int(wanted)
 
 
-PageSize = Annotated[int, BeforeValidator(_page_size)]
+PageSize = Annotated[int, BeforeValidator(_read_page_size)]
 """The `limit` of a list: `limit: PageSize = 200` takes any text, and the default where it is no limit."""
 
 
 def check_finite(value: T) -> T:
-    """JSON data that can be written as JSON again. Raises ValueError: 1e999 is read as infinity."""
+    """Check that JSON data can be written as JSON again. Raises ValueError where it holds an infinity, which
+    1e999 is read as.
+    """
     text = to_json(value)
     if b"Infinity" in text:
         from_json(text, allow_inf_nan=False)
@@ -152,7 +159,7 @@ def check_finite(value: T) -> T:
 
 
 def limit_json_bytes(limit: int) -> AfterValidator:
-    """JSON data whose text has at most `limit` bytes, with finite numbers."""
+    """Limit JSON data to a text of `limit` bytes, with finite numbers."""
 
     def check(value: T) -> T:
         if len(to_json(value)) > limit:
@@ -163,14 +170,14 @@ def limit_json_bytes(limit: int) -> AfterValidator:
 
 
 def parse_json_object(text: str) -> dict[str, Any]:
-    """The object that a text holds. Raises ValueError for anything else, NaN and infinity included."""
+    """Parse the text of a JSON object. Raises ValueError for anything else, NaN and infinity included."""
     value = check_finite(from_json(text, allow_inf_nan=False))
     if not isinstance(value, dict):
         raise ValueError("must be the text of a JSON object")
     return value
 
 
-def _checked_json_object(text: str) -> str:
+def _check_json_object(text: str) -> str:
     parse_json_object(text)
     return text
 
@@ -182,13 +189,13 @@ Prompt = Annotated[Text, limit_bytes(100_000)]
 DynamoDB's 400 KB.
 """
 JsonObjectText = Annotated[
-    str, limit_bytes(50_000), AfterValidator(_checked_json_object), Field(examples=["{}"])
+    str, limit_bytes(50_000), AfterValidator(_check_json_object), Field(examples=["{}"])
 ]
 """JSON as text, as some fields are sent."""
 
 
 def limit_items(limit: int) -> AfterValidator:
-    """A list of at most so many items."""
+    """Limit a list to so many items."""
 
     def check(value: list[T]) -> list[T]:
         if len(value) > limit:
@@ -199,19 +206,19 @@ def limit_items(limit: int) -> AfterValidator:
 
 
 def parse(model: type[M], data: Mapping[str, Any]) -> M:
-    """A validated request. Raises BadRequest with the contract's text for the first fault.
+    """Validate a request. Raises BadRequest with the contract's text for the first fault.
 
-    Missing top-level fields come before refusals with a text of their own, these before invalid fields; each
-    in the order of declaration.
+    Missing top-level fields come before refusals with a text of their own, and these before invalid fields;
+    each kind in the order of declaration.
     """
     try:
         return model.model_validate(data)
     except ValidationError as invalid:
         faults = invalid.errors(include_url=False, include_context=False)
-        raise BadRequest(_message(model, data, faults)) from None
+        raise BadRequest(_describe_first(model, data, faults)) from None
 
 
-def _message(model: type[Request], data: Mapping[str, Any], faults: list[ErrorDetails]) -> str:
+def _describe_first(model: type[Request], data: Mapping[str, Any], faults: list[ErrorDetails]) -> str:
     for applies, text in _PRECEDENCE:
         for fault in faults:
             if applies(model, fault):
@@ -229,9 +236,9 @@ def _is_missing(model: type[Request], fault: ErrorDetails) -> bool:
     return required and (absent or no_list)
 
 
-def _path(data: Mapping[str, Any], fault: ErrorDetails) -> str:
-    """`messages[3].role`: the steps that lead to the faulty value; those after it name a branch of a
-    union.
+def _find_path(data: Mapping[str, Any], fault: ErrorDetails) -> str:
+    """Find the path to the faulty value, such as `messages[3].role`. Steps after it name a branch of a union
+    and are left out.
     """
     path, here = "", cast(Any, data)
     for step in fault["loc"]:
@@ -249,8 +256,8 @@ def _path(data: Mapping[str, Any], fault: ErrorDetails) -> str:
 _LIMITS = {"limit", "string_too_long", "too_long"}
 
 
-def _invalid(model: type[Request], data: Mapping[str, Any], fault: ErrorDetails) -> str:
-    path = _path(data, fault)
+def _describe_invalid(model: type[Request], data: Mapping[str, Any], fault: ErrorDetails) -> str:
+    path = _find_path(data, fault)
     return f"Invalid field: {path} ({fault['msg']})" if fault["type"] in _LIMITS else f"Invalid field: {path}"
 
 
@@ -258,5 +265,5 @@ _Text = Callable[[type[Request], Mapping[str, Any], ErrorDetails], str]
 _PRECEDENCE: tuple[tuple[Callable[[type[Request], ErrorDetails], bool], _Text], ...] = (
     (_is_missing, lambda model, data, fault: model.missing),
     (lambda model, fault: fault["type"] == "refused", lambda model, data, fault: fault["msg"]),
-    (lambda model, fault: True, _invalid),
+    (lambda model, fault: True, _describe_invalid),
 )

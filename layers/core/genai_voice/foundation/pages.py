@@ -1,4 +1,4 @@
-"""Lists: as many items as fit the reply, and a signed cursor where more are left."""
+"""Pages of lists: as many items as fit the reply, and a signed cursor where more are left."""
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -91,10 +91,10 @@ def count_wire_bytes(item: object) -> int:
 
 
 def fill(rows: Iterable[R], view: Callable[[R], V], limit: int | None = None) -> tuple[list[V], R | None]:
-    """Views of the first rows that fit `limit` and the reply, and the last of these rows if more are left,
-    else None.
+    """Fill a reply with views of the first rows, as many as fit `limit` and the reply. Answers the views, and
+    the last row shown if more are left, else None.
 
-    The first row is always taken: an item that no reply can hold must be made smaller by its view.
+    The first row is always shown: an item that no reply can hold must be made smaller by its view.
     """
     views: list[V] = []
     size, last = 0, None
@@ -109,8 +109,8 @@ def fill(rows: Iterable[R], view: Callable[[R], V], limit: int | None = None) ->
 
 
 def take_fitting(rows: Sequence[R], size: Callable[[R], int], limit: int) -> Sequence[R]:
-    """The first rows, as many as fit `limit` and the reply by what is known of their sizes (bytes) before
-    all that is shown of them is read; one always does.
+    """Take the first rows, as many as fit `limit` and the reply by their sizes (bytes), which are known
+    before all that is shown of them is read. The first row is always taken.
     """
     total = 0
     for count, row in enumerate(rows[:limit]):
@@ -123,7 +123,7 @@ def take_fitting(rows: Sequence[R], size: Callable[[R], int], limit: int) -> Seq
 def sign_cursor(position: list[Any], *scope: str) -> str:
     """Sign a position, so that only a request with the same scope (app, list, filters) can use it."""
     payload = to_json(position)
-    signed = _mac(derive_keys("cursor")[0].bytes, payload, scope) + payload
+    signed = _compute_mac(derive_keys("cursor")[0].bytes, payload, scope) + payload
     return urlsafe_b64encode(signed).decode().rstrip("=")
 
 
@@ -137,10 +137,11 @@ def read_cursor(cursor: str, *scope: str) -> list[Any]:
     for again in (False, True):  # another process may have signed it with a newer secret
         if again:
             refresh_roots()
-        if any(hmac.compare_digest(mac, _mac(key.bytes, payload, scope)) for key in derive_keys("cursor")):
+        macs = [_compute_mac(key.bytes, payload, scope) for key in derive_keys("cursor")]
+        if any(hmac.compare_digest(mac, each) for each in macs):
             return list(from_json(payload))
     raise BadRequest("Invalid field: cursor (it belongs to another list, or is damaged: begin without it)")
 
 
-def _mac(key: bytes, payload: bytes, scope: tuple[str, ...]) -> bytes:
+def _compute_mac(key: bytes, payload: bytes, scope: tuple[str, ...]) -> bytes:
     return hmac.new(key, to_json(scope) + b"\0" + payload, sha256).digest()[:_MAC_BYTES]

@@ -56,7 +56,7 @@ _opening = threading.Lock()
 
 
 class CompressedText(Attribute[str]):
-    """Text, mostly JSON, kept as zlib bytes: item size is what DynamoDB charges for."""
+    """Text, mostly JSON, stored compressed by zlib: DynamoDB charges for the size of items."""
 
     attr_type = BINARY
 
@@ -198,7 +198,7 @@ class Item(Model):
 
     @classmethod
     def _make_due_partition(cls, shard: int) -> str:
-        """What waits of one kind is spread over partitions, so that none becomes hot."""
+        """Make the key of a partition of due items. Those of a kind are spread, so that none becomes hot."""
         return key("DUE", str(cls.kind.get_discriminator(cls)), "SHARD", str(shard))
 
     @classmethod

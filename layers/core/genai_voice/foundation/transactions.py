@@ -17,8 +17,8 @@ _BATCH = 25  # items of one BatchWriteItem, DynamoDB's limit
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An update that waits to be written, alone (`row.change`) or together with others. Without actions it
-    only asks for its condition.
+    """A planned update, to be written alone (`row.change`) or together with others. Without actions it only
+    checks its condition.
     """
 
     row: Item
@@ -32,8 +32,8 @@ def write_together(
     inserts: Sequence[Item] = (),
     removals: Sequence[Item] = (),
 ) -> bool:
-    """All or nothing (TransactWriteItems, at double cost, at most 100 items). What is inserted must be new,
-    what is removed must be there.
+    """Write all of these or none (TransactWriteItems, at double cost, at most 100 items). What is inserted
+    must be new, what is removed must be there.
 
     Answers False when a condition does not hold, or other writers win every time: read again, then decide.
     Raises Busy when DynamoDB throttles.
@@ -73,17 +73,19 @@ def write(
     inserts: Sequence[Item] = (),
     removals: Sequence[Item] = (),
 ) -> bool:
-    """As `write_together`, but one change that is alone is a plain update, at half the cost."""
+    """Write all of these or none, as `write_together` does; a change that is alone is a plain update, at half
+    the cost.
+    """
     if len(changes) == 1 and not (puts or inserts or removals):
         return changes[0].row.change(changes[0].actions, changes[0].condition)
     return write_together(changes, puts, inserts, removals)
 
 
 def put_all(rows: Sequence[Item]) -> None:
-    """Store items, 25 in a call; each replaces what has its key. Equal keys must have been removed: DynamoDB
-    refuses them in one call.
+    """Store items, 25 in a call; each replaces the one with its key. The caller leaves out items with equal
+    keys: DynamoDB refuses them in one call.
 
-    Raises Busy when DynamoDB leaves items unprocessed for about 3 s; storing them again is harmless then.
+    Raises Busy when DynamoDB leaves items unprocessed for about 3 s. Storing them all again is harmless then.
     """
     for start in range(0, len(rows), _BATCH):
         _put_batch([row.serialize() for row in rows[start : start + _BATCH]])
