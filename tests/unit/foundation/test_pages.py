@@ -10,7 +10,6 @@ from genai_voice.foundation.pages import (
     REPLY_BYTES,
     PageRows,
     count_wire_bytes,
-    fill,
     read_cursor,
     read_page,
     sign_cursor,
@@ -79,11 +78,16 @@ def test_the_size_of_an_item_is_at_least_what_lambda_counts(item: object) -> Non
 def test_a_page_ends_with_its_limit_or_before_the_reply_is_too_large(
     sizes: list[int], limit: int | None, taken: int, left: bool
 ) -> None:
-    rows: list[Any] = [{"text": "x" * size} for size in sizes]
-    views, last = fill(rows, lambda row: row, limit)
-    assert views == rows[:taken]
-    assert (last is not None) == left
-    assert last is None or last is rows[taken - 1]
+    rows = [Item("pk", f"{place:03d}") for place in range(len(sizes))]
+
+    def view(row: Item) -> dict[str, str]:
+        return {"text": "x" * sizes[int(row.sk)]}
+
+    page = PageRows(rows, view) if limit is None else PageRows.of(rows, limit, view)
+    views, cursor = read_page("app", Listing(), ("texts",), lambda after: page)
+    assert [len(view["text"]) for view in views] == sizes[:taken]
+    assert (cursor is not None) == left
+    assert cursor is None or read_cursor(cursor, "app", "texts") == [rows[taken - 1].sk]
 
 
 LETTERS = "abcdefgh"

@@ -1,6 +1,5 @@
 """The time, and identifiers that sort by it."""
 
-import random
 import secrets
 import time
 
@@ -20,10 +19,3 @@ def time_ordered_id(moment_ms: float | None = None, tie: str | None = None) -> s
     """
     moment = time.time_ns() // 1000 if moment_ms is None else int(min(moment_ms * 1000, _LAST_MOMENT))
     return f"{moment:016d}-{tie or secrets.token_hex(5)}"
-
-
-def back_off(attempt: int) -> None:
-    """Wait before an attempt after one that others have won: up to 5 ms after the first (0), doubling to 160
-    ms.
-    """
-    time.sleep(random.uniform(0, 0.005 * 2 ** min(attempt, 5)))  # noqa: S311 - spreads retries

@@ -77,7 +77,7 @@ def read_page(
     if not query.is_for(app):
         return [], None
     page = read(str(read_cursor(query.cursor, app, *scope)[0]) if query.cursor else None)
-    views, last = fill(page.rows, page.view)
+    views, last = _fill(page.rows, page.view)
     last = last or page.last
     return views, None if last is None else sign_cursor([page.position(last)], app, *scope)
 
@@ -90,9 +90,9 @@ def count_wire_bytes(item: object) -> int:
     return len(text) + text.count(b'"') + text.count(b"\\") + 2
 
 
-def fill(rows: Iterable[R], view: Callable[[R], V], limit: int | None = None) -> tuple[list[V], R | None]:
-    """Fill a reply with views of the first rows, as many as fit `limit` and the reply. Answers the views, and
-    the last row shown if more are left, else None.
+def _fill(rows: Iterable[R], view: Callable[[R], V]) -> tuple[list[V], R | None]:
+    """Fill a reply with views of the first rows, as many as fit it. Answers the views, and the last row shown
+    if more are left, else None.
 
     The first row is always shown: an item that no reply can hold must be made smaller by its view.
     """
@@ -101,7 +101,7 @@ def fill(rows: Iterable[R], view: Callable[[R], V], limit: int | None = None) ->
     for row in rows:
         shown = view(row)
         size += count_wire_bytes(shown)
-        if last is not None and (len(views) == limit or size > REPLY_BYTES):
+        if last is not None and size > REPLY_BYTES:
             return views, last
         views.append(shown)
         last = row
