@@ -7,7 +7,7 @@ the run (exit code 1) where it is binding, which is where it does not depend on 
 import sys
 
 from bench import report
-from bench.measuring import measured
+from bench.measuring import measure_apart
 
 NAMES = (
     *("edge", "storage", "cold_start", "make_run", "capacity"),
@@ -22,7 +22,7 @@ def main(names: list[str]) -> int:
         return 2
     found: dict[str, report.Findings] = {}
     for name in names or NAMES:
-        title, found[name] = measured(name)
+        title, found[name] = measure_apart(name)
         report.show(title, found[name])
     print(f"Written to {report.write(found)}")
     return int(any(_fails(each) for findings in found.values() for each in findings))

@@ -26,9 +26,9 @@ def main() -> None:
     )
     if client is None or not all(imported):
         raise AssertionError("nothing was built")
-    from bench.resident import peak_mb
+    from bench.resident import read_peak_mb
 
-    print(json.dumps({"ready": ready, "busy_s": busy_s, "peak_mb": peak_mb()}))
+    print(json.dumps({"ready": ready, "busy_s": busy_s, "peak_mb": read_peak_mb()}))
 
 
 if __name__ == "__main__":

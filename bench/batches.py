@@ -11,9 +11,9 @@ from statistics import fmean, median
 from time import perf_counter, process_time
 from typing import NamedTuple
 
-from bench.engine import fresh_table
+from bench.engine import serve_fresh_table
 from bench.report import Figure, Findings, Sheet
-from tests.support.service import Client, new_app
+from tests.support.service import Client, create_app
 
 TITLE = "10⁵ messages in batches of 500"
 _BATCH = 500  # messages of a request, the most it may have
@@ -31,8 +31,8 @@ class _Took(NamedTuple):
 
 
 def measure() -> Findings:
-    with fresh_table(_MEMORY if _MEMORY.is_dir() else None):
-        app = new_app()
+    with serve_fresh_table(_MEMORY if _MEMORY.is_dir() else None):
+        app = create_app()
         _write(app, -1)  # imports, the connection, the caller
         taken = [_write(app, number) for number in range(_BATCHES)]
     tenths = [_sum_up(taken[start : start + _TENTH]) for start in range(0, _BATCHES, _TENTH)]

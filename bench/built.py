@@ -17,7 +17,7 @@ _sources_only = shutil.ignore_patterns("__pycache__")
 
 
 @contextmanager
-def built() -> Iterator[Path]:
+def copy_built() -> Iterator[Path]:
     """A folder with `layer` (genai_voice and the libraries it pins, as they are installed here) and
     `functions`, with bytecode that is never checked against its source, as `make build` compiles it.
     """

@@ -6,49 +6,49 @@ measured without a word here.
 
 from genai_voice.foundation.endpoints import Endpoint
 
-from bench.consumed import Consumed, check_engine, consumption
-from bench.engine import fresh_table
+from bench.consumed import Consumed, check_engine, count_consumption
+from bench.engine import serve_fresh_table
 from bench.report import Figure, Findings, Sheet
 from bench.workload import ENVIRONMENT
-from tests.support.service import Client, call, endpoints, new_app
-from tests.support.valid import Fields, body_for, name, query_for
+from tests.support.service import Client, call, create_app, list_endpoints
+from tests.support.valid import Fields, make_body, make_query, name_endpoint
 
 TITLE = "DynamoDB of every endpoint"
 _COLUMNS = ("endpoint", "calls", "read units", "write units", "of them to indexes", "asked")
 
 
 def measure() -> Findings:
-    with fresh_table():
+    with serve_fresh_table():
         check_engine(ENVIRONMENT["TABLE_NAME"])
-        found = {name(endpoint): _of(endpoint) for endpoint in endpoints()}
+        found = {name_endpoint(endpoint): _measure_endpoint(endpoint) for endpoint in list_endpoints()}
     most = max(found, key=lambda each: len(found[each].calls))
     dearest = max(found, key=lambda each: found[each].written)
     return [
         Figure("endpoints", len(found), "endpoints"),
         Figure(f"most calls ({most})", len(found[most].calls), "calls"),
         Figure(f"most write units ({dearest})", found[dearest].written, "units"),
-        Sheet("Calls and units of the smallest valid request, warm", _COLUMNS, rows(found)),
+        Sheet("Calls and units of the smallest valid request, warm", _COLUMNS, make_rows(found)),
     ]
 
 
-def rows(found: dict[str, Consumed]) -> list[tuple[str | float, ...]]:
+def make_rows(found: dict[str, Consumed]) -> list[tuple[str | float, ...]]:
     return [
         (endpoint, len(each.calls), each.read, each.written, each.indexed, ", ".join(each.calls))
         for endpoint, each in found.items()
     ]
 
 
-def _of(endpoint: Endpoint) -> Consumed:
-    app = new_app()
+def _measure_endpoint(endpoint: Endpoint) -> Consumed:
+    app = create_app()
     app.post("/api/conversations", {"sessionId": "x", "messages": []})
     return ask(endpoint, app)
 
 
 def ask(endpoint: Endpoint, app: Client, **query: str) -> Consumed:
     """What a request of a known caller consumes."""
-    body, asked = body_for(endpoint, app), query_for(endpoint, app) | query
+    body, asked = make_body(endpoint, app), make_query(endpoint, app) | query
     app.get("/api/tools")
-    with consumption() as found:
+    with count_consumption() as found:
         send(endpoint, app, body, asked)
     return found
 
@@ -58,4 +58,4 @@ def send(endpoint: Endpoint, app: Client, body: Fields | None, query: dict[str, 
     headers = {**app.headers, "x-trace-id": "x"}
     reply = call(endpoint.method, endpoint.path, body=body, query=query, headers=headers)
     if reply.status != endpoint.status:
-        raise AssertionError(f"{name(endpoint)} is answered {reply.status}: {reply.text}")
+        raise AssertionError(f"{name_endpoint(endpoint)} is answered {reply.status}: {reply.text}")

@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.built import built
+from bench.built import copy_built
 from bench.report import Figure
-from bench.workload import ENVIRONMENT, ROOT, messages, post
+from bench.workload import ENVIRONMENT, ROOT, make_messages, make_post
 
 TITLE = "Cold start of `messages`: a fresh process to its first reply"
 _ROUNDS = 5
@@ -22,8 +22,8 @@ _CONTESTANTS = ("first_reply", "bare_start")
 
 
 def measure() -> list[Figure]:
-    event = post("/api/messages", messages(10))
-    with built() as folder:
+    event = make_post("/api/messages", make_messages(10))
+    with copy_built() as folder:
         starts = [
             {name: _start(name, folder, "conversations_messages", event) for name in _CONTESTANTS}
             for _ in range(_ROUNDS + 1)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.engine import client
+from bench.engine import find_client
 
 _READS = {"GetItem", "BatchGetItem", "Query", "TransactGetItems"}
 
@@ -43,7 +43,7 @@ class Consumed:
 
 
 @contextmanager
-def consumption() -> Iterator[Consumed]:
+def count_consumption() -> Iterator[Consumed]:
     """Of the service in this process."""
     found = Consumed()
 
@@ -57,7 +57,7 @@ def consumption() -> Iterator[Consumed]:
             found.add(model.name, each)
 
     hooks = (("before-parameter-build.dynamodb", ask), ("after-call.dynamodb", note))
-    events = client().meta.events
+    events = find_client().meta.events
     for event, hook in hooks:
         events.register(event, hook)
     try:
@@ -86,7 +86,7 @@ def check_engine(table: str) -> None:
 
     def update(sk: str, attribute: str, value: dict[str, str]) -> dict[str, Any]:
         names = {"UpdateExpression": f"SET {attribute} = :v", "ExpressionAttributeValues": {":v": value}}
-        return {**here, "Key": _key(sk), **names}
+        return {**here, "Key": _make_key(sk), **names}
 
     two = [{"Put": {**here, "Item": row(sk, 1500, **place)}} for sk in ("t1", "t2")]
     batch = [{"PutRequest": {"Item": row(sk, 1500)}} for sk in ("b1", "b2", "b3")]
@@ -96,7 +96,11 @@ def check_engine(table: str) -> None:
     nothing = {**query, "FilterExpression": "filler = :b"}
     gsi = {**here, "IndexName": "gsi1", "KeyConditionExpression": "gsi1pk = :pk"}
     listed = {**gsi, "ExpressionAttributeValues": {":pk": {"S": "list"}}}
-    both = {"RequestItems": {table: {"Keys": [_key("a"), _key("b1"), _key("none")], "ConsistentRead": True}}}
+    both = {
+        "RequestItems": {
+            table: {"Keys": [_make_key("a"), _make_key("b1"), _make_key("none")], "ConsistentRead": True}
+        }
+    }
     # operation, request, (read, written to the table, written to indexes)
     cases: list[tuple[str, dict[str, Any], tuple[float, float, float]]] = [
         ("put_item", {**here, "Item": row("full", 1024 - 5 - 2 - 2 - 4 - 6)}, (0, 1, 0)),
@@ -109,9 +113,9 @@ def check_engine(table: str) -> None:
         ("update_item", update("a", "filler", {"S": "x" * 5000}), (0, 5, 0)),
         ("batch_write_item", {"RequestItems": {table: batch}}, (0, 6, 0)),
         ("transact_write_items", {"TransactItems": two}, (0, 8, 4)),
-        ("get_item", {**here, "Key": _key("a")}, (1, 0, 0)),
-        ("get_item", {**here, "Key": _key("a"), "ConsistentRead": True}, (2, 0, 0)),
-        ("get_item", {**here, "Key": _key("none"), "ConsistentRead": True}, (1, 0, 0)),
+        ("get_item", {**here, "Key": _make_key("a")}, (1, 0, 0)),
+        ("get_item", {**here, "Key": _make_key("a"), "ConsistentRead": True}, (2, 0, 0)),
+        ("get_item", {**here, "Key": _make_key("none"), "ConsistentRead": True}, (1, 0, 0)),
         ("batch_get_item", both, (4, 0, 0)),
         ("query", query, (1, 0, 0)),
         ("query", {**query, "ConsistentRead": True}, (2, 0, 0)),
@@ -119,12 +123,12 @@ def check_engine(table: str) -> None:
         ("query", listed, (0.5, 0, 0)),
     ]
     for operation, request, expected in cases:
-        with consumption() as found:
-            getattr(client(), operation)(**request)
+        with count_consumption() as found:
+            getattr(find_client(), operation)(**request)
         told = (found.read, found.written - found.indexed, found.indexed)
         if told != expected:
             raise AssertionError(f"{operation} consumes {told} here, and {expected} by DynamoDB's rules")
 
 
-def _key(sk: str) -> dict[str, Any]:
+def _make_key(sk: str) -> dict[str, Any]:
     return {"pk": {"S": "CHECK"}, "sk": {"S": sk}}

@@ -20,7 +20,7 @@ class Contestant:
     """Entered before its turn, untimed."""
 
 
-def best(contestants: Mapping[str, Contestant], calls: int) -> dict[str, float]:
+def find_best(contestants: Mapping[str, Contestant], calls: int) -> dict[str, float]:
     """Microseconds of one call of each: the best of 5 rounds of so many calls.
 
     A round goes by in slices, in each of which all take their turn, so that a machine that is slower for a
@@ -28,20 +28,20 @@ def best(contestants: Mapping[str, Contestant], calls: int) -> dict[str, float]:
     not counted.
     """
     for each in contestants.values():
-        _turn(each, calls // _SLICES)
-    rounds = [_round(contestants, calls // _SLICES) for _ in range(ROUNDS)]
+        _play_turn(each, calls // _SLICES)
+    rounds = [_play_round(contestants, calls // _SLICES) for _ in range(ROUNDS)]
     return {name: min(taken[name] for taken in rounds) / calls * 1e6 for name in contestants}
 
 
-def _round(contestants: Mapping[str, Contestant], calls: int) -> dict[str, float]:
+def _play_round(contestants: Mapping[str, Contestant], calls: int) -> dict[str, float]:
     taken = dict.fromkeys(contestants, 0.0)
     for _ in range(_SLICES):
         for name, each in contestants.items():
-            taken[name] += _turn(each, calls)
+            taken[name] += _play_turn(each, calls)
     return taken
 
 
-def _turn(contestant: Contestant, calls: int) -> float:
+def _play_turn(contestant: Contestant, calls: int) -> float:
     call = contestant.call
     with contestant.around():
         started = process_time()
@@ -51,7 +51,7 @@ def _turn(contestant: Contestant, calls: int) -> float:
 
 
 @contextmanager
-def unreported() -> Iterator[None]:
+def leave_unreported() -> Iterator[None]:
     """The service without the log line of a request."""
     with patch.object(http, "report_request", lambda *facts, **more: None):
         yield

@@ -58,7 +58,7 @@ class Conversation:
         yield Request(0, "POST", "/api/auth/session", {"ttlMs": 600_000}, self._headers)
 
     def _said(self) -> Iterator[Request]:
-        for at_s, batch in _flushes(_said()):
+        for at_s, batch in _group_by_flush(_list_said()):
             messages = [
                 {
                     "sessionId": self.session,
@@ -74,7 +74,7 @@ class Conversation:
             yield self._post(at_s, "/api/messages", messages=messages)
 
     def _happened(self) -> Iterator[Request]:
-        for at_s, batch in _flushes(_events()):
+        for at_s, batch in _group_by_flush(_list_events()):
             events = [
                 {
                     "eventType": kind,
@@ -86,7 +86,7 @@ class Conversation:
             yield self._post(at_s, "/api/events", sessionId=self.session, events=events)
 
     def _executed(self) -> Iterator[Request]:
-        for place, turn in enumerate(turns()):
+        for place, turn in enumerate(read_turns()):
             if "tool" in turn:
                 yield self._post(
                     place * _PAIR_S + _TOOL_S,
@@ -99,12 +99,12 @@ class Conversation:
                 )
 
     def _saved(self) -> Iterator[Request]:
-        length_s = len(turns()) * _PAIR_S
+        length_s = len(read_turns()) * _PAIR_S
         moments = [at * _SAVE_S for at in range(int(length_s) // _SAVE_S - 1)]
         for at_s in (*moments, length_s):
             transcript = [
                 {"role": role, "content": content, "ts": self._ms(said_s)}
-                for said_s, (role, content) in _said()
+                for said_s, (role, content) in _list_said()
                 if said_s <= at_s
             ]
             ended = {"status": "resolved", "resolution": "completed"} if at_s == length_s else {}
@@ -128,23 +128,23 @@ class Conversation:
 
 
 @cache
-def turns() -> list[Json]:
+def read_turns() -> list[Json]:
     text = Path(__file__).with_name("conversation.yaml").read_text(encoding="utf-8")
     found: list[Json] = yaml.safe_load(text)
     return found
 
 
-def _said() -> Iterator[tuple[float, tuple[str, str]]]:
+def _list_said() -> Iterator[tuple[float, tuple[str, str]]]:
     """(when it is final, (role, content))."""
-    for place, turn in enumerate(turns()):
+    for place, turn in enumerate(read_turns()):
         yield place * _PAIR_S + _CALLER_S, ("user", turn["caller"])
         yield place * _PAIR_S + _AGENT_S, ("agent", turn["agent"])
 
 
-def _events() -> Iterator[tuple[float, tuple[str, Json]]]:
+def _list_events() -> Iterator[tuple[float, tuple[str, Json]]]:
     """(when, (type, data)), in the order of time."""
-    last = len(turns()) - 1
-    for place, turn in enumerate(turns()):
+    last = len(read_turns()) - 1
+    for place, turn in enumerate(read_turns()):
         began = place * _PAIR_S
         yield began + 1, ("user_state_changed", {"oldState": "listening", "state": "speaking"})
         yield began + _CALLER_S, ("user_state_changed", {"oldState": "speaking", "state": "listening"})
@@ -154,13 +154,13 @@ def _events() -> Iterator[tuple[float, tuple[str, Json]]]:
             yield began + _TOOL_S, ("function_tools_executed", ran)
         yield began + _ANSWERING_S, ("agent_state_changed", {"oldState": "thinking", "state": "speaking"})
         if place == last:
-            ended = {"reason": "completed", "totalMessages": 2 * len(turns()), "durationMs": 300_000}
+            ended = {"reason": "completed", "totalMessages": 2 * len(read_turns()), "durationMs": 300_000}
             yield began + _AGENT_S, ("session_ended", ended)
         elif "tool" not in turn:
-            yield began + _AGENT_S, ("metrics_collected", {"metrics": _metrics(place)})
+            yield began + _AGENT_S, ("metrics_collected", {"metrics": _make_metrics(place)})
 
 
-def _metrics(place: int) -> Json:
+def _make_metrics(place: int) -> Json:
     return {
         "type": "realtime_model_metrics",
         "requestId": f"req_{place:012x}",
@@ -173,7 +173,7 @@ def _metrics(place: int) -> Json:
     }
 
 
-def _flushes(timed: Iterator[tuple[float, T]]) -> Iterator[tuple[float, list[tuple[float, T]]]]:
+def _group_by_flush(timed: Iterator[tuple[float, T]]) -> Iterator[tuple[float, list[tuple[float, T]]]]:
     """What was said or happened since the last flush, whenever there is something."""
     for tick, batch in groupby(timed, key=lambda each: ceil(each[0] / _FLUSH_S)):
         yield tick * _FLUSH_S, list(batch)

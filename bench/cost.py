@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from genai_voice.seeding.service import seed_demos
 from genai_voice.tenancy.resolver import forget_callers
 
-from bench.consumed import Consumed, check_engine, consumption
+from bench.consumed import Consumed, check_engine, count_consumption
 from bench.conversation import Conversation, Request
-from bench.engine import fresh_table
+from bench.engine import serve_fresh_table
 from bench.prices import (
     AS_OF,
     COMPUTE,
@@ -26,13 +26,13 @@ from bench.prices import (
     PLATFORM_LOG_BYTES,
     READ,
     WRITE,
-    gb_seconds,
-    metered_requests,
+    count_gb_seconds,
+    count_metered_requests,
 )
 from bench.report import Figure, Findings, Sheet
 from bench.workload import APP, ENVIRONMENT
 from local.serve.template import Function
-from tests.support.service import event, function, template
+from tests.support.service import load_function, load_template, make_event
 
 TITLE = f"One 5-minute conversation; dollars per 1,000 of them, list price of us-east-1 on {AS_OF}"
 _SECRET = "the secret of the demo apps"  # noqa: S105 - of a table that is gone afterwards
@@ -81,36 +81,36 @@ class _Bill:
 
 
 def measure() -> Findings:
-    with fresh_table():
+    with serve_fresh_table():
         check_engine(ENVIRONMENT["TABLE_NAME"])
         for session in ("session-1760000000000-0a1b2c3d4e", "session-1760000000001-0a1b2c3d4e"):
             list(seed_demos(_SECRET))
-            bills = _played(Conversation(APP, _SECRET, session, _STARTED_MS))
+            bills = _play(Conversation(APP, _SECRET, session, _STARTED_MS))
     total = _Bill()
     for each in bills.values():
         total += each
-    return [*_figures(bills, total), Sheet("Where it goes", _COLUMNS, _rows(bills, total))]
+    return [*_make_figures(bills, total), Sheet("Where it goes", _COLUMNS, _make_rows(bills, total))]
 
 
-def _played(conversation: Conversation) -> dict[str, _Bill]:
+def _play(conversation: Conversation) -> dict[str, _Bill]:
     """One warm instance of each function, alone with this conversation: it looks its caller up every 30 s."""
     bills: dict[str, _Bill] = defaultdict(_Bill)
     known_s: dict[str, float] = {}
     for request in conversation.requests():
-        group = _served(request).folder.name
+        group = _serve(request).folder.name
         if request.at_s - known_s.get(group, -_KNOWN_S) >= _KNOWN_S:
             forget_callers()
             known_s[group] = request.at_s
-        bills[f"{request.method} {request.path}"] += _bill(request)
+        bills[f"{request.method} {request.path}"] += _make_bill(request)
     return dict(sorted(bills.items(), key=lambda each: -each[1].sum))
 
 
-def _bill(request: Request) -> _Bill:
+def _make_bill(request: Request) -> _Bill:
     """Of one request, with the handler alone in the clock."""
-    asked = event(request.method, request.path, body=request.body, headers=request.headers)
-    served = _served(request)
-    handler = function(served.folder.name).handler
-    with consumption() as consumed, redirect_stdout(io.StringIO()) as log:
+    asked = make_event(request.method, request.path, body=request.body, headers=request.headers)
+    served = _serve(request)
+    handler = load_function(served.folder.name).handler
+    with count_consumption() as consumed, redirect_stdout(io.StringIO()) as log:
         started = time.perf_counter()
         reply = handler(asked, None)
         took_ms = (time.perf_counter() - started) * 1000
@@ -120,20 +120,20 @@ def _bill(request: Request) -> _Bill:
     return _Bill(
         requests=1,
         consumed=consumed,
-        gb_s=gb_seconds(took_ms, served.memory_mb),
-        metered=metered_requests(sent, answered),
+        gb_s=count_gb_seconds(took_ms, served.memory_mb),
+        metered=count_metered_requests(sent, answered),
         log_bytes=len(log.getvalue().encode()),
     )
 
 
-def _served(request: Request) -> Function:
-    found = template().find(request.method, request.path)
+def _serve(request: Request) -> Function:
+    found = load_template().find(request.method, request.path)
     if found is None:
         raise AssertionError(f"nobody serves {request.path}")
-    return template().functions[found[1]]
+    return load_template().functions[found[1]]
 
 
-def _figures(bills: dict[str, _Bill], total: _Bill) -> list[Figure]:
+def _make_figures(bills: dict[str, _Bill], total: _Bill) -> list[Figure]:
     used = total.consumed
     services = [Figure(f"  {service}", dollars, "$") for service, dollars in total.dollars.items()]
     dearest = [
@@ -153,7 +153,7 @@ def _figures(bills: dict[str, _Bill], total: _Bill) -> list[Figure]:
     ]
 
 
-def _rows(bills: dict[str, _Bill], total: _Bill) -> list[tuple[str | float, ...]]:
+def _make_rows(bills: dict[str, _Bill], total: _Bill) -> list[tuple[str | float, ...]]:
     return [
         (
             *(endpoint, bill.requests, len(bill.consumed.calls)),

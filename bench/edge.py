@@ -25,7 +25,7 @@ from mangum import Mangum
 from pydantic import BaseModel
 
 from bench import plain
-from bench.contest import Contestant, best, unreported
+from bench.contest import Contestant, find_best, leave_unreported
 from bench.report import Figure
 from bench.workload import (
     APP,
@@ -34,10 +34,10 @@ from bench.workload import (
     Event,
     Handler,
     Reply,
-    function,
-    logging_to_nowhere,
-    messages,
-    post,
+    load_function,
+    log_to_nowhere,
+    make_messages,
+    make_post,
 )
 
 TITLE = "The edge alone: POST /api/messages, 10 messages, nothing stored"
@@ -45,18 +45,18 @@ _CALLS = 2000
 
 
 def measure() -> list[Figure]:
-    event = post("/api/messages", messages(10))
-    with logging_to_nowhere():
-        handler = _handler()
+    event = make_post("/api/messages", make_messages(10))
+    with log_to_nowhere():
+        handler = _make_handler()
         contestants = {
-            "edge": Contestant(lambda: handler(event, None), unreported),
-            "bare": Contestant(lambda: _bare(event, None)),
+            "edge": Contestant(lambda: handler(event, None), leave_unreported),
+            "bare": Contestant(lambda: _answer_through_fastapi(event, None)),
             "fastapi": Contestant(lambda: _fastapi(event, None)),
             "handler": Contestant(lambda: handler(event, None)),
             "report": Contestant(_report),
         }
-        _check(event, handler, _bare, _fastapi)
-        took = best(contestants, _CALLS)
+        _check(event, handler, _answer_through_fastapi, _fastapi)
+        took = find_best(contestants, _CALLS)
     return [
         Figure("edge / bare json + pydantic", took["edge"] / took["bare"], "×", at_most=1.5),
         Figure("FastAPI + Mangum / edge", took["fastapi"] / took["edge"], "×", at_least=4),
@@ -81,16 +81,16 @@ def _check(event: Event, *handlers: Handler) -> None:
 # -- ours --------------------------------------------------------------------------------------------------
 
 
-def _handler() -> Handler:
+def _make_handler() -> Handler:
     """The function's declaration of the endpoint, with a stub for what it calls."""
     caller = Caller(App(APP, 0, "own@1"), "session", frozenset({"runtime", "manage"}))
-    declared = function("conversations_messages").api.endpoints["POST", "/api/messages"]
+    declared = load_function("conversations_messages").api.endpoints["POST", "/api/messages"]
     api = http.Api(lambda credentials: caller)
-    api.endpoints["POST", "/api/messages"] = replace(declared, call=_stub)
+    api.endpoints["POST", "/api/messages"] = replace(declared, call=_answer_nothing)
     return api.handler
 
 
-def _stub(caller: Caller, body: MessageBatch, trace_id: str | None) -> MessagesSaved:
+def _answer_nothing(caller: Caller, body: MessageBatch, trace_id: str | None) -> MessagesSaved:
     return {"ok": True, "count": len(body.messages)}
 
 
@@ -109,7 +109,7 @@ def _report() -> None:
 # -- bare --------------------------------------------------------------------------------------------------
 
 
-def _bare(event: Event, context: object) -> Reply:
+def _answer_through_fastapi(event: Event, context: object) -> Reply:
     batch = plain.MessageBatch.model_validate(json.loads(event["body"]))
     body = {"ok": True, "count": len(batch.messages)}
     return {
@@ -131,12 +131,12 @@ _app = FastAPI()
 _fastapi = cast(Handler, Mangum(_app, lifespan="off"))
 
 
-async def _caller(authorization: Annotated[str, Header()], x_app_slug: Annotated[str, Header()]) -> str:
+async def _find_caller(authorization: Annotated[str, Header()], x_app_slug: Annotated[str, Header()]) -> str:
     if not authorization.startswith("Bearer "):
         raise HTTPException(401, "Unauthorized")
     return x_app_slug
 
 
 @_app.post("/api/messages")
-async def _insert(batch: plain.MessageBatch, app: Annotated[str, Depends(_caller)]) -> _Saved:
+async def _insert(batch: plain.MessageBatch, app: Annotated[str, Depends(_find_caller)]) -> _Saved:
     return _Saved(ok=True, count=len(batch.messages))

@@ -9,32 +9,32 @@ from typing import Any
 
 from genai_voice.foundation.table import Item
 
-from bench.workload import ENVIRONMENT, logging_to_nowhere
-from tests.support.gemini import asked_instead, serving_gemini
-from tests.support.service import template
-from tests.support.strict import running_engine
+from bench.workload import ENVIRONMENT, log_to_nowhere
+from tests.support.gemini import ask_instead, serve_gemini
+from tests.support.service import load_template
+from tests.support.strict import run_engine
 
 
 @contextmanager
-def fresh_table(folder: Path | None = None) -> Iterator[None]:
+def serve_fresh_table(folder: Path | None = None) -> Iterator[None]:
     """Once in a process: the service keeps its settings and its connection. The table's file lies in
     `folder`, or where temporary files do.
     """
     with (
         TemporaryDirectory(prefix="genai-voice-bench-", dir=folder) as name,
-        running_engine(Path(name)) as endpoint,
+        run_engine(Path(name)) as endpoint,
     ):
         secret = Path(name, "deployment-secret")
         secret.write_text('{"id": "k1", "key": "only for measurements"}', encoding="utf-8")
         os.environ.update(ENVIRONMENT, DYNAMODB_ENDPOINT=endpoint, DEPLOYMENT_SECRET_FILE=str(secret))
         for variable in ("ALLOWED_ORIGINS", "DEPLOYMENT_SECRET_ARN"):
             os.environ.pop(variable, None)
-        for table in template().tables:
-            client().create_table(**table.definition)
-        with logging_to_nowhere(), serving_gemini() as gemini, asked_instead(gemini):
+        for table in load_template().tables:
+            find_client().create_table(**table.definition)
+        with log_to_nowhere(), serve_gemini() as gemini, ask_instead(gemini):
             yield
 
 
-def client() -> Any:
+def find_client() -> Any:
     """The service's own DynamoDB client."""
     return Item._get_connection().connection.client

@@ -21,9 +21,9 @@ def main() -> None:
     replied, busy_s = time.perf_counter(), time.process_time()
     if reply["statusCode"] != 200:
         raise AssertionError(reply)
-    from bench.resident import peak_mb
+    from bench.resident import read_peak_mb
 
-    print(json.dumps({"ready": replied, "busy_s": busy_s, "peak_mb": peak_mb()}))
+    print(json.dumps({"ready": replied, "busy_s": busy_s, "peak_mb": read_peak_mb()}))
 
 
 if __name__ == "__main__":

@@ -10,12 +10,12 @@ from typing import Any
 
 from bench.capacity import ask, send
 from bench.consumed import Consumed
-from bench.engine import client, fresh_table
+from bench.engine import find_client, serve_fresh_table
 from bench.report import Figure, Findings, Sheet
 from bench.workload import ENVIRONMENT
 from tests.support.minimal import schema_of
-from tests.support.service import Client, endpoints, new_app
-from tests.support.valid import body_for, name, query_for
+from tests.support.service import Client, create_app, list_endpoints
+from tests.support.valid import make_body, make_query, name_endpoint
 
 TITLE = "10² and 10⁴ rows of every kind in an app"
 _SIZES = (100, 10_000)
@@ -31,93 +31,97 @@ Row = dict[str, dict[str, Any]]
 
 
 def measure() -> Findings:
-    with fresh_table():
-        few, many = (_everything(_filled(size)) for size in _SIZES)
-    longer = [each for each in few if len(many[each].calls) > _allowed(each, few[each])]
+    with serve_fresh_table():
+        few, many = (_ask_everything(_create_filled_app(size)) for size in _SIZES)
+    longer = [each for each in few if len(many[each].calls) > _find_allowed_calls(each, few[each])]
     dearer = [
-        each for each in few if each not in _WHOLE and _units(many[each]) > _units(few[each]) + _ROUNDING
+        each
+        for each in few
+        if each not in _WHOLE and _sum_units(many[each]) > _sum_units(few[each]) + _ROUNDING
     ]
     return [
-        Figure(_named("endpoints whose calls grow", longer), len(longer), "", at_most=0, binding=True),
-        Figure(_named("endpoints whose units grow", dearer), len(dearer), "", at_most=0, binding=True),
-        Sheet("Calls and units at 10² and at 10⁴ rows", _COLUMNS, _rows(few, many)),
+        Figure(_name_all("endpoints whose calls grow", longer), len(longer), "", at_most=0, binding=True),
+        Figure(_name_all("endpoints whose units grow", dearer), len(dearer), "", at_most=0, binding=True),
+        Sheet("Calls and units at 10² and at 10⁴ rows", _COLUMNS, _make_rows(few, many)),
     ]
 
 
-def _named(what: str, endpoints: list[str]) -> str:
+def _name_all(what: str, endpoints: list[str]) -> str:
     return f"{what}: {', '.join(endpoints)}" if endpoints else what
 
 
-def _allowed(endpoint: str, few: Consumed) -> int:
+def _find_allowed_calls(endpoint: str, few: Consumed) -> int:
     return _WHOLE.get(endpoint, len(few.calls))
 
 
-def _units(consumed: Consumed) -> float:
+def _sum_units(consumed: Consumed) -> float:
     return consumed.read + consumed.written
 
 
-def _rows(few: dict[str, Consumed], many: dict[str, Consumed]) -> list[tuple[str | float, ...]]:
-    return [(each, *(part for found in (few, many) for part in _facts(found[each]))) for each in sorted(few)]
+def _make_rows(few: dict[str, Consumed], many: dict[str, Consumed]) -> list[tuple[str | float, ...]]:
+    return [
+        (each, *(part for found in (few, many) for part in _list_facts(found[each]))) for each in sorted(few)
+    ]
 
 
-def _facts(consumed: Consumed) -> tuple[float, float, float]:
+def _list_facts(consumed: Consumed) -> tuple[float, float, float]:
     return len(consumed.calls), consumed.read, consumed.written
 
 
-def _everything(app: Client) -> dict[str, Consumed]:
+def _ask_everything(app: Client) -> dict[str, Consumed]:
     """What every endpoint consumes."""
     found = {}
-    for endpoint in endpoints():
+    for endpoint in list_endpoints():
         model = endpoint.wants.get("query")
         pages = model is not None and "limit" in schema_of(model).get("properties", {})
-        found[name(endpoint)] = ask(endpoint, app, **({"limit": "50"} if pages else {}))
+        found[name_endpoint(endpoint)] = ask(endpoint, app, **({"limit": "50"} if pages else {}))
     return found
 
 
 # -- filling -----------------------------------------------------------------------------------------------
 
 
-def _filled(size: int) -> Client:
+def _create_filled_app(size: int) -> Client:
     """An app with so many rows of every kind, and those that its endpoints have left."""
-    app = new_app(f"app-{size:05}")
-    for endpoint in endpoints():
+    app = create_app(f"app-{size:05}")
+    for endpoint in list_endpoints():
         if endpoint.method in ("POST", "PATCH"):
-            send(endpoint, app, body_for(endpoint, app), query_for(endpoint, app))
-    kinds: dict[str, Row] = {row["kind"]["S"]: row for row in _stored(app)}
+            send(endpoint, app, make_body(endpoint, app), make_query(endpoint, app))
+    kinds: dict[str, Row] = {row["kind"]["S"]: row for row in _read_stored(app)}
     for kind, row in kinds.items():
-        _store(copies(row, min(size, _FEW.get(kind, size))))
+        _store(make_copies(row, min(size, _FEW.get(kind, size))))
     return app
 
 
-def _stored(app: Client) -> Iterator[Row]:
+def _read_stored(app: Client) -> Iterator[Row]:
     """The app's rows, wherever they are: here a scan is the point."""
     asked = {
         "TableName": ENVIRONMENT["TABLE_NAME"],
         "FilterExpression": "begins_with(pk, :app)",
         "ExpressionAttributeValues": {":app": {"S": f"APP#{app.slug}#"}},
     }
-    for page in client().get_paginator("scan").paginate(**asked):
+    for page in find_client().get_paginator("scan").paginate(**asked):
         yield from page["Items"]
 
 
-def copies(row: Row, count: int) -> Iterator[Row]:
+def make_copies(row: Row, count: int) -> Iterator[Row]:
     """The row under other keys: under another sort key in its partition, or in another partition where its
     sort key is constant. None of what an app has once.
     """
-    once = not _varies(row["sk"]["S"]) and row["pk"]["S"].count("#") == 2
-    part = "sk" if _varies(row["sk"]["S"]) else "pk"
+    once = not _is_variable(row["sk"]["S"]) and row["pk"]["S"].count("#") == 2
+    part = "sk" if _is_variable(row["sk"]["S"]) else "pk"
     for place in range(0 if once else count):
         changed = {part, *({"gsi1sk", "gsi2sk"} & row.keys())}
-        yield {**row, **{each: {"S": _other(row[each]["S"], place)} for each in changed}}
+        yield {**row, **{each: {"S": _make_other_key(row[each]["S"], place)} for each in changed}}
 
 
-def _varies(key: str) -> bool:
+def _is_variable(key: str) -> bool:
     """Whether a key ends with a variable part: those end with their separator."""
     return key.endswith("#")
 
 
-def _other(key: str, place: int) -> str:
-    return f"{key[:-1]}-{place:05}#" if _varies(key) else f"{key}-{place:05}"
+def _make_other_key(key: str, place: int) -> str:
+    return f"{key[:-1]}-{place:05}#" if _is_variable(key) else f"{key}-{place:05}"
 
 
 def _store(rows: Iterator[Row]) -> None:
@@ -126,4 +130,4 @@ def _store(rows: Iterator[Row]) -> None:
     """
     while some := list(islice(rows, 100)):
         puts = [{"Put": {"TableName": ENVIRONMENT["TABLE_NAME"], "Item": row}} for row in some]
-        client().transact_write_items(TransactItems=puts)
+        find_client().transact_write_items(TransactItems=puts)

@@ -19,7 +19,7 @@ import re2  # type: ignore[import-untyped,unused-ignore]
 from genai_voice.guardrails.matching import Matcher
 from genai_voice.guardrails.patterns import KEYWORD_TYPES, to_expression
 
-from bench.contest import Contestant, best
+from bench.contest import Contestant, find_best
 from bench.report import Figure, Sheet
 
 TITLE = "Guardrails: 50 rules on 500 characters"
@@ -55,27 +55,27 @@ _MATCHING = ("confidential", "123-45-6789", "a refund of $250")
 
 def measure() -> list[Figure | Sheet]:
     chance = random.Random(7)  # noqa: S311 - the same texts each time
-    words = [_word(chance) for _ in range(2000)]
-    rules = _rules(chance)
+    words = [_make_word(chance) for _ in range(2000)]
+    rules = _make_rules(chance)
     keyword = rules[0][1].split(", ")[3]
     texts = {
-        "clean": [_text(chance, words, ()) for _ in range(_TEXTS)],
-        "matching": [_text(chance, words, (*_MATCHING, keyword)) for _ in range(_TEXTS)],
-        "near": [_text(chance, words, _NEAR) for _ in range(_TEXTS)],
+        "clean": [_make_text(chance, words, ()) for _ in range(_TEXTS)],
+        "matching": [_make_text(chance, words, (*_MATCHING, keyword)) for _ in range(_TEXTS)],
+        "near": [_make_text(chance, words, _NEAR) for _ in range(_TEXTS)],
     }
     ways = {
         "rules": Matcher(rules).find_violated,
-        "plain": _plain(rules),
-        "single": _single(rules),
-        "set": _set(rules),
+        "plain": _match_plainly(rules),
+        "single": _match_in_one(rules),
+        "set": _match_as_set(rules),
     }
     _check(ways, [each for kind in texts.values() for each in kind])
-    took = {kind: _took(ways, texts[kind]) for kind in texts}
+    took = {kind: _measure_all(ways, texts[kind]) for kind in texts}
     figures = [
         Figure(f"rules / plain, {kind}", took[kind]["rules"] / took[kind]["plain"], "×", at_most=limit)
         for kind, limit in [("clean", 0.25), ("matching", 1.0), ("near", 1.0)]
     ]
-    spread = [_spread(ways["rules"], texts[kind]) for kind in texts]
+    spread = [_measure_spread(ways["rules"], texts[kind]) for kind in texts]
     return [
         *figures,
         *(Figure(f"rules, {kind}, p50", p50, "µs") for kind, (p50, _) in zip(texts, spread, strict=True)),
@@ -91,16 +91,16 @@ def measure() -> list[Figure | Sheet]:
 # -- rules and texts ---------------------------------------------------------------------------------------
 
 
-def _rules(chance: random.Random) -> list[tuple[str, str]]:
-    lists = [", ".join(_word(chance) + "q" for _ in range(20)) for _ in range(30)]
+def _make_rules(chance: random.Random) -> list[tuple[str, str]]:
+    lists = [", ".join(_make_word(chance) + "q" for _ in range(20)) for _ in range(30)]
     return [*(("blocked_topic", each) for each in lists), *(("regex", each) for each in _EXPRESSIONS)]
 
 
-def _word(chance: random.Random) -> str:
+def _make_word(chance: random.Random) -> str:
     return "".join(chance.choices("abcdefghijklmnoprstuvwxyz", k=chance.randint(3, 9)))
 
 
-def _text(chance: random.Random, words: Sequence[str], within: Sequence[str]) -> str:
+def _make_text(chance: random.Random, words: Sequence[str], within: Sequence[str]) -> str:
     """No word of the vocabulary ends like a keyword: nothing matches but what is put in."""
     said = chance.choices(words, k=_LENGTH // 4)
     for place, each in enumerate(within):
@@ -114,15 +114,17 @@ def _text(chance: random.Random, words: Sequence[str], within: Sequence[str]) ->
 _Way = Callable[[str], list[int]]
 
 
-def _plain(rules: Sequence[tuple[str, str]]) -> _Way:
-    return _one_by_one(rules, lambda pattern: re.compile(pattern, re.IGNORECASE).search)
+def _match_plainly(rules: Sequence[tuple[str, str]]) -> _Way:
+    return _match_one_by_one(rules, lambda pattern: re.compile(pattern, re.IGNORECASE).search)
 
 
-def _single(rules: Sequence[tuple[str, str]]) -> _Way:
-    return _one_by_one(rules, lambda pattern: re2.compile(pattern, _options()).search)
+def _match_in_one(rules: Sequence[tuple[str, str]]) -> _Way:
+    return _match_one_by_one(rules, lambda pattern: re2.compile(pattern, _make_options()).search)
 
 
-def _one_by_one(rules: Sequence[tuple[str, str]], compiled: Callable[[str], Callable[[str], object]]) -> _Way:
+def _match_one_by_one(
+    rules: Sequence[tuple[str, str]], compiled: Callable[[str], Callable[[str], object]]
+) -> _Way:
     lists = {
         place: pattern.lower().split(", ")
         for place, (type_, pattern) in enumerate(rules)
@@ -138,15 +140,15 @@ def _one_by_one(rules: Sequence[tuple[str, str]], compiled: Callable[[str], Call
     return way
 
 
-def _set(rules: Sequence[tuple[str, str]]) -> _Way:
-    together = re2.Set.SearchSet(_options())
+def _match_as_set(rules: Sequence[tuple[str, str]]) -> _Way:
+    together = re2.Set.SearchSet(_make_options())
     for rule in rules:
         together.Add(to_expression(*rule))
     together.Compile()
     return lambda text: sorted(together.Match(text) or ())
 
 
-def _options() -> object:
+def _make_options() -> object:
     options = re2.Options()
     options.case_sensitive = False
     options.never_capture = True
@@ -164,23 +166,23 @@ def _check(ways: dict[str, _Way], texts: Sequence[str]) -> None:
             raise AssertionError(f"{found} in {text!r}")
 
 
-def _took(ways: dict[str, _Way], texts: Sequence[str]) -> dict[str, float]:
-    return best({name: Contestant(_over(way, texts)) for name, way in ways.items()}, _CALLS)
+def _measure_all(ways: dict[str, _Way], texts: Sequence[str]) -> dict[str, float]:
+    return find_best({name: Contestant(_match_each(way, texts)) for name, way in ways.items()}, _CALLS)
 
 
-def _over(way: _Way, texts: Sequence[str]) -> Callable[[], object]:
+def _match_each(way: _Way, texts: Sequence[str]) -> Callable[[], object]:
     """One text after the other."""
     rest = cycle(texts)
     return lambda: way(next(rest))
 
 
-def _spread(way: _Way, texts: Sequence[str]) -> tuple[float, float]:
+def _measure_spread(way: _Way, texts: Sequence[str]) -> tuple[float, float]:
     """Microseconds that half of the texts take at most, and 99 of 100; each the best of five."""
-    times = sorted(min(_once(way, text) for _ in range(5)) for text in texts)
+    times = sorted(min(_measure_once(way, text) for _ in range(5)) for text in texts)
     return times[len(times) // 2], times[len(times) * 99 // 100]
 
 
-def _once(way: _Way, text: str) -> float:
+def _measure_once(way: _Way, text: str) -> float:
     started = perf_counter_ns()
     way(text)
     return (perf_counter_ns() - started) / 1000

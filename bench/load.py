@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from bench.conversation import Conversation, Request
-from bench.make_run import serving
+from bench.make_run import serve
 from bench.report import Figure, Findings, Sheet
 from bench.workload import APP, ROOT
 
@@ -40,7 +40,7 @@ class _Answer(NamedTuple):
 def measure() -> Findings:
     with (
         TemporaryDirectory(prefix="genai-voice-bench-") as data,
-        serving(ROOT, Path(data), DEMO_SECRET=_SECRET) as port,
+        serve(ROOT, Path(data), DEMO_SECRET=_SECRET) as port,
         ThreadPoolExecutor(_CLIENTS) as pool,
     ):
         until = time.monotonic() + _SECONDS
@@ -51,25 +51,29 @@ def measure() -> Findings:
     told = "; ".join(f"{times} × {fault}" for fault, times in faults.most_common(3))
     return [
         Figure(f"errors ({told})" if told else "errors", faults.total(), "", at_most=0, binding=True),
-        Figure("p50", percentile(took, 50), "ms"),
-        Figure("p99", percentile(took, 99), "ms"),
+        Figure("p50", find_percentile(took, 50), "ms"),
+        Figure("p99", find_percentile(took, 99), "ms"),
         Figure("requests", len(took), "requests"),
         Figure("requests per second", len(took) / _SECONDS, "/ s"),
-        Sheet("By endpoint", _COLUMNS, _rows(answers)),
+        Sheet("By endpoint", _COLUMNS, _make_rows(answers)),
     ]
 
 
-def percentile(ascending: Sequence[float], percent: float) -> float:
+def find_percentile(ascending: Sequence[float], percent: float) -> float:
     """The smallest value that so many percent do not exceed."""
     return ascending[max(0, ceil(len(ascending) * percent / 100) - 1)]
 
 
-def _rows(answers: Sequence[_Answer]) -> list[tuple[str | float, ...]]:
+def _make_rows(answers: Sequence[_Answer]) -> list[tuple[str | float, ...]]:
     took: dict[str, list[float]] = defaultdict(list)
     for answer in sorted(answers, key=lambda each: each.ms):
         took[answer.endpoint].append(answer.ms)
     return [
-        (endpoint, len(ms), *(round(each, 1) for each in (percentile(ms, 50), percentile(ms, 99), ms[-1])))
+        (
+            endpoint,
+            len(ms),
+            *(round(each, 1) for each in (find_percentile(ms, 50), find_percentile(ms, 99), ms[-1])),
+        )
         for endpoint, ms in sorted(took.items())
     ]
 
@@ -77,7 +81,7 @@ def _rows(answers: Sequence[_Answer]) -> list[tuple[str | float, ...]]:
 def _play(port: int, until: float, client: int) -> list[_Answer]:
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
     answers = []
-    for request in _requests(client):
+    for request in _list_requests(client):
         if time.monotonic() >= until:
             break
         answers.append(_ask(connection, request))
@@ -85,7 +89,7 @@ def _play(port: int, until: float, client: int) -> list[_Answer]:
     return answers
 
 
-def _requests(client: int) -> Iterator[Request]:
+def _list_requests(client: int) -> Iterator[Request]:
     for number in count():
         session = f"session-{1_760_000_000_000 + number}-{client:010x}"
         yield from Conversation(APP, _SECRET, session, 1_760_000_000_000).requests()

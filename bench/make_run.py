@@ -71,14 +71,14 @@ def _copy() -> Iterator[Path]:
 
 def _start(folder: Path) -> float:
     started = time.perf_counter()
-    with serving(folder, folder / ".local"):
+    with serve(folder, folder / ".local"):
         return time.perf_counter() - started
 
 
 @contextmanager
-def serving(folder: Path, data: Path, **variables: str) -> Iterator[int]:
+def serve(folder: Path, data: Path, **variables: str) -> Iterator[int]:
     """`make run` of the checkout in `folder` with its data in `data`, from its first answer on; its port."""
-    port = _free_port()
+    port = _find_free_port()
     environment = {name: value for name, value in os.environ.items() if name not in _OURS}
     with subprocess.Popen(
         ["make", "run", f"PORT={port}", f"DATA_DIR={data}"],
@@ -117,7 +117,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _free_port() -> int:
+def _find_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

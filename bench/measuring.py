@@ -7,7 +7,7 @@ from multiprocessing import get_context
 from bench.report import Findings
 
 
-def measured(name: str) -> tuple[str, Findings]:
+def measure_apart(name: str) -> tuple[str, Findings]:
     """The title of `bench.<name>` and what it finds."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         return pool.submit(_measure, name).result()

@@ -66,18 +66,18 @@ class EventBatch(BaseModel):
 # -- through pynamodb --------------------------------------------------------------------------------------
 
 
-def messages(event: Event) -> Reply:
+def save_messages(event: Event) -> Reply:
     batch = MessageBatch.model_validate(json.loads(event["body"]))
     trace_id = event["headers"]["x-trace-id"]
     with MessageRow.batch_write() as rows:
         for message in batch.messages:
-            message_id = _message_id(message)
+            message_id = _make_message_id(message)
             sk = f"MESSAGE#{message_id}#"
             rows.save(
                 MessageRow(
-                    _pk(message.sessionId),
+                    _make_pk(message.sessionId),
                     sk,
-                    gsi2pk=_trace(trace_id),
+                    gsi2pk=_make_trace_key(trace_id),
                     gsi2sk=sk,
                     created_at=message.createdAt,
                     session_id=message.sessionId,
@@ -91,16 +91,16 @@ def messages(event: Event) -> Reply:
                     message_id=message_id,
                 )
             )
-    return _reply({"ok": True, "count": len(batch.messages)})
+    return _make_reply({"ok": True, "count": len(batch.messages)})
 
 
-def conversation(event: Event) -> Reply:
+def save_conversation(event: Event) -> Reply:
     save = Conversation.model_validate(json.loads(event["body"]))
-    row, now = ConversationRow, _now_ms()
-    text = _transcript(save)
-    place, everything = _place(now, save.sessionId), f"APP#{APP}#CONVERSATIONS"
+    row, now = ConversationRow, _read_now_ms()
+    text = _make_transcript(save)
+    place, everything = _make_place(now, save.sessionId), f"APP#{APP}#CONVERSATIONS"
     Item._get_connection().update_item(
-        _pk(save.sessionId),
+        _make_pk(save.sessionId),
         "CONVERSATION",
         actions=[
             row.kind.set(row),
@@ -123,43 +123,43 @@ def conversation(event: Event) -> Reply:
         condition=row.transcript_revision.does_not_exist(),
         return_values="NONE",
     )
-    return _reply({"ok": True})
+    return _make_reply({"ok": True})
 
 
-def events(event: Event) -> Reply:
+def insert_events(event: Event) -> Reply:
     batch = EventBatch.model_validate(json.loads(event["body"]))
     trace_id = event["headers"]["x-trace-id"]
-    text = _events_text(batch)
-    sk = _events_sk(batch, text)
+    text = _make_events_text(batch)
+    sk = _make_events_sk(batch, text)
     EventsRow(
-        _pk(batch.sessionId),
+        _make_pk(batch.sessionId),
         sk,
-        gsi2pk=_trace(trace_id),
+        gsi2pk=_make_trace_key(trace_id),
         gsi2sk=sk,
-        created_at=_now_ms(),
+        created_at=_read_now_ms(),
         session_id=batch.sessionId,
         events=text,
         event_count=len(batch.events),
         trace_id=trace_id,
     ).save()
-    return _reply({"inserted": len(batch.events)})
+    return _make_reply({"inserted": len(batch.events)})
 
 
 # -- by hand through botocore ------------------------------------------------------------------------------
 
 
-def messages_by_hand(event: Event) -> Reply:
+def save_messages_by_hand(event: Event) -> Reply:
     batch = MessageBatch.model_validate(json.loads(event["body"]))
     trace_id = event["headers"]["x-trace-id"]
     puts = []
     for message in batch.messages:
-        message_id = _message_id(message)
+        message_id = _make_message_id(message)
         sk = {"S": f"MESSAGE#{message_id}#"}
         item: dict[str, Any] = {
-            "pk": {"S": _pk(message.sessionId)},
+            "pk": {"S": _make_pk(message.sessionId)},
             "sk": sk,
             "kind": {"S": "message"},
-            "gsi2pk": {"S": _trace(trace_id)},
+            "gsi2pk": {"S": _make_trace_key(trace_id)},
             "gsi2sk": sk,
             "created_at": {"N": str(message.createdAt)},
             "session_id": {"S": message.sessionId},
@@ -173,14 +173,14 @@ def messages_by_hand(event: Event) -> Reply:
             "message_id": {"S": message_id},
         }
         puts.append({"PutRequest": {"Item": item}})
-    _client().batch_write_item(RequestItems={_TABLE: puts}, ReturnConsumedCapacity="TOTAL")
-    return _reply({"ok": True, "count": len(batch.messages)})
+    _find_client().batch_write_item(RequestItems={_TABLE: puts}, ReturnConsumedCapacity="TOTAL")
+    return _make_reply({"ok": True, "count": len(batch.messages)})
 
 
-def conversation_by_hand(event: Event) -> Reply:
+def save_conversation_by_hand(event: Event) -> Reply:
     save = Conversation.model_validate(json.loads(event["body"]))
-    now, text = _now_ms(), _transcript(save)
-    place, everything = _place(now, save.sessionId), f"APP#{APP}#CONVERSATIONS"
+    now, text = _read_now_ms(), _make_transcript(save)
+    place, everything = _make_place(now, save.sessionId), f"APP#{APP}#CONVERSATIONS"
     values: dict[str, Any] = {
         "kind": {"S": "conversation"},
         "session_id": {"S": save.sessionId},
@@ -203,9 +203,9 @@ def conversation_by_hand(event: Event) -> Reply:
         f"#{name} = if_not_exists(#{name}, :{name})" if name in kept else f"#{name} = :{name}"
         for name in values
     ]
-    _client().update_item(
+    _find_client().update_item(
         TableName=_TABLE,
-        Key={"pk": {"S": _pk(save.sessionId)}, "sk": {"S": "CONVERSATION"}},
+        Key={"pk": {"S": _make_pk(save.sessionId)}, "sk": {"S": "CONVERSATION"}},
         UpdateExpression=f"SET {', '.join(sets)} REMOVE transcript_revision",
         ConditionExpression="attribute_not_exists(transcript_revision)",
         ExpressionAttributeNames={f"#{name}": name for name in values},
@@ -213,75 +213,77 @@ def conversation_by_hand(event: Event) -> Reply:
         ReturnValues="NONE",
         ReturnConsumedCapacity="TOTAL",
     )
-    return _reply({"ok": True})
+    return _make_reply({"ok": True})
 
 
-def events_by_hand(event: Event) -> Reply:
+def insert_events_by_hand(event: Event) -> Reply:
     batch = EventBatch.model_validate(json.loads(event["body"]))
     trace_id = event["headers"]["x-trace-id"]
-    text = _events_text(batch)
-    sk = {"S": _events_sk(batch, text)}
+    text = _make_events_text(batch)
+    sk = {"S": _make_events_sk(batch, text)}
     item: dict[str, Any] = {
-        "pk": {"S": _pk(batch.sessionId)},
+        "pk": {"S": _make_pk(batch.sessionId)},
         "sk": sk,
         "kind": {"S": "events"},
-        "gsi2pk": {"S": _trace(trace_id)},
+        "gsi2pk": {"S": _make_trace_key(trace_id)},
         "gsi2sk": sk,
-        "created_at": {"N": str(_now_ms())},
+        "created_at": {"N": str(_read_now_ms())},
         "session_id": {"S": batch.sessionId},
         "events": {"B": zlib.compress(text.encode(), 6)},
         "event_count": {"N": str(len(batch.events))},
         "trace_id": {"S": trace_id},
     }
-    _client().put_item(TableName=_TABLE, Item=item, ReturnConsumedCapacity="TOTAL")
-    return _reply({"inserted": len(batch.events)})
+    _find_client().put_item(TableName=_TABLE, Item=item, ReturnConsumedCapacity="TOTAL")
+    return _make_reply({"inserted": len(batch.events)})
 
 
 @cache
-def _client() -> Any:
+def _find_client() -> Any:
     return cast(Any, get_session().create_client("dynamodb", region_name=ENVIRONMENT["AWS_REGION"]))
 
 
 # -- what both need ----------------------------------------------------------------------------------------
 
 
-def _now_ms() -> int:
+def _read_now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _pk(session: str) -> str:
+def _make_pk(session: str) -> str:
     return f"APP#{APP}#SESSION#{session}#"
 
 
-def _trace(trace_id: str) -> str:
+def _make_trace_key(trace_id: str) -> str:
     return f"APP#{APP}#TRACE#{trace_id}#"
 
 
-def _place(ms: float, *tie: str) -> str:
+def _make_place(ms: float, *tie: str) -> str:
     return f"{ms:019.3f}-{hashlib.sha256('|'.join(tie).encode()).hexdigest()[:32]}"
 
 
-def _message_id(message: Message) -> str:
-    return _place(message.createdAt, APP, message.sessionId, message.participantIdentity, message.content)
+def _make_message_id(message: Message) -> str:
+    return _make_place(
+        message.createdAt, APP, message.sessionId, message.participantIdentity, message.content
+    )
 
 
-def _transcript(save: Conversation) -> str:
-    return _json([message.model_dump() for message in save.messages])
+def _make_transcript(save: Conversation) -> str:
+    return _to_json([message.model_dump() for message in save.messages])
 
 
-def _events_text(batch: EventBatch) -> str:
-    return _json([event.model_dump() for event in batch.events])
+def _make_events_text(batch: EventBatch) -> str:
+    return _to_json([event.model_dump() for event in batch.events])
 
 
-def _events_sk(batch: EventBatch, text: str) -> str:
-    return f"EVENTS#{_place(batch.events[0].ts, APP, batch.sessionId, text)}#"
+def _make_events_sk(batch: EventBatch, text: str) -> str:
+    return f"EVENTS#{_make_place(batch.events[0].ts, APP, batch.sessionId, text)}#"
 
 
-def _json(value: object) -> str:
+def _to_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _reply(body: Mapping[str, object]) -> Reply:
+def _make_reply(body: Mapping[str, object]) -> Reply:
     return {
         "statusCode": 200,
         "headers": {"Content-Type": "application/json"},

@@ -32,11 +32,11 @@ PLATFORM_LOG_BYTES = 300
 """Of Lambda's own START, END and REPORT lines of one invocation, about."""
 
 
-def gb_seconds(duration_ms: float, memory_mb: int) -> float:
+def count_gb_seconds(duration_ms: float, memory_mb: int) -> float:
     """Billed of one invocation: whole milliseconds."""
     return ceil(duration_ms) / 1000 * memory_mb / 1024
 
 
-def metered_requests(request_bytes: int, reply_bytes: int) -> int:
+def count_metered_requests(request_bytes: int, reply_bytes: int) -> int:
     """What API Gateway bills one HTTP API request as: 512 KB steps of the larger side."""
     return max(1, ceil(max(request_bytes, reply_bytes) / _METERED_BYTES))

@@ -103,7 +103,7 @@ def write(found: Mapping[str, Findings]) -> Path:
     now = datetime.now(UTC)
     document = {
         "measured_at": now.isoformat(timespec="seconds"),
-        "machine": _machine(),
+        "machine": _describe_machine(),
         "figures": {
             name: [{**asdict(each), "met": each.met} for each in findings if isinstance(each, Figure)]
             for name, findings in found.items()
@@ -121,19 +121,19 @@ def write(found: Mapping[str, Findings]) -> Path:
     return file.relative_to(ROOT)
 
 
-def _machine() -> dict[str, Any]:
+def _describe_machine() -> dict[str, Any]:
     return {
-        "cpu": _cpu(),
+        "cpu": _find_cpu(),
         "cores": os.cpu_count(),
         "load": os.getloadavg()[0],
         "system": platform.system(),
         "python": platform.python_version(),
-        "commit": _git("rev-parse", "HEAD"),
-        "changed": bool(_git("status", "--porcelain", "--", ".", ":!bench/results")),
+        "commit": _ask_git("rev-parse", "HEAD"),
+        "changed": bool(_ask_git("status", "--porcelain", "--", ".", ":!bench/results")),
     }
 
 
-def _cpu() -> str:
+def _find_cpu() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -142,6 +142,6 @@ def _cpu() -> str:
     return next(names, platform.processor())
 
 
-def _git(*arguments: str) -> str | None:
+def _ask_git(*arguments: str) -> str | None:
     ran = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
     return ran.stdout.strip() if ran.returncode == 0 else None

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 
-def peak_mb() -> float:
+def read_peak_mb() -> float:
     """The most resident memory of this process so far, in MB (10^6 bytes).
 
     Linux counts it per program in /proc; getrusage there begins with what the parent had when it forked.
@@ -25,7 +25,7 @@ def main() -> None:
 
     if not handler or Item._get_connection().connection.client is None:
         raise AssertionError("nothing was built")
-    print(json.dumps({"peak_mb": peak_mb()}))
+    print(json.dumps({"peak_mb": read_peak_mb()}))
 
 
 if __name__ == "__main__":

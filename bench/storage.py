@@ -16,18 +16,18 @@ from functools import partial
 from typing import Any
 
 from bench import plain, wire
-from bench.contest import Contestant, best, unreported
+from bench.contest import Contestant, find_best, leave_unreported
 from bench.report import Figure
 from bench.workload import (
     ENVIRONMENT,
     Event,
     Reply,
-    conversation,
-    events,
-    function,
-    logging_to_nowhere,
-    messages,
-    post,
+    load_function,
+    log_to_nowhere,
+    make_conversation,
+    make_events,
+    make_messages,
+    make_post,
 )
 
 TITLE = "A whole request, DynamoDB answered at the wire"
@@ -46,29 +46,41 @@ class _Case:
 
 
 _CASES = (
-    _Case("messages", "conversations_messages", messages(10), plain.messages, plain.messages_by_hand),
-    _Case("conversations", "conversations", conversation(20), plain.conversation, plain.conversation_by_hand),
-    _Case("events", "telemetry", events(10), plain.events, plain.events_by_hand),
+    _Case(
+        "messages",
+        "conversations_messages",
+        make_messages(10),
+        plain.save_messages,
+        plain.save_messages_by_hand,
+    ),
+    _Case(
+        "conversations",
+        "conversations",
+        make_conversation(20),
+        plain.save_conversation,
+        plain.save_conversation_by_hand,
+    ),
+    _Case("events", "telemetry", make_events(10), plain.insert_events, plain.insert_events_by_hand),
 )
 
 
 def measure() -> list[Figure]:
     wire.answer_everything()
     os.environ.update(ENVIRONMENT)
-    with logging_to_nowhere():
+    with log_to_nowhere():
         return [figure for case in _CASES for figure in _figures(case)]
 
 
 def _figures(case: _Case) -> list[Figure]:
-    event = post(f"/api/{case.name}", case.body)
+    event = make_post(f"/api/{case.name}", case.body)
     ways: dict[str, Callable[[], Reply]] = {
-        "handler": partial(function(case.group).handler, event, None),
+        "handler": partial(load_function(case.group).handler, event, None),
         "pynamodb": partial(case.pynamodb, event),
         "botocore": partial(case.botocore, event),
     }
     _check(case.name, ways)
     contestants = {name: Contestant(way) for name, way in ways.items()}
-    took = best({**contestants, "unreported": Contestant(ways["handler"], unreported)}, _CALLS)
+    took = find_best({**contestants, "unreported": Contestant(ways["handler"], leave_unreported)}, _CALLS)
     ours, through_pynamodb = took["handler"], took["pynamodb"]
     return [
         Figure(f"{case.name}: handler / bare pynamodb", ours / through_pynamodb, "×", at_most=1.2),
@@ -85,7 +97,7 @@ def _check(name: str, ways: dict[str, Callable[[], Reply]]) -> None:
     sent: dict[str, tuple[object, str, int]] = {}
     for contestant, way in ways.items():
         way()  # opens the client, and proves the caller
-        with wire.heard() as calls:
+        with wire.record_calls() as calls:
             reply = way()
         [(operation, body)] = calls
         sent[contestant] = (json.loads(reply["body"]), operation, len(body))

@@ -41,7 +41,7 @@ def answer_everything() -> None:
 
 
 @contextmanager
-def heard() -> Iterator[Calls]:
+def record_calls() -> Iterator[Calls]:
     """The calls that are made meanwhile."""
     global _heard
     calls: Calls = []
@@ -55,7 +55,7 @@ def _answer(request: AWSPreparedRequest, **_: object) -> AWSResponse:
     sent = cast(bytes, request.body)
     if _heard is not None:
         _heard.append((operation, sent))
-    body = _REPLIES.get(operation) or _item(sent)
+    body = _REPLIES.get(operation) or _make_item(sent)
     headers = {
         "Content-Type": "application/x-amz-json-1.0",
         "Content-Length": str(len(body)),
@@ -65,19 +65,19 @@ def _answer(request: AWSPreparedRequest, **_: object) -> AWSResponse:
     return AWSResponse(request.url, 200, cast(Any, headers), _Raw(body))
 
 
-def _item(body: bytes) -> bytes:
+def _make_item(body: bytes) -> bytes:
     """Of GetItem: what proves a caller."""
     key = json.loads(body)["Key"]
-    facts = _session() if key["sk"]["S"] == "TOKEN" else _app()
+    facts = _make_session() if key["sk"]["S"] == "TOKEN" else _make_app()
     return json.dumps({"Item": {**key, **facts}, "ConsumedCapacity": _CONSUMED}).encode()
 
 
-def _session() -> dict[str, Any]:
+def _make_session() -> dict[str, Any]:
     expires_ms = str(int(time.time() * 1000) + 3_600_000)
     return {"kind": {"S": "session"}, "app": {"S": "demo-dentist"}, "expires_ms": {"N": expires_ms}}
 
 
-def _app() -> dict[str, Any]:
+def _make_app() -> dict[str, Any]:
     return {
         "kind": {"S": "app"},
         "slug": {"S": "demo-dentist"},

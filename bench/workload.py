@@ -41,7 +41,7 @@ _SAID = (
 )
 
 
-def messages(count: int) -> dict[str, Any]:
+def make_messages(count: int) -> dict[str, Any]:
     """The body of POST /api/messages."""
     return {
         "messages": [
@@ -60,7 +60,7 @@ def messages(count: int) -> dict[str, Any]:
     }
 
 
-def conversation(count: int) -> dict[str, Any]:
+def make_conversation(count: int) -> dict[str, Any]:
     """The body of POST /api/conversations with so many messages in its transcript."""
     said = [
         {
@@ -73,7 +73,7 @@ def conversation(count: int) -> dict[str, Any]:
     return {"sessionId": SESSION, "startedAt": _NOW_MS, "messages": said, "channel": "voice"}
 
 
-def events(count: int) -> dict[str, Any]:
+def make_events(count: int) -> dict[str, Any]:
     """The body of POST /api/events."""
     data = json.dumps({"latencyMs": 412, "model": "gemini-live", "tokens": {"in": 311, "out": 87}})
     reported = [
@@ -82,7 +82,7 @@ def events(count: int) -> dict[str, Any]:
     return {"sessionId": SESSION, "events": reported}
 
 
-def post(path: str, body: dict[str, Any]) -> Event:
+def make_post(path: str, body: dict[str, Any]) -> Event:
     """The event of this request as a browser sends it, with a session token in the header."""
     headers = {
         "host": "api.example.test",
@@ -101,7 +101,7 @@ def post(path: str, body: dict[str, Any]) -> Event:
 
 
 @cache
-def function(group: str) -> ModuleType:
+def load_function(group: str) -> ModuleType:
     """A function's module, imported by path, as Lambda does."""
     os.environ.update(ENVIRONMENT)
     name = f"functions_{group}_app"
@@ -114,14 +114,14 @@ def function(group: str) -> ModuleType:
     return module
 
 
-def logging_to_nowhere() -> AbstractContextManager[TextIO]:
+def log_to_nowhere() -> AbstractContextManager[TextIO]:
     """Log lines and metrics go to the null device, which swallows what a pipe to Lambda would take.
 
     It stays open: the service's logger keeps the standard output that it found first.
     """
-    return redirect_stdout(_nowhere())
+    return redirect_stdout(_open_nowhere())
 
 
 @cache
-def _nowhere() -> TextIO:
+def _open_nowhere() -> TextIO:
     return Path(os.devnull).open("w", encoding="utf-8")

@@ -43,9 +43,9 @@ def _strict_engine() -> Iterator[None]:
     if not STRICT:
         yield
         return
-    from tests.support.strict import running_engine
+    from tests.support.strict import run_engine
 
-    with running_engine(Path(_DATA.name)) as endpoint:
+    with run_engine(Path(_DATA.name)) as endpoint:
         os.environ["DYNAMODB_ENDPOINT"] = endpoint
         _create_table()
         yield
@@ -71,10 +71,10 @@ def engine(_strict_engine: None) -> Iterator[None]:
 def _create_table() -> None:
     import boto3
 
-    from tests.support.service import template
+    from tests.support.service import load_template
 
     client = boto3.client("dynamodb", endpoint_url=os.environ.get("DYNAMODB_ENDPOINT"))
-    for table in template().tables:
+    for table in load_template().tables:
         client.create_table(**table.definition)
 
 
@@ -106,11 +106,11 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     """
     done = yield
     if _is_whole(session.config) and not session.testsfailed:
-        from tests.support.policies import unused, used
+        from tests.support.policies import list_unused_grants, used
 
         if hasattr(session.config, "workeroutput"):
             session.config.workeroutput["used"] = {each: [*map(tuple, used[each])] for each in used}
-        elif idle := unused():
+        elif idle := list_unused_grants():
             session.shouldfail = f"template.yaml allows what no test uses: {'; '.join(idle)}"
             raise session.Failed(session.shouldfail)
     return done

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.gemini import Gemini, asked_instead, serving_gemini
+from tests.support.gemini import Gemini, ask_instead, serve_gemini
 
 
 @pytest.fixture(autouse=True)
@@ -13,5 +13,5 @@ def _needs_engine(engine: None) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def gemini() -> Iterator[Gemini]:
     """A server in place of Gemini, which answers as when all is well. Other folders do without one."""
-    with serving_gemini() as gemini, asked_instead(gemini):
+    with serve_gemini() as gemini, ask_instead(gemini):
         yield gemini

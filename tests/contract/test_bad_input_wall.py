@@ -8,17 +8,17 @@ from genai_voice.foundation.endpoints import Endpoint
 from genai_voice.qa.model.scenarios import TURNS
 
 from tests.support.minimal import body_of, broken_bodies, required_of, resolved, schema_of
-from tests.support.service import Client, Reply, call, endpoints, new_app, recorded_calls
-from tests.support.valid import body_for, name, query_for
+from tests.support.service import Client, Reply, call, create_app, list_endpoints, record_calls
+from tests.support.valid import make_body, make_query, name_endpoint
 
-WITH_BODY = [endpoint for endpoint in endpoints() if endpoint.method != "GET"]
+WITH_BODY = [endpoint for endpoint in list_endpoints() if endpoint.method != "GET"]
 DECLARED = [endpoint for endpoint in WITH_BODY if "body" in endpoint.wants]
-WITH_QUERY = [endpoint for endpoint in endpoints() if "query" in endpoint.wants]
+WITH_QUERY = [endpoint for endpoint in list_endpoints() if "query" in endpoint.wants]
 
 
 @pytest.fixture(scope="module")
 def app(engine: None) -> Client:
-    return new_app()
+    return create_app()
 
 
 def send(app: Client, endpoint: Endpoint, raw: bytes, **headers: str) -> Reply:
@@ -51,10 +51,10 @@ NO_OBJECTS = {
 
 
 @pytest.mark.parametrize("raw", NO_OBJECTS.values(), ids=NO_OBJECTS.keys())
-@pytest.mark.parametrize("endpoint", WITH_BODY, ids=name)
+@pytest.mark.parametrize("endpoint", WITH_BODY, ids=name_endpoint)
 def test_a_body_that_is_no_json_object_is_refused(app: Client, endpoint: Endpoint, raw: bytes) -> None:
     # What is no text arrives as base64, as every body does whose type is not known to be text.
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         reply = send(app, endpoint, raw, **{"content-type": "application/webhook+json"})
     if endpoint.lenient_body:
         assert reply.status == endpoint.status
@@ -64,7 +64,7 @@ def test_a_body_that_is_no_json_object_is_refused(app: Client, endpoint: Endpoin
         assert not calls.written
 
 
-@pytest.mark.parametrize("endpoint", WITH_BODY, ids=name)
+@pytest.mark.parametrize("endpoint", WITH_BODY, ids=name_endpoint)
 def test_an_oversized_body_is_refused_before_anything_else(app: Client, endpoint: Endpoint) -> None:
     padded = json.dumps(body_of(endpoint) | {"padding": "x" * endpoint.body_limit}).encode()
     for headers in (app.headers, {}):
@@ -76,14 +76,14 @@ OWN_TEXTS = {"turns": TURNS}
 """Of fields whose items have one text for all that may be wrong with them."""
 
 
-@pytest.mark.parametrize("endpoint", DECLARED, ids=name)
+@pytest.mark.parametrize("endpoint", DECLARED, ids=name_endpoint)
 def test_a_field_of_a_wrong_type_is_refused_by_name(app: Client, endpoint: Endpoint) -> None:
     cases = list(broken_bodies(endpoint))
     assert cases
     for path, body in cases:
         if endpoint.headers_as_body and path in ("appSlug", "appSecret"):
             continue  # a credential of a wrong type is absent, and the headers give it
-        with recorded_calls() as calls:
+        with record_calls() as calls:
             reply = send(app, endpoint, json.dumps(body).encode())
         refused(app, reply)
         named = OWN_TEXTS.get(path.partition("[")[0], path)
@@ -93,7 +93,7 @@ def test_a_field_of_a_wrong_type_is_refused_by_name(app: Client, endpoint: Endpo
 
 
 @pytest.mark.parametrize("absent", [None, "", "left out"])
-@pytest.mark.parametrize("endpoint", [each for each in DECLARED if required_of(each)], ids=name)
+@pytest.mark.parametrize("endpoint", [each for each in DECLARED if required_of(each)], ids=name_endpoint)
 def test_a_required_field_that_is_absent_null_or_empty_is_missing(
     app: Client, endpoint: Endpoint, absent: str | None
 ) -> None:
@@ -106,18 +106,18 @@ def test_a_required_field_that_is_absent_null_or_empty_is_missing(
         assert (reply.status, reply.json) == (400, {"error": endpoint.wants["body"].missing})
 
 
-@pytest.mark.parametrize("endpoint", WITH_BODY, ids=name)
+@pytest.mark.parametrize("endpoint", WITH_BODY, ids=name_endpoint)
 def test_unknown_keys_are_ignored(app: Client, endpoint: Endpoint) -> None:
     unknown = {"unknown": {"a": [1, None]}, "": 1, "__proto__": {}, "app": "x", "caller": 1, "\u0000": 2}
-    body = (body_for(endpoint, app) or {}) | unknown
+    body = (make_body(endpoint, app) or {}) | unknown
     assert call(endpoint.method, endpoint.path, body=body, headers=app.headers).status == endpoint.status
 
 
 @pytest.mark.parametrize("text", ["\0", "a\0b", "#", "~", "%", "é" * 999, "\U0001f600", "\u202e", " "])
-@pytest.mark.parametrize("endpoint", DECLARED, ids=name)
+@pytest.mark.parametrize("endpoint", DECLARED, ids=name_endpoint)
 def test_odd_texts_are_stored_or_refused_but_never_break(app: Client, endpoint: Endpoint, text: str) -> None:
     schema = schema_of(endpoint.wants["body"])
-    body = body_for(endpoint, app) or {}
+    body = make_body(endpoint, app) or {}
     for field, declared in schema["properties"].items():
         if resolved(declared, schema).get("type") == "string":
             reply = call(endpoint.method, endpoint.path, body=body | {field: text}, headers=app.headers)
@@ -127,12 +127,12 @@ def test_odd_texts_are_stored_or_refused_but_never_break(app: Client, endpoint: 
 @pytest.mark.parametrize(
     "number", ["1e999", "1" + "0" * 400, "-1" + "0" * 5000, "1e-400", "5e-324", "1e15", "-1e15"]
 )
-@pytest.mark.parametrize("endpoint", DECLARED, ids=name)
+@pytest.mark.parametrize("endpoint", DECLARED, ids=name_endpoint)
 def test_numbers_beyond_the_store_are_refused_or_ignored(
     app: Client, endpoint: Endpoint, number: str
 ) -> None:
     """Where a number is declared it is refused; among unknown keys it must not break anything."""
-    valid = body_for(endpoint, app) or {}
+    valid = make_body(endpoint, app) or {}
     for field in ["unknown", *schema_of(endpoint.wants["body"])["properties"]]:
         body = json.dumps(valid | {field: "NUMBER"}).replace('"NUMBER"', number)
         reply = send(app, endpoint, body.encode())
@@ -150,9 +150,9 @@ def _may_be(endpoint: Endpoint, field: str, number: str) -> bool:
     return number == "1e-400" or field in ("ttlMs", "appSlug", "appSecret", "calledTools")
 
 
-@pytest.mark.parametrize("endpoint", WITH_QUERY, ids=name)
+@pytest.mark.parametrize("endpoint", WITH_QUERY, ids=name_endpoint)
 def test_odd_queries_never_break(app: Client, endpoint: Endpoint) -> None:
-    valid = query_for(endpoint, app)
+    valid = make_query(endpoint, app)
     fields = [*schema_of(endpoint.wants["query"])["properties"], "unknown", "limit", "all"]
     for field in fields:
         for value in ["", " ", "x" * 5_000, "\0", "é", "-1", "NaN", "1e999", "#", "[]", "%00"]:
@@ -165,18 +165,20 @@ def test_odd_queries_never_break(app: Client, endpoint: Endpoint) -> None:
 @pytest.mark.parametrize(
     "endpoint",
     [each for each in WITH_QUERY if "cursor" in schema_of(each.wants["query"])["properties"]],
-    ids=name,
+    ids=name_endpoint,
 )
 def test_a_cursor_that_was_made_up_is_refused(app: Client, endpoint: Endpoint) -> None:
     for cursor in ["x", "AAAA", "A" * 100, "é", "!!", "====", "eyJhIjoxfQ"]:
-        reply = app.get(endpoint.path, **query_for(endpoint, app), cursor=cursor)
+        reply = app.get(endpoint.path, **make_query(endpoint, app), cursor=cursor)
         refused(app, reply)
         assert "cursor" in reply.json["error"]
 
 
 @pytest.mark.parametrize("trace", ["", "x" * 1_001, "\0", "é"])
-@pytest.mark.parametrize("endpoint", [each for each in endpoints() if "trace_id" in each.wants], ids=name)
+@pytest.mark.parametrize(
+    "endpoint", [each for each in list_endpoints() if "trace_id" in each.wants], ids=name_endpoint
+)
 def test_odd_trace_ids_never_break(app: Client, endpoint: Endpoint, trace: str) -> None:
     headers = app.headers | {"x-trace-id": trace}
-    reply = call(endpoint.method, endpoint.path, body=body_for(endpoint, app), headers=headers)
+    reply = call(endpoint.method, endpoint.path, body=make_body(endpoint, app), headers=headers)
     assert reply.status == (400 if len(trace) > 1_000 else endpoint.status), reply.text

@@ -16,7 +16,7 @@ from genai_voice.foundation.secret import derive_keys
 from genai_voice.foundation.settings import settings
 from genai_voice.tenancy.resolver import find_by_secret
 
-from tests.support.service import new_app
+from tests.support.service import create_app
 
 
 def modules() -> Iterator[ModuleType]:
@@ -61,7 +61,7 @@ LATE = register_cache(cachetools.LRUCache[str, str](1))
 
 
 def test_forgetting_empties_every_cache(engine: None) -> None:
-    app = new_app()
+    app = create_app()
     assert find_by_secret(app.slug, app.secret, "127.0.0.1")
     key("APP", app.slug)
     LATE["a"] = "b"

@@ -11,8 +11,8 @@ from genai_voice.tenancy.resolver import forget_callers
 from genai_voice.tools import registry
 
 from tests.support.minimal import body_of
-from tests.support.service import ROOT, Client, call, endpoints, new_app, recorded_calls
-from tests.support.valid import body_for, guard, name, query_for
+from tests.support.service import ROOT, Client, call, create_app, list_endpoints, record_calls
+from tests.support.valid import guard, make_body, make_query, name_endpoint
 
 EXPECTED: dict[str, list[str]] = {
     "POST /api/auth/session": ["PutItem"],
@@ -85,39 +85,41 @@ CLEAN = {"sessionId": "x", "content": "x", "direction": "input"}
 
 
 def test_every_endpoint_is_counted() -> None:
-    assert {name(endpoint) for endpoint in endpoints()} == set(EXPECTED)
+    assert {name_endpoint(endpoint) for endpoint in list_endpoints()} == set(EXPECTED)
 
 
-@pytest.mark.parametrize("endpoint", endpoints(), ids=name)
+@pytest.mark.parametrize("endpoint", list_endpoints(), ids=name_endpoint)
 def test_a_warm_endpoint_makes_just_these_calls(endpoint: Endpoint) -> None:
-    app = new_app()
+    app = create_app()
     app.post("/api/conversations", {"sessionId": "x", "messages": []})
     guard(app)
     warm(app)
-    body, query = body_for(endpoint, app), query_for(endpoint, app)
-    with recorded_calls() as calls:
+    body, query = make_body(endpoint, app), make_query(endpoint, app)
+    with record_calls() as calls:
         reply = call(endpoint.method, endpoint.path, body=body, query=query, headers=app.headers)
     assert reply.status == endpoint.status
-    assert calls.operations == EXPECTED[name(endpoint)]
+    assert calls.operations == EXPECTED[name_endpoint(endpoint)]
 
 
 def test_messages_cost_a_call_per_25() -> None:
-    app = new_app()
+    app = create_app()
     warm(app)
-    item = body_of(next(each for each in endpoints() if name(each) == "POST /api/messages"))["messages"][0]
-    with recorded_calls() as calls:
+    item = body_of(next(each for each in list_endpoints() if name_endpoint(each) == "POST /api/messages"))[
+        "messages"
+    ][0]
+    with record_calls() as calls:
         app.post("/api/messages", {"messages": [item | {"createdAt": at} for at in range(101)]})
     assert calls.operations == ["BatchWriteItem"] * 5
 
 
 def test_a_save_while_handed_off_is_one_call_and_a_refused_one_three() -> None:
-    app = new_app()
+    app = create_app()
     app.post("/api/conversations", {"sessionId": "s", "status": "handed_off"})
     for status, expected in [
         ("active", ["UpdateItem"]),
         ("resolved", ["UpdateItem", "GetItem", "UpdateItem"]),
     ]:
-        with recorded_calls() as calls:
+        with record_calls() as calls:
             app.post("/api/conversations", {"sessionId": "s", "status": status, "messages": []})
         assert calls.operations == expected
 
@@ -145,12 +147,12 @@ EXECUTIONS: dict[str, tuple[dict[str, Any], list[str]]] = {
 def test_a_tool_call_takes_at_most_four_calls_with_a_rate_limit(
     request_: dict[str, Any], expected: list[str]
 ) -> None:
-    app = new_app("demo-dentist")
+    app = create_app("demo-dentist")
     apps.update_app(app.slug, AppFields.model_validate({"maxActionsPerTurn": 1000}))
     for tool in ("check_availability", "cancel_appointment"):
         registry.put_tool(app.slug, tool, description="", parameters_schema="{}")
     app.post("/api/scenario-state/reset", {})
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         reply = app.post("/api/tools/execute", {"sessionId": "s", **request_})
     assert reply.status == 200
     assert calls.operations == expected
@@ -158,7 +160,7 @@ def test_a_tool_call_takes_at_most_four_calls_with_a_rate_limit(
 
 
 def test_a_cold_request_adds_one_call_with_a_secret_and_two_with_a_token() -> None:
-    app = new_app()
+    app = create_app()
     token = app.token()
     for headers, calls_to_authenticate in [
         (app.headers, ["BatchGetItem"]),
@@ -166,7 +168,7 @@ def test_a_cold_request_adds_one_call_with_a_secret_and_two_with_a_token() -> No
     ]:
         forget_callers()
         for expected in ([*calls_to_authenticate, "Query"], ["Query"]):
-            with recorded_calls() as calls:
+            with record_calls() as calls:
                 assert call("GET", "/api/tools", headers=headers).status == 200
             assert calls.operations == expected
 

@@ -29,8 +29,8 @@ from tests.support.documents import (
     list_paths,
     read_page,
 )
-from tests.support.operator import commands
-from tests.support.service import ROOT, endpoints
+from tests.support.operator import list_operator_commands
+from tests.support.service import ROOT, list_endpoints
 
 README, LIMITS = read_page("README.md"), read_page("docs/limits.md")
 OPERATOR = ".venv/bin/genai-voice"
@@ -76,13 +76,13 @@ def test_the_changelog_tells_of_this_version() -> None:
 
 def test_the_endpoints_are_those_that_are_declared() -> None:
     listed = re.findall(r"^\| `(GET|POST|PATCH|DELETE) (/api/[^`]+)` \|", read_page("docs/api.md"), re.M)
-    assert sorted(listed) == sorted((endpoint.method, endpoint.path) for endpoint in endpoints())
+    assert sorted(listed) == sorted((endpoint.method, endpoint.path) for endpoint in list_endpoints())
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_endpoint_that_a_page_names_is_declared(page: str) -> None:
     """But for notes, the feature that CONTRIBUTING.md adds as an example."""
-    declared = {(endpoint.method, endpoint.path) for endpoint in endpoints()}
+    declared = {(endpoint.method, endpoint.path) for endpoint in list_endpoints()}
     named = set(re.findall(r"\b(GET|POST|PATCH|DELETE)\s(/api/[a-z/-]+)", read_page(page)))
     assert named - {("POST", "/api/notes")} <= declared
 
@@ -111,7 +111,7 @@ def test_every_operator_command_is_understood(line: str) -> None:
 
 def test_every_operator_command_is_listed() -> None:
     listed = {line.partition(" ")[2] for line in list_commands(read_page("docs/operators.md"), OPERATOR)}
-    for command in commands():
+    for command in list_operator_commands():
         assert any(f"{line} ".startswith(f"{command} ") for line in listed), command
 
 

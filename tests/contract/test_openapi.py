@@ -13,8 +13,8 @@ from pydantic import TypeAdapter
 
 from local.build.openapi import build_document, format_document, locate_reply
 from local.project import Project
-from tests.support.service import ROOT, endpoints
-from tests.support.valid import name
+from tests.support.service import ROOT, list_endpoints
+from tests.support.valid import name_endpoint
 
 WRITTEN = Project.read({}).openapi.read_text(encoding="utf-8")
 DOCUMENT: dict[str, Any] = json.loads(WRITTEN)
@@ -24,7 +24,7 @@ OPERATIONS: dict[str, dict[str, Any]] = {
     for method, operation in methods.items()
 }
 EVENTS = {file: json.loads(file.read_text()) for file in sorted((ROOT / "events").glob("*.json"))}
-ENDPOINTS = {name(endpoint): endpoint for endpoint in endpoints()}
+ENDPOINTS = {name_endpoint(endpoint): endpoint for endpoint in list_endpoints()}
 
 each_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=ENDPOINTS)
 
@@ -48,7 +48,7 @@ def test_every_operation_has_a_name_of_its_own() -> None:
 
 @each_endpoint
 def test_an_operation_says_what_it_does_and_every_status_it_answers(endpoint: Endpoint) -> None:
-    operation = OPERATIONS[name(endpoint)]
+    operation = OPERATIONS[name_endpoint(endpoint)]
     assert operation["summary"].endswith("."), "its function needs a docstring"
     statuses = {int(status) for status in operation["responses"]}
     assert statuses == {endpoint.status, *endpoint.refusals, 500}
@@ -63,14 +63,14 @@ def schema_of(response: dict[str, Any]) -> Any:
 
 @each_endpoint
 def test_an_operation_asks_for_credentials_where_its_endpoint_does(endpoint: Endpoint) -> None:
-    asked = OPERATIONS[name(endpoint)]["security"]
+    asked = OPERATIONS[name_endpoint(endpoint)]["security"]
     assert bool(asked) == bool({"caller", "credentials"} & endpoint.wants.keys())
     assert ({} in asked) == (bool(asked) and endpoint.method != "GET"), "they may be in a body"
 
 
 @each_endpoint
 def test_an_operation_is_shown_with_a_payload_and_its_reply(endpoint: Endpoint) -> None:
-    operation = OPERATIONS[name(endpoint)]
+    operation = OPERATIONS[name_endpoint(endpoint)]
     replies = list(examples(operation["responses"][str(endpoint.status)]))
     assert replies, "`make openapi` records what the payloads of events/ are answered"
     for reply in replies:
@@ -83,7 +83,7 @@ def test_an_operation_is_shown_with_a_payload_and_its_reply(endpoint: Endpoint) 
 
 @each_endpoint
 def test_what_is_shown_has_the_shape_that_is_told(endpoint: Endpoint) -> None:
-    operation = OPERATIONS[name(endpoint)]
+    operation = OPERATIONS[name_endpoint(endpoint)]
     shown = [operation["responses"][str(endpoint.status)], operation.get("requestBody", {})]
     media = [each["content"]["application/json"] for each in shown if each]
     for each in media:

@@ -9,9 +9,9 @@ from genai_voice.demos.scenarios import SLUGS
 from genai_voice.foundation.clock import time_ordered_id
 from genai_voice.tenancy.hashing import hash_token
 
-from tests.support.operator import commands, run
-from tests.support.samples import failed_delivery
-from tests.support.service import Client, new_app, recorded_calls, rows
+from tests.support.operator import list_operator_commands, run
+from tests.support.samples import store_failed_delivery
+from tests.support.service import Client, create_app, read_rows, record_calls
 
 SECRET = "a secret for operators"
 NEW = ("--name", "An app", "--model-id", "a-model", "--reply-as-audio", "--system-prompt", "Be kind.")
@@ -62,7 +62,7 @@ ALL = CHANGING | READONLY
 
 
 def effect(command: str) -> str | None:
-    return getattr(commands()[command].callback, "effect", None)
+    return getattr(list_operator_commands()[command].callback, "effect", None)
 
 
 @dataclass(frozen=True)
@@ -87,20 +87,20 @@ class Setting:
 
 @pytest.fixture
 def setting(engine: None) -> Setting:
-    app = new_app()
+    app = create_app()
     assert app.post("/api/conversations", {"sessionId": "s"}).status == 200
     message = {"sessionId": "s", "participantIdentity": "u", "role": "user", "content": "hello"}
     sent = app.post("/api/messages", {"messages": [message | {"isFinal": True, "createdAt": 1}]})
     assert sent.status == 200
-    failed_delivery(app.slug, time_ordered_id())
+    store_failed_delivery(app.slug, time_ordered_id())
     return Setting(app, app.token())
 
 
 def audit(slug: str) -> list[dict[str, Any]]:
-    return [row for row in rows(slug) if row["kind"] == "audit"]
+    return [row for row in read_rows(slug) if row["kind"] == "audit"]
 
 
-@pytest.mark.parametrize("command", commands())
+@pytest.mark.parametrize("command", list_operator_commands())
 def test_every_command_is_declared_to_read_or_to_change(command: str) -> None:
     expected = "changes" if command in CHANGING else "reads" if command in READING else None
     assert effect(command) == expected
@@ -111,7 +111,7 @@ def test_every_command_is_declared_to_read_or_to_change(command: str) -> None:
 def test_a_change_is_recorded_before_it_is_made_and_its_outcome_after(command: str, setting: Setting) -> None:
     example = CHANGING[command]
     before = {slug: len(audit(slug)) for slug in setting.apps_of(example)}
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         setting.play(command, example)
     assert calls.written[0].startswith("ID#")
     assert calls.written[-1].startswith("ID#")
@@ -125,7 +125,7 @@ def test_a_change_is_recorded_before_it_is_made_and_its_outcome_after(command: s
 
 @pytest.mark.parametrize("command", list(READONLY))
 def test_what_reads_writes_nothing(command: str, setting: Setting) -> None:
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         setting.play(command, READONLY[command])
     assert set(calls.operations) <= {"Query", "GetItem", "BatchGetItem"}
 
@@ -147,7 +147,7 @@ def test_no_command_prints_or_records_a_secret_or_a_token(command: str, setting:
     told = setting.play(command, ALL[command], "--json").output
     for slug in setting.apps_of(ALL[command]):
         told += run("audit", "--app", slug).output + str(audit(slug))
-    hashed = [each for row in rows(setting.app.slug) for each in row.get("secrets", ())]
+    hashed = [each for row in read_rows(setting.app.slug) for each in row.get("secrets", ())]
     assert hashed
     for hidden in (SECRET, setting.app.secret, setting.token, hash_token(setting.token)):
         assert hidden not in told

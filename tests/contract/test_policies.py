@@ -14,11 +14,13 @@ from genai_voice.foundation.caches import forget_all
 from genai_voice.foundation.endpoints import Endpoint
 from genai_voice.tenancy import webhook_settings
 
-from tests.support.service import call, endpoints, new_app
-from tests.support.valid import body_for, name, query_for, with_token
-from tests.support.webhooks import announced, deliver, stored
+from tests.support.service import call, create_app, list_endpoints
+from tests.support.valid import expect_with_token, make_body, make_query, name_endpoint
+from tests.support.webhooks import announce, deliver, find_stored
 
-CREDENTIALED = [each for each in endpoints() if "caller" in each.wants or each.path == "/api/auth/session"]
+CREDENTIALED = [
+    each for each in list_endpoints() if "caller" in each.wants or each.path == "/api/auth/session"
+]
 
 
 @pytest.fixture
@@ -43,23 +45,23 @@ def forget() -> None:
     forget_all()
 
 
-@pytest.mark.parametrize("endpoint", CREDENTIALED, ids=name)
+@pytest.mark.parametrize("endpoint", CREDENTIALED, ids=name_endpoint)
 def test_a_function_may_check_every_credential_in_a_new_process(deployed: None, endpoint: Endpoint) -> None:
-    app = new_app()
+    app = create_app()
     wrong = {**app.headers, "authorization": "Bearer wrong"}
     expected = [(app.headers, endpoint.status), (wrong, 401)]
     if endpoint.path != "/api/auth/session":
-        expected.append(({"authorization": f"Bearer {app.token()}"}, with_token(endpoint)))
+        expected.append(({"authorization": f"Bearer {app.token()}"}, expect_with_token(endpoint)))
     for headers, status in expected:
-        body, query = body_for(endpoint, app), query_for(endpoint, app)
+        body, query = make_body(endpoint, app), make_query(endpoint, app)
         forget()
         assert call(endpoint.method, endpoint.path, body=body, query=query, headers=headers).status == status
 
 
 def test_the_sender_of_webhooks_may_sign_in_a_new_process(deployed: None) -> None:
-    app = new_app(handoff_webhook_url="https://127.0.0.1:4443/")
+    app = create_app(handoff_webhook_url="https://127.0.0.1:4443/")
     webhook_settings.rotate_secret(app.slug, 0)
-    row = announced(app)
+    row = announce(app)
     forget()
     deliver(row)
-    assert [each.error for each in stored(row).attempts] == ["The host must be public."]
+    assert [each.error for each in find_stored(row).attempts] == ["The host must be public."]

@@ -7,11 +7,11 @@ from genai_voice.foundation.endpoints import MEGABYTE, Endpoint
 from genai_voice.tenancy.resolver import forget_callers
 from genai_voice.tools import registry
 
-from tests.support.service import call, endpoints, new_app, partition, plain
-from tests.support.valid import body_for, name, query_for, with_token
-from tests.support.wire import answers
+from tests.support.service import call, create_app, list_endpoints, read_partition, to_plain
+from tests.support.valid import expect_with_token, make_body, make_query, name_endpoint
+from tests.support.wire import answer_calls
 
-WITH_CALLER = [endpoint for endpoint in endpoints() if "caller" in endpoint.wants]
+WITH_CALLER = [endpoint for endpoint in list_endpoints() if "caller" in endpoint.wants]
 
 CREDENTIALS_FIRST = {
     "GET /api/agents/runtimes",
@@ -82,59 +82,63 @@ SECRET_ALONE = {"GET /api/webhooks/deliveries", "POST /api/webhooks/deliveries/r
 
 
 def test_the_contract_says_where_credentials_come_before_the_input() -> None:
-    assert {name(each) for each in WITH_CALLER if each.caller_first} == CREDENTIALS_FIRST
+    assert {name_endpoint(each) for each in WITH_CALLER if each.caller_first} == CREDENTIALS_FIRST
 
 
 def test_the_contract_says_which_bodies_may_be_unreadable() -> None:
-    assert {name(each) for each in endpoints() if each.lenient_body} == TOLERANT
+    assert {name_endpoint(each) for each in list_endpoints() if each.lenient_body} == TOLERANT
 
 
 def test_the_contract_says_which_bodies_may_be_large() -> None:
-    assert {name(each): each.body_limit for each in endpoints() if each.body_limit != MEGABYTE} == (
-        LARGER_BODIES
-    )
+    assert {
+        name_endpoint(each): each.body_limit for each in list_endpoints() if each.body_limit != MEGABYTE
+    } == (LARGER_BODIES)
     assert MEGABYTE == 1024 * 1024
 
 
 def test_the_contract_says_what_a_browser_may_be_kept_from() -> None:
-    assert {name(each) for each in WITH_CALLER if each.scope == "manage"} == MANAGING
+    assert {name_endpoint(each) for each in WITH_CALLER if each.scope == "manage"} == MANAGING
 
 
 def test_what_takes_the_app_secret_alone_is_listed() -> None:
-    assert {name(each) for each in WITH_CALLER if each.scope == "secret"} == SECRET_ALONE
+    assert {name_endpoint(each) for each in WITH_CALLER if each.scope == "secret"} == SECRET_ALONE
 
 
 @pytest.mark.parametrize(
     "endpoint",
-    [each for each in WITH_CALLER if each.method != "GET" and name(each) not in TOLERANT],
-    ids=name,
+    [each for each in WITH_CALLER if each.method != "GET" and name_endpoint(each) not in TOLERANT],
+    ids=name_endpoint,
 )
 def test_an_unreadable_body_is_told_before_credentials_are_looked_at(endpoint: Endpoint) -> None:
     reply = call(endpoint.method, endpoint.path, raw=b"{oops")
     assert (reply.status, reply.json) == (400, {"error": "Invalid JSON body"})
 
 
-@pytest.mark.parametrize("endpoint", [each for each in WITH_CALLER if "query" in each.wants], ids=name)
+@pytest.mark.parametrize(
+    "endpoint", [each for each in WITH_CALLER if "query" in each.wants], ids=name_endpoint
+)
 def test_an_empty_app_slug_in_a_query_is_absent(endpoint: Endpoint) -> None:
-    app = new_app()
+    app = create_app()
     for each in WITH_CALLER:
         if each.method != "GET":
             headers = app.headers | {"x-trace-id": "x"}
-            call(each.method, each.path, body=body_for(each, app), headers=headers)
+            call(each.method, each.path, body=make_body(each, app), headers=headers)
     registry.put_tool(app.slug, "tool", description="", parameters_schema="{}")
-    asked = query_for(endpoint, app) | {"all": "true"}
+    asked = make_query(endpoint, app) | {"all": "true"}
     own = app.get(endpoint.path, **asked)
     assert own.json != app.get(endpoint.path, **asked, appSlug="another").json
     with_empty = app.get(endpoint.path, **asked, appSlug="")
     assert (with_empty.status, with_empty.json) == (200, own.json)
 
 
-@pytest.mark.parametrize("endpoint", [each for each in WITH_CALLER if each.method != "GET"], ids=name)
+@pytest.mark.parametrize(
+    "endpoint", [each for each in WITH_CALLER if each.method != "GET"], ids=name_endpoint
+)
 def test_every_place_where_a_row_is_found_names_its_app(endpoint: Endpoint) -> None:
     """Also the places in indexes that no endpoint reads yet: what is written there cannot be taken back."""
-    app = new_app()
+    app = create_app()
     headers = app.headers | {"x-trace-id": "trace"}
-    body = body_for(endpoint, app)
+    body = make_body(endpoint, app)
     assert call(endpoint.method, endpoint.path, body=body, headers=headers).status == endpoint.status
     session = f"APP#{app.slug}#SESSION#x#"
     kinds = [
@@ -144,24 +148,24 @@ def test_every_place_where_a_row_is_found_names_its_app(endpoint: Endpoint) -> N
     if "experimentId" in (body or {}):
         kinds.append(f"APP#{app.slug}#EXPERIMENT#{body['experimentId']}#")
     for pk in (f"APP#{app.slug}#", *kinds, session):
-        for row in partition(pk):
-            places = {plain(row[key]) for key in ("pk", "gsi1pk", "gsi2pk") if key in row}
-            listed = {"APPS"} if plain(row["kind"]) == "app" else set()
+        for row in read_partition(pk):
+            places = {to_plain(row[key]) for key in ("pk", "gsi1pk", "gsi2pk") if key in row}
+            listed = {"APPS"} if to_plain(row["kind"]) == "app" else set()
             assert all(place.startswith(f"APP#{app.slug}#") for place in places - listed), row["sk"]
 
 
-@pytest.mark.parametrize("endpoint", WITH_CALLER, ids=name)
+@pytest.mark.parametrize("endpoint", WITH_CALLER, ids=name_endpoint)
 def test_what_was_just_written_is_read(endpoint: Endpoint) -> None:
     """Neither engine of these tests ever answers what was true before, so the wire is looked at: every read
     is strongly consistent but those of an index, which cannot be.
     """
-    app = new_app()
+    app = create_app()
     registry.put_tool(app.slug, "x", description="", parameters_schema="{}")
     token = {"authorization": f"Bearer {app.token()}"}
-    for headers, status in [(app.headers, endpoint.status), (token, with_token(endpoint))]:
-        body, query = body_for(endpoint, app), query_for(endpoint, app)
+    for headers, status in [(app.headers, endpoint.status), (token, expect_with_token(endpoint))]:
+        body, query = make_body(endpoint, app), make_query(endpoint, app)
         forget_callers()
-        with answers() as sent:
+        with answer_calls() as sent:
             reply = call(endpoint.method, endpoint.path, body=body, query=query, headers=headers)
         assert reply.status == status
         reads = [each for asked in sent for each in _reads(asked)]

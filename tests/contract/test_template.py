@@ -11,8 +11,8 @@ from genai_voice.webhooks.sender import SECONDS
 
 from local.serve.cloudformation import CloudFormationLoader
 from local.serve.intrinsics import Intrinsics
-from tests.support.policies import granted
-from tests.support.service import ROOT, new_app, sweep
+from tests.support.policies import read_grants
+from tests.support.service import ROOT, create_app, sweep
 
 
 @cache
@@ -112,7 +112,7 @@ def test_a_message_outlives_what_handles_it() -> None:
 
 def _written(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     """The line of a save."""
-    new_app().post("/api/conversations", {"sessionId": "s"}, **{"x-trace-id": "t"})
+    create_app().post("/api/conversations", {"sessionId": "s"}, **{"x-trace-id": "t"})
     return dict(json.loads(capsys.readouterr().out))
 
 
@@ -155,7 +155,7 @@ def test_errors_of_every_operation_that_a_function_may_use_are_watched() -> None
         for dimension in each.get("MetricStat", {}).get("Metric", {}).get("Dimensions", ())
         if dimension["Name"] == "Operation"
     }
-    allowed = {grant.action for grants in granted().values() for grant in grants}
+    allowed = {grant.action for grants in read_grants().values() for grant in grants}
     allowed.discard("dynamodb:ConditionCheckItem")  # counted as the transaction that it is a part of
     assert {each.removeprefix("dynamodb:") for each in allowed if each.startswith("dynamodb:")} <= watched
 

@@ -20,14 +20,25 @@ from genai_voice.tenancy.fields import AppFields
 from genai_voice.tools import registry
 
 from tests.support.minimal import body_of, query_of, required_of
-from tests.support.samples import failed_delivery
-from tests.support.service import SOURCE, Client, Reply, call, endpoints, new_app, recorded_calls, rows
-from tests.support.valid import AGENT_RUN, REFERRED, name, referred, with_token
+from tests.support.samples import store_failed_delivery
+from tests.support.service import (
+    SOURCE,
+    Client,
+    Reply,
+    call,
+    create_app,
+    list_endpoints,
+    read_rows,
+    record_calls,
+)
+from tests.support.valid import AGENT_RUN, REFERRED, create_referred, expect_with_token, name_endpoint
 
 WALLED = [
-    endpoint for endpoint in endpoints() if "caller" in endpoint.wants or endpoint.path == "/api/auth/session"
+    endpoint
+    for endpoint in list_endpoints()
+    if "caller" in endpoint.wants or endpoint.path == "/api/auth/session"
 ]
-WITH_CALLER = [endpoint for endpoint in endpoints() if "caller" in endpoint.wants]
+WITH_CALLER = [endpoint for endpoint in list_endpoints() if "caller" in endpoint.wants]
 READING = [endpoint for endpoint in WITH_CALLER if "query" in endpoint.wants]
 WRITING = [endpoint for endpoint in WITH_CALLER if endpoint.method != "GET"]
 SESSION = "the-same-session"
@@ -46,7 +57,7 @@ def ask(
     """A valid request but for its credentials. `more` goes where this endpoint takes credentials besides
     headers; what it refers to is made `of` an app, or does not exist.
     """
-    fields = referred(endpoint, of) if of else {}
+    fields = create_referred(endpoint, of) if of else {}
     body, query = body_of(endpoint) | fields, query_of(endpoint) | fields
     if endpoint.path == "/api/auth/session":
         body = {}
@@ -82,7 +93,7 @@ def _no_slug(app: Client) -> Credential:
 
 
 def _foreign_secret(app: Client) -> Credential:
-    return {**app.headers, "authorization": f"Bearer {new_app().secret}"}, {}
+    return {**app.headers, "authorization": f"Bearer {create_app().secret}"}, {}
 
 
 def _unknown_token(app: Client) -> Credential:
@@ -152,17 +163,17 @@ def _answers_missing(endpoint: Endpoint, credential: str) -> bool:
 @pytest.fixture(scope="module")
 def credentials(engine: None) -> dict[str, Credential]:
     """Each of an app of its own, for all endpoints: nobody may enter with it, so nobody changes the app."""
-    return {credential: make(new_app()) for credential, make in CREDENTIALS.items()}
+    return {credential: make(create_app()) for credential, make in CREDENTIALS.items()}
 
 
 @pytest.mark.parametrize("credential", CREDENTIALS)
-@pytest.mark.parametrize("endpoint", WALLED, ids=name)
+@pytest.mark.parametrize("endpoint", WALLED, ids=name_endpoint)
 def test_nobody_enters_without_a_valid_credential(
     endpoint: Endpoint, credential: str, credentials: dict[str, Credential]
 ) -> None:
     headers, fields = credentials[credential]
     unknown = f"198.51.100.{WALLED.index(endpoint)}"  # an address that has sent no wrong secret yet
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         reply = ask(endpoint, headers, fields, source=unknown)
     if _answers_missing(endpoint, credential):
         assert (reply.status, reply.json) == (400, {"error": "Missing appSlug or appSecret"})
@@ -172,16 +183,16 @@ def test_nobody_enters_without_a_valid_credential(
     assert all(key.startswith("BRAKE#") for key in calls.written)
 
 
-@pytest.mark.parametrize("endpoint", [each for each in WITH_CALLER if required_of(each)], ids=name)
+@pytest.mark.parametrize("endpoint", [each for each in WITH_CALLER if required_of(each)], ids=name_endpoint)
 def test_incomplete_and_unauthenticated_is_answered_in_the_contracts_order(endpoint: Endpoint) -> None:
     reply = call(endpoint.method, endpoint.path, body=None if endpoint.method == "GET" else {})
     assert reply.status == (401 if endpoint.caller_first else 400)
 
 
-@pytest.mark.parametrize("endpoint", WITH_CALLER, ids=name)
+@pytest.mark.parametrize("endpoint", WITH_CALLER, ids=name_endpoint)
 def test_every_carrier_opens_every_endpoint(endpoint: Endpoint) -> None:
     """But that no session token opens what takes the app secret alone."""
-    app = new_app()
+    app = create_app()
     token = app.token()
     for headers, fields in [
         (app.headers, {}),
@@ -196,7 +207,7 @@ def test_every_carrier_opens_every_endpoint(endpoint: Endpoint) -> None:
         ({"authorization": "Basic eDp5"}, {"sessionToken": token}),
     ]:
         reply = ask(endpoint, headers, fields, of=app)
-        assert reply.status == with_token(endpoint), reply.text
+        assert reply.status == expect_with_token(endpoint), reply.text
 
 
 # -- two tenants -------------------------------------------------------------------------------------------
@@ -230,7 +241,7 @@ def fill(app: Client, marker: str) -> None:
     scenario = app.post("/api/qa/scenarios", qa).json["id"]
     assert app.post("/api/qa/runs", {"scenarioId": scenario, "responseText": marker}).status == 200
     registry.put_tool(app.slug, "a_tool", description=marker, parameters_schema="{}")
-    failed_delivery(app.slug, time_ordered_id(), handoffId=marker)
+    store_failed_delivery(app.slug, time_ordered_id(), handoffId=marker)
     experiment = ExperimentRow.of(app.slug, EXPERIMENT)
     experiment.name, experiment.is_active, experiment.created_at = marker, True, 1
     experiment.variants = '[{"id": "a", "weight": 1}, {"id": "b", "weight": 1}]'
@@ -247,7 +258,7 @@ def _packed(marker: str) -> bytes:
 @pytest.fixture(scope="module")
 def mine(engine: None) -> Client:
     """For those who only read."""
-    app = new_app()
+    app = create_app()
     fill(app, "said-by-mine")
     return app
 
@@ -255,14 +266,14 @@ def mine(engine: None) -> Client:
 @pytest.fixture(scope="module")
 def theirs(engine: None) -> Client:
     """Nobody may see or change it, so all tests can share it."""
-    app = new_app()
+    app = create_app()
     fill(app, "said-by-theirs")
     return app
 
 
-@pytest.mark.parametrize("endpoint", READING, ids=name)
+@pytest.mark.parametrize("endpoint", READING, ids=name_endpoint)
 def test_no_reader_sees_another_tenants_rows(mine: Client, theirs: Client, endpoint: Endpoint) -> None:
-    asked = query_of(endpoint) | referred(endpoint, mine)
+    asked = query_of(endpoint) | create_referred(endpoint, mine)
     same = {"sessionId": SESSION, "experimentId": EXPERIMENT}
     asked |= {name: value for name, value in same.items() if name in asked}
     for widened in ({}, {"all": "true"}, {"appSlug": mine.slug}, {"all": "true", "appSlug": mine.slug}):
@@ -272,8 +283,8 @@ def test_no_reader_sees_another_tenants_rows(mine: Client, theirs: Client, endpo
     token = {"authorization": f"Bearer {mine.token()}"}
     for headers, status in [
         (mine.headers, endpoint.status),
-        (token, with_token(endpoint)),
-        (token | {"x-app-slug": theirs.slug}, with_token(endpoint)),
+        (token, expect_with_token(endpoint)),
+        (token | {"x-app-slug": theirs.slug}, expect_with_token(endpoint)),
     ]:
         for widened in ({"appSlug": theirs.slug}, {"appSlug": theirs.slug, "all": "true"}):
             reply = call("GET", endpoint.path, query=asked | widened, headers=headers)
@@ -283,29 +294,29 @@ def test_no_reader_sees_another_tenants_rows(mine: Client, theirs: Client, endpo
                 assert "said-by-mine" not in reply.text
 
 
-@pytest.mark.parametrize("endpoint", WRITING, ids=name)
+@pytest.mark.parametrize("endpoint", WRITING, ids=name_endpoint)
 def test_no_writer_changes_another_tenants_rows(theirs: Client, endpoint: Endpoint) -> None:
-    mine = new_app()
-    before = rows(theirs.slug, SESSION)
+    mine = create_app()
+    before = read_rows(theirs.slug, SESSION)
     body: dict[str, Any] = body_of(endpoint)
     if "sessionId" in body:
         body["sessionId"] = SESSION
     token = {"authorization": f"Bearer {mine.token()}", "x-app-slug": theirs.slug}
-    for headers, status in [(mine.headers, endpoint.status), (token, with_token(endpoint))]:
-        fields = body | referred(endpoint, mine) | {"appSlug": theirs.slug}
+    for headers, status in [(mine.headers, endpoint.status), (token, expect_with_token(endpoint))]:
+        fields = body | create_referred(endpoint, mine) | {"appSlug": theirs.slug}
         reply = call(endpoint.method, endpoint.path, body=fields, headers=headers)
         assert reply.status == status
-    assert rows(theirs.slug, SESSION) == before
+    assert read_rows(theirs.slug, SESSION) == before
 
 
-NAMING = [each for each in WITH_CALLER if 404 in each.refusals and name(each) in REFERRED]
+NAMING = [each for each in WITH_CALLER if 404 in each.refusals and name_endpoint(each) in REFERRED]
 
 
-@pytest.mark.parametrize("endpoint", NAMING, ids=name)
+@pytest.mark.parametrize("endpoint", NAMING, ids=name_endpoint)
 def test_an_id_of_another_tenant_is_no_id(endpoint: Endpoint) -> None:
-    mine, theirs = new_app(), new_app()
-    fields = referred(endpoint, theirs)
-    before = rows(theirs.slug)
+    mine, theirs = create_app(), create_app()
+    fields = create_referred(endpoint, theirs)
+    before = read_rows(theirs.slug)
     reply = ask(endpoint, mine.headers, fields)
     assert reply.status == 404
-    assert rows(theirs.slug) == before
+    assert read_rows(theirs.slug) == before

@@ -27,7 +27,7 @@ from tests.e2e.served import (
     written,
 )
 from tests.e2e.wire import Wire, between
-from tests.support.strict import running_engine
+from tests.support.strict import run_engine
 
 pytestmark = needs_dynoxide
 
@@ -58,7 +58,7 @@ class Stage:
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("cuts")
     with (
-        running_engine(folder) as engine,
+        run_engine(folder) as engine,
         between(engine) as wire,
         serving(folder / "data", DYNAMODB_ENDPOINT=wire.address) as service,
     ):

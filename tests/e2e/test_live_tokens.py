@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.e2e.served import Served, serving
-from tests.support.gemini import serving_gemini
+from tests.support.gemini import serve_gemini
 
 
 def test_without_a_key_the_start_message_and_the_reply_say_what_to_set(served: Served) -> None:
@@ -16,7 +16,7 @@ def test_without_a_key_the_start_message_and_the_reply_say_what_to_set(served: S
 
 
 def test_with_a_key_many_at_once_get_their_tokens(tmp_path: Path) -> None:
-    with serving_gemini() as gemini:
+    with serve_gemini() as gemini:
         variables = {"GEMINI_API_KEY": "a-key", "GEMINI_BASE_URL": gemini.url}
         with serving(tmp_path, **variables) as service, service.client() as client:
             assert "asked with GEMINI_API_KEY" in service.output

@@ -14,7 +14,7 @@ from tests.contract.test_routes import EVENTS, SAMPLE_SECRET
 from tests.e2e.local.service import ROOT, Service
 from tests.e2e.served import Checkout, Client, demo
 from tests.support.missing import skip_unless
-from tests.support.service import template
+from tests.support.service import load_template
 
 AT_ONCE = 4  # an invocation mostly waits, for SAM to start and for its container to end
 
@@ -69,7 +69,7 @@ def invoked(served: Service) -> dict[str, subprocess.CompletedProcess[str]]:
 
 def invoke(file: Path) -> subprocess.CompletedProcess[str]:
     event = json.loads(file.read_text())
-    found = template().find(event["requestContext"]["http"]["method"], event["rawPath"])
+    found = load_template().find(event["requestContext"]["http"]["method"], event["rawPath"])
     assert found
     return subprocess.run(  # noqa: S603 - what is under test
         sam.build_command("invoke", found[1], "--event", str(file)),

@@ -17,7 +17,7 @@ from local.project import Project
 from local.serve.connection import connect
 from tests.e2e.served import serving
 from tests.fuzz.tenants import MINE, OTHER, SECRET, fill, open_session
-from tests.support.gemini import serving_gemini
+from tests.support.gemini import serve_gemini
 from tests.support.samples import store_samples
 
 SECONDS = int(os.environ.get("FUZZ_SECONDS") or 110)
@@ -37,7 +37,7 @@ def main() -> int:
     print(f"Fuzzing for {SECONDS} s. Again with the same seed: make fuzz SEED={seed}", flush=True)
     with (
         tempfile.TemporaryDirectory(prefix="genai-voice-fuzz-") as folder,
-        serving_gemini() as gemini,
+        serve_gemini() as gemini,
         serving(
             Path(folder) / "data", DEMO_SECRET=SECRET, GEMINI_API_KEY="a-key", GEMINI_BASE_URL=gemini.url
         ) as service,

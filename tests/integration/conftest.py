@@ -9,8 +9,8 @@ import pytest
 from genai_voice.foundation.caches import forget_all
 from moto import mock_aws
 
-from tests.support.gemini import Gemini, asked_instead, serving_gemini
-from tests.support.https import Authority, Names, Server, serving
+from tests.support.gemini import Gemini, ask_instead, serve_gemini
+from tests.support.https import Authority, Names, Server, serve_https
 from tests.support.webhooks import Queue
 
 
@@ -48,7 +48,7 @@ def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 @pytest.fixture
 def server(authority: Authority, trusted: None) -> Iterator[Server]:
     """An HTTPS server that can be reached."""
-    with serving(authority) as server:
+    with serve_https(authority) as server:
         yield server
 
 
@@ -75,7 +75,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
 @pytest.fixture
 def gemini() -> Iterator[Gemini]:
     """A server in place of Gemini."""
-    with serving_gemini() as gemini, asked_instead(gemini):
+    with serve_gemini() as gemini, ask_instead(gemini):
         yield gemini
 
 

@@ -11,8 +11,8 @@ import time_machine
 from genai_voice.agents.rows import AgentRunRow, AgentSessionRow
 from genai_voice.foundation.retries import ATTEMPTS
 
-from tests.support.service import Client, Reply, call, new_app, pages, partition, recorded_calls
-from tests.support.wire import Cut, answers, cut, lost_answer
+from tests.support.service import Client, Reply, call, create_app, read_pages, read_partition, record_calls
+from tests.support.wire import Cut, answer_calls, cut, lose_answer
 
 MEGABYTE = 1024 * 1024
 TAKEN = (
@@ -59,7 +59,7 @@ def runs(app: Client, session: str, **query: str) -> list[dict[str, Any]]:
 
 
 def test_a_session_is_opened_under_an_id_of_its_own() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(1_800_000_000, tick=False):
         reply = app.post("/api/agents/session", {"runtime": "pi"})
     session = reply.json["sessionId"]
@@ -69,7 +69,7 @@ def test_a_session_is_opened_under_an_id_of_its_own() -> None:
 
 
 def test_a_session_is_read_as_a_bare_row() -> None:
-    app = new_app()
+    app = create_app()
     given = {"provider": "google", "model": "m-1", "branchId": "b", "threadId": "t", "cwd": "/srv"}
     with time_machine.travel(1_800_000_000, tick=False):
         session = opened(app, **given)
@@ -88,38 +88,38 @@ def test_a_session_is_read_as_a_bare_row() -> None:
 
 
 def test_what_is_absent_is_left_out() -> None:
-    app = new_app()
+    app = create_app()
     session = opened(app, provider=None)
     assert not {"provider", "model", "branchId", "cwd", "lastRunAt", "endedAt"} & set(read(app, session))
 
 
 @pytest.mark.parametrize("runtime", [None, "", "PI", "node", 5, ["pi"]], ids=str)
 def test_another_runtime_is_refused(runtime: object) -> None:
-    reply = new_app().post("/api/agents/session", {"runtime": runtime})
+    reply = create_app().post("/api/agents/session", {"runtime": runtime})
     assert (reply.status, reply.json) == (400, {"error": "Invalid runtime. Must be 'pi'."})
 
 
 def test_an_id_that_is_taken_is_not_given_again() -> None:
-    app = new_app()
+    app = create_app()
     opened(app)
-    with answers(TAKEN, TAKEN) as sent:
+    with answer_calls(TAKEN, TAKEN) as sent:
         session = opened(app)
     assert len({str(body["Item"]["pk"]) for body in sent}) == 3
     assert read(app, session)["sessionId"] == session
 
 
 def test_when_every_id_is_taken_the_caller_is_told_to_try_again() -> None:
-    app = new_app()
+    app = create_app()
     opened(app)
-    with answers(*[TAKEN] * ATTEMPTS) as sent:
+    with answer_calls(*[TAKEN] * ATTEMPTS) as sent:
         reply = app.post("/api/agents/session", {"runtime": "pi"})
     assert (reply.status, len(sent)) == (503, ATTEMPTS)
 
 
 def test_a_session_whose_answer_was_lost_can_be_read() -> None:
-    app = new_app()
+    app = create_app()
     opened(app)
-    with lost_answer(1):
+    with lose_answer(1):
         session = opened(app)
     assert read(app, session)["status"] == "active"
 
@@ -127,12 +127,12 @@ def test_a_session_whose_answer_was_lost_can_be_read() -> None:
 @pytest.mark.parametrize("path", ["/api/agents/session", "/api/agents/session/runs"])
 @pytest.mark.parametrize("query", [{}, {"sessionId": ""}], ids=str)
 def test_reading_needs_a_session(path: str, query: dict[str, str]) -> None:
-    reply = new_app().get(path, **query)
+    reply = create_app().get(path, **query)
     assert (reply.status, reply.json) == (400, {"error": "sessionId query parameter is required"})
 
 
 def test_a_session_of_another_app_is_no_session() -> None:
-    mine, theirs = new_app(), new_app()
+    mine, theirs = create_app(), create_app()
     session = opened(theirs)
     for reply in (
         mine.get("/api/agents/session", sessionId=session),
@@ -161,7 +161,7 @@ def test_credentials_come_before_the_input() -> None:
 
 
 def test_the_one_runtime_is_told_with_its_providers() -> None:
-    (runtime,) = new_app().get("/api/agents/runtimes").json["runtimes"]
+    (runtime,) = create_app().get("/api/agents/runtimes").json["runtimes"]
     assert (runtime["id"], runtime["name"]) == ("pi", "Pi")
     assert runtime["description"]
     providers = ["google", "anthropic", "openai", "deepseek", "mistral", "xai", "groq"]
@@ -172,9 +172,9 @@ def test_the_one_runtime_is_told_with_its_providers() -> None:
 
 
 def test_a_prompt_is_acknowledged_and_nothing_is_stored() -> None:
-    app = new_app()
+    app = create_app()
     session = opened(app)
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         reply = app.post("/api/agents/prompt", {"sessionId": session, "text": "Run the tests."})
     assert reply.status == 200
     assert sorted(reply.json) == ["message", "sessionId", "status"]
@@ -186,12 +186,12 @@ def test_a_prompt_is_acknowledged_and_nothing_is_stored() -> None:
     "body", [{}, {"sessionId": "x"}, {"sessionId": "x", "text": ""}, {"text": "x"}], ids=str
 )
 def test_a_prompt_needs_both_fields(body: dict[str, str]) -> None:
-    reply = new_app().post("/api/agents/prompt", body)
+    reply = create_app().post("/api/agents/prompt", body)
     assert (reply.status, reply.json) == (400, {"error": "sessionId and text are required"})
 
 
 def test_a_prompt_is_for_an_active_session() -> None:
-    app = new_app()
+    app = create_app()
     session = opened(app)
     reply = app.post("/api/agents/prompt", {"sessionId": "unknown", "text": "x"})
     assert (reply.status, reply.json) == (404, NOT_FOUND)
@@ -207,7 +207,7 @@ def test_a_prompt_is_for_an_active_session() -> None:
 
 
 def test_a_run_comes_back_as_it_was_reported() -> None:
-    app = new_app()
+    app = create_app()
     session = opened(app)
     sent = ran(
         runtime="pi",
@@ -237,7 +237,7 @@ def test_a_run_comes_back_as_it_was_reported() -> None:
     "absent", [{}, dict.fromkeys(["runtime", "startedAt", "attemptCount", "metadata"])], ids=str
 )
 def test_what_is_absent_has_its_default_or_is_left_out(absent: dict[str, Any]) -> None:
-    app = new_app()
+    app = create_app()
     session = opened(app)
     with time_machine.travel(1_800_000_000, tick=False):
         report(app, session, **absent)
@@ -290,55 +290,55 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("body", "error"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_is_wrong_is_told_before_the_session_is_looked_for(body: dict[str, Any], error: str) -> None:
-    reply = new_app().post("/api/agents/session/run", body)
+    reply = create_app().post("/api/agents/session/run", body)
     assert (reply.status, reply.json) == (400, {"error": error})
 
 
 @pytest.mark.parametrize("number", ["1e999", "-1e999"])
 def test_metadata_that_is_no_json_again_is_refused(number: str) -> None:
-    app = new_app()
+    app = create_app()
     body = json.dumps({"sessionId": "x", "run": ran(metadata={"x": "N"})}).replace('"N"', number)
     reply = call("POST", "/api/agents/session/run", raw=body.encode(), headers=app.headers)
     assert (reply.status, reply.json) == (400, {"error": "Invalid field: run.metadata"})
 
 
 def test_a_run_of_an_unknown_session_is_not_stored() -> None:
-    app = new_app()
+    app = create_app()
     reply = post_run(app, "unknown", ran())
     assert (reply.status, reply.json) == (404, NOT_FOUND)
-    assert not list(partition(f"APP#{app.slug}#SESSION#unknown#"))
+    assert not list(read_partition(f"APP#{app.slug}#SESSION#unknown#"))
 
 
 def test_runs_come_latest_start_first_within_the_limit() -> None:
-    app = new_app()
+    app = create_app()
     session = opened(app)
     for number in (3, 1, 5, 2, 4):
         report(app, session, f"run-{number}", startedAt=number)
     ids = [f"run-{number}" for number in (5, 4, 3, 2, 1)]
     assert [run["runId"] for run in runs(app, session)] == ids
     assert [run["runId"] for run in runs(app, session, limit="2")] == ids[:2]
-    found = list(pages(app, "/api/agents/session/runs", "runs", sessionId=session, limit="2"))
+    found = list(read_pages(app, "/api/agents/session/runs", "runs", sessionId=session, limit="2"))
     assert [[run["runId"] for run in page] for page in found] == [ids[:2], ids[2:4], ids[4:]]
 
 
 def test_without_a_limit_50_runs_are_listed() -> None:
-    app = new_app()
+    app = create_app()
     session = opened(app)
     for number in range(51):
         report(app, session, f"run-{number}", startedAt=number)
     for limit in ({}, {"limit": "0"}, {"limit": "1.5"}, {"limit": "x"}):
-        with recorded_calls() as calls:
+        with record_calls() as calls:
             assert len(runs(app, session, **limit)) == 50
         assert calls.operations == ["Query", "BatchGetItem"]
     assert len(runs(app, session, limit="500")) == 51
 
 
 def test_a_list_of_large_runs_ends_before_a_reply_is_larger_than_lambda_takes() -> None:
-    app = new_app()
+    app = create_app()
     session = opened(app)
     for number in range(60):
         report(app, session, f"run-{number:02}", startedAt=number, metadata={"x": '"' * 24_000})
-    found = list(pages(app, "/api/agents/session/runs", "runs", sessionId=session))
+    found = list(read_pages(app, "/api/agents/session/runs", "runs", sessionId=session))
     assert len(found) > 1
     assert [run["startedAt"] for page in found for run in page] == list(range(60))[::-1]
     for page in found:
@@ -346,7 +346,7 @@ def test_a_list_of_large_runs_ends_before_a_reply_is_larger_than_lambda_takes() 
 
 
 def test_a_cursor_of_one_session_opens_no_other() -> None:
-    app = new_app()
+    app = create_app()
     first, second = opened(app), opened(app)
     for number in range(2):
         report(app, first, f"run-{number}")
@@ -365,7 +365,7 @@ def summary(app: Client, session: str) -> tuple[Any, ...]:
 
 
 def test_a_run_is_counted_and_told_of_in_its_session() -> None:
-    app = new_app()
+    app = create_app()
     session = opened(app, provider="mistral", model="m-0")
     report(app, session, "a", endedAt=10, status="error", failureReason="timeout")
     assert summary(app, session) == (1, 10, "google", "m-1", "timeout")
@@ -377,7 +377,7 @@ def test_a_run_is_counted_and_told_of_in_its_session() -> None:
 def test_the_last_run_is_the_one_that_ended_last_in_whatever_order_they_arrive(
     arrival: tuple[int, ...],
 ) -> None:
-    app = new_app()
+    app = create_app()
     session = opened(app)
     for number in arrival:
         failed = {"status": "error", "failureReason": f"reason {number}"} if number != 1 else {}
@@ -387,7 +387,7 @@ def test_the_last_run_is_the_one_that_ended_last_in_whatever_order_they_arrive(
 
 
 def test_a_run_that_is_reported_again_stays_and_counts_once() -> None:
-    app = new_app()
+    app = create_app()
     session = opened(app)
     for number in range(3):
         report(app, session, startedAt=number, endedAt=number, model=f"m-{number}")
@@ -396,7 +396,7 @@ def test_a_run_that_is_reported_again_stays_and_counts_once() -> None:
 
 
 def test_the_same_run_id_in_two_sessions_is_two_runs() -> None:
-    app = new_app()
+    app = create_app()
     first, second = opened(app), opened(app)
     report(app, first)
     report(app, second)
@@ -405,7 +405,7 @@ def test_the_same_run_id_in_two_sessions_is_two_runs() -> None:
 
 
 def test_an_id_that_would_climb_into_another_session_does_not() -> None:
-    app = new_app()
+    app = create_app()
     session = opened(app)
     for run_id in ("a", "a#", "a%23", "é", "a" * 1000, "a" * 999):
         report(app, session, run_id)
@@ -415,9 +415,9 @@ def test_an_id_that_would_climb_into_another_session_does_not() -> None:
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_run_whose_answer_was_lost_counts_once(number: int) -> None:
-    app = new_app()
+    app = create_app()
     session = opened(app)
-    with lost_answer(number):
+    with lose_answer(number):
         report(app, session)
         report(app, session)
     assert (summary(app, session)[0], len(runs(app, session))) == (1, 1)
@@ -425,7 +425,7 @@ def test_a_run_whose_answer_was_lost_counts_once(number: int) -> None:
 
 @pytest.mark.parametrize("after", [False, True])
 def test_a_process_that_dies_leaves_run_and_summary_or_neither(after: bool) -> None:
-    app = new_app()
+    app = create_app()
     session = opened(app)
     with cut(1, after=after), pytest.raises(Cut):
         report(app, session)
@@ -441,15 +441,15 @@ def cancelled(*codes: str) -> tuple[int, dict[str, Any]]:
 
 
 def test_a_run_that_only_loses_races_is_stored_in_the_end() -> None:
-    app = new_app()
+    app = create_app()
     session = opened(app)
-    with answers(*[cancelled("TransactionConflict", "None")] * 6):
+    with answer_calls(*[cancelled("TransactionConflict", "None")] * 6):
         report(app, session)
     assert summary(app, session)[0] == 1
 
 
 def test_runs_that_are_reported_at_once_are_all_counted_and_the_last_is_told_of(strict: None) -> None:
-    app = new_app()
+    app = create_app()
     session = opened(app)
     numbers = [each for each in range(24) for _ in range(2)]  # and each of them twice
     with ThreadPoolExecutor(12) as threads:

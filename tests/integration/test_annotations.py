@@ -11,8 +11,8 @@ from genai_voice.foundation.transactions import put_all
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields
 
-from tests.support.service import Client, call, new_app, pages, partition, recorded_calls
-from tests.support.wire import Cut, before_call, cut, lost_answer
+from tests.support.service import Client, call, create_app, read_pages, read_partition, record_calls
+from tests.support.wire import Cut, act_before_call, cut, lose_answer
 
 MEGABYTE = 1024 * 1024
 
@@ -38,7 +38,7 @@ def listed(app: Client, **query: str) -> list[str]:
 
 
 def test_the_first_save_sets_everything() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(1_800_000_000, tick=False):
         made = save(
             app,
@@ -65,7 +65,7 @@ def test_the_first_save_sets_everything() -> None:
 
 @pytest.mark.parametrize("absent", [{}, dict.fromkeys(["failureModes", "notes", "annotatedBy"])], ids=str)
 def test_what_is_absent_has_its_default(absent: dict[str, Any]) -> None:
-    app = new_app()
+    app = create_app()
     save(app, **absent)
     found = one(app)
     assert (found["failureModes"], found["notes"], found["annotatedBy"]) == ([], "", "dashboard-user")
@@ -73,7 +73,7 @@ def test_what_is_absent_has_its_default(absent: dict[str, Any]) -> None:
 
 
 def test_a_later_save_replaces_all_but_the_beginning() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         made = save(
             app, quality="bad", conversationId="c-1", failureModes=["other"], notes="x", annotatedBy="a"
@@ -92,30 +92,30 @@ def test_a_later_save_replaces_all_but_the_beginning() -> None:
 
 @pytest.mark.parametrize("first", [{}, {"conversationId": None}, {"conversationId": ""}], ids=str)
 def test_a_conversation_is_named_by_the_first_save_or_never(first: dict[str, Any]) -> None:
-    app = new_app()
+    app = create_app()
     save(app, **first)
     save(app, conversationId="c-2")
     assert "conversationId" not in one(app)
 
 
 def test_a_save_is_one_write_whether_it_is_the_first_or_not() -> None:
-    app = new_app()
+    app = create_app()
     app.get("/api/tools")
     for _ in range(2):
-        with recorded_calls() as calls:
+        with record_calls() as calls:
             save(app)
         assert calls.operations == ["UpdateItem"]
-    assert [row["sk"]["S"] for row in partition(f"APP#{app.slug}#SESSION#s#")] == ["ANNOTATION"]
+    assert [row["sk"]["S"] for row in read_partition(f"APP#{app.slug}#SESSION#s#")] == ["ANNOTATION"]
 
 
 def test_no_annotation_is_null() -> None:
-    app = new_app()
+    app = create_app()
     save(app, "another")
     assert one(app) is None
 
 
 def test_another_apps_annotation_is_null() -> None:
-    mine, theirs = new_app(), new_app()
+    mine, theirs = create_app(), create_app()
     save(theirs)
     assert one(mine) is None
     assert one(mine, appSlug=theirs.slug, all="true") is None
@@ -166,7 +166,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("body", "error"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_is_wrong_is_told_and_nothing_is_stored(body: dict[str, Any], error: str) -> None:
-    app = new_app()
+    app = create_app()
     reply = app.post("/api/annotations", body)
     assert (reply.status, reply.json) == (400, {"error": error})
     assert listed(app) == []
@@ -174,7 +174,7 @@ def test_what_is_wrong_is_told_and_nothing_is_stored(body: dict[str, Any], error
 
 def test_a_browser_of_an_app_that_limits_its_tokens_may_annotate() -> None:
     """The dashboard has session tokens alone, and an annotation changes nothing that an agent says."""
-    app = new_app()
+    app = create_app()
     apps.update_app(app.slug, AppFields.model_validate({"browserScope": "runtime"}))
     headers = {"authorization": f"Bearer {app.token()}"}
     body = {"sessionId": "s", "qualityRating": "good"}
@@ -211,7 +211,7 @@ def copies(app: Client, count: int, **changed: Any) -> None:
 
 
 def test_they_are_listed_newest_created_first_however_they_are_revised() -> None:
-    app = new_app()
+    app = create_app()
     sessions = make(app, 5)
     save(app, sessions[3], "bad", notes="revised")
     assert listed(app) == sessions
@@ -220,7 +220,7 @@ def test_they_are_listed_newest_created_first_however_they_are_revised() -> None
 
 
 def test_a_quality_is_filtered_before_the_limit() -> None:
-    app = new_app()
+    app = create_app()
     sessions = make(app, 9, "good", "bad", "mixed")
     assert listed(app, quality="bad", limit="2") == [sessions[1], sessions[4]]
     assert listed(app, quality="mixed") == [sessions[0], sessions[3], sessions[6]]
@@ -229,7 +229,7 @@ def test_a_quality_is_filtered_before_the_limit() -> None:
 
 
 def test_a_revised_rating_is_found_under_its_new_quality_alone() -> None:
-    app = new_app()
+    app = create_app()
     sessions = make(app, 3)
     save(app, sessions[1], "bad")
     assert listed(app, quality="good") == [sessions[0], sessions[2]]
@@ -241,18 +241,18 @@ def revise(app: Client, session: str) -> None:
 
 
 def test_a_rating_that_is_revised_while_it_is_listed_is_not_shown_under_the_old_one() -> None:
-    app = new_app()
+    app = create_app()
     sessions = make(app, 3)
     listed(app)  # its credentials are known from here on
-    with before_call("BatchGetItem", lambda _: revise(app, sessions[1]), at=(1,)):
+    with act_before_call("BatchGetItem", lambda _: revise(app, sessions[1]), at=(1,)):
         assert listed(app, quality="good") == [sessions[0], sessions[2]]
 
 
 def test_a_page_that_lost_a_row_meanwhile_still_leads_on() -> None:
-    app = new_app()
+    app = create_app()
     sessions = make(app, 4)
     listed(app)
-    with before_call("BatchGetItem", lambda _: revise(app, sessions[1]), at=(1,)):
+    with act_before_call("BatchGetItem", lambda _: revise(app, sessions[1]), at=(1,)):
         page = app.get("/api/annotations", quality="good", limit="2").json
     assert [each["sessionId"] for each in page["annotations"]] == [sessions[0]]
     assert listed(app, quality="good", limit="2", cursor=page["cursor"]) == sessions[2:]
@@ -260,9 +260,9 @@ def test_a_page_that_lost_a_row_meanwhile_still_leads_on() -> None:
 
 @pytest.mark.parametrize("query", [{}, {"quality": "good"}], ids=str)
 def test_pages_join_without_gap_or_repetition(query: dict[str, str]) -> None:
-    app = new_app()
+    app = create_app()
     sessions = make(app, 7)
-    found = list(pages(app, "/api/annotations", "annotations", limit="3", **query))
+    found = list(read_pages(app, "/api/annotations", "annotations", limit="3", **query))
     assert [[each["sessionId"] for each in page] for page in found] == [
         sessions[:3],
         sessions[3:6],
@@ -271,7 +271,7 @@ def test_pages_join_without_gap_or_repetition(query: dict[str, str]) -> None:
 
 
 def test_a_cursor_of_one_quality_opens_no_other() -> None:
-    app = new_app()
+    app = create_app()
     make(app, 4)
     cursor = app.get("/api/annotations", quality="good", limit="1").json["cursor"]
     for other in ({}, {"quality": "bad"}):
@@ -281,7 +281,7 @@ def test_a_cursor_of_one_quality_opens_no_other() -> None:
 @pytest.fixture(scope="module")
 def full(engine: None) -> Client:
     """An app with 201 annotations."""
-    app = new_app()
+    app = create_app()
     copies(app, 201)
     return app
 
@@ -294,15 +294,15 @@ def test_a_limit_that_is_none_is_200(full: Client, limit: str | None, shown: int
 def test_a_page_reads_what_it_shows_and_no_more(full: Client) -> None:
     listed(full)
     for limit, expected in [("50", ["Query", "BatchGetItem"]), ("200", ["Query"] + ["BatchGetItem"] * 2)]:
-        with recorded_calls() as calls:
+        with record_calls() as calls:
             assert len(listed(full, limit=limit)) == int(limit)
         assert calls.operations == expected
 
 
 def test_a_list_ends_before_a_reply_is_larger_than_lambda_takes() -> None:
-    app = new_app()
+    app = create_app()
     copies(app, 150, notes='"\\' * 10_000)
-    found = list(pages(app, "/api/annotations", "annotations"))
+    found = list(read_pages(app, "/api/annotations", "annotations"))
     assert len(found) > 1
     assert sorted(each["sessionId"] for page in found for each in page) == sorted(
         f"s-{n}" for n in range(150)
@@ -315,9 +315,9 @@ def test_a_list_ends_before_a_reply_is_larger_than_lambda_takes() -> None:
 
 
 def test_a_save_whose_answer_was_lost_is_the_same_save() -> None:
-    app = new_app()
+    app = create_app()
     app.get("/api/tools")
-    with lost_answer(1):
+    with lose_answer(1):
         save(app, conversationId="c-1")
     assert one(app)["conversationId"] == "c-1"
     assert listed(app) == ["s"]
@@ -325,7 +325,7 @@ def test_a_save_whose_answer_was_lost_is_the_same_save() -> None:
 
 @pytest.mark.parametrize("after", [False, True])
 def test_a_process_that_dies_at_the_write_leaves_all_of_it_or_nothing(after: bool) -> None:
-    app = new_app()
+    app = create_app()
     app.get("/api/tools")
     with cut(1, after=after), pytest.raises(Cut):
         save(app, "s", "bad")
@@ -336,7 +336,7 @@ def test_a_process_that_dies_at_the_write_leaves_all_of_it_or_nothing(after: boo
 
 @pytest.mark.parametrize("again", range(5))
 def test_two_first_saves_at_once_are_one_annotation_with_one_beginning(strict: None, again: int) -> None:
-    app = new_app()
+    app = create_app()
     save(app, "warm")
     with ThreadPoolExecutor(12) as threads:
         ids = set(threads.map(lambda n: save(app, conversationId=f"c-{n}", notes=f"{n}"), range(12)))
@@ -354,7 +354,7 @@ def test_two_first_saves_at_once_are_one_annotation_with_one_beginning(strict: N
 
 
 def test_a_rating_that_two_people_revise_at_once_is_found_under_one_quality(strict: None) -> None:
-    app = new_app()
+    app = create_app()
     save(app)
     with ThreadPoolExecutor(9) as threads:
         list(threads.map(lambda n: save(app, quality=("good", "bad", "mixed")[n % 3]), range(30)))

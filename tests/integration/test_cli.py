@@ -17,7 +17,7 @@ from genai_voice.tenancy.fields import AppFields, NewApp
 from genai_voice.tenancy.rows import PersonaFields
 
 from local.cli import cli
-from tests.support.service import Reply, call, rows
+from tests.support.service import Reply, call, read_rows
 
 SECRET = "the first secret"
 NEXT = "the second secret"
@@ -74,7 +74,7 @@ def persona(slug: str, secret: str = SECRET) -> Reply:
 
 def stored(slug: str) -> list[dict[str, Any]]:
     """The app's rows, without the record of what operators tried."""
-    return [row for row in rows(slug) if row["kind"] != "audit"]
+    return [row for row in read_rows(slug) if row["kind"] != "audit"]
 
 
 def new_slug() -> str:
@@ -612,7 +612,7 @@ def _no_demos() -> None:
     """The demos' slugs are everybody's."""
     with Item.batch_write() as batch:
         for slug in SLUGS:
-            for row in rows(slug):
+            for row in read_rows(slug):
                 batch.delete(Item(row["pk"], row["sk"]))
 
 

@@ -13,8 +13,8 @@ import time_machine
 from genai_voice.conversations.lifecycle import STATUSES, decide_status
 from genai_voice.conversations.rows import ConversationRow, TranscriptPart
 
-from tests.support.service import Client, call, new_app, pages, partition, recorded_calls
-from tests.support.wire import lost_answer
+from tests.support.service import Client, call, create_app, read_pages, read_partition, record_calls
+from tests.support.wire import lose_answer
 
 MEGABYTE = 1024 * 1024
 
@@ -41,7 +41,7 @@ def incompressible(size: int, seed: int = 1) -> str:
 
 
 def test_the_first_save_sets_everything() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(1_800_000_000, tick=False):
         save(
             app,
@@ -70,7 +70,7 @@ def test_the_first_save_sets_everything() -> None:
 
 
 def test_a_later_save_changes_what_it_sends_and_the_end_but_never_the_start() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         save(app, startedAt=1_700_000_000_000.5, channel="web", messages=[said("a")])
         first = only(app)
@@ -88,14 +88,14 @@ def test_a_later_save_changes_what_it_sends_and_the_end_but_never_the_start() ->
 
 @pytest.mark.parametrize("started", [0, None])
 def test_no_start_means_now(started: int | None) -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(1_800_000_000, tick=False):
         save(app, startedAt=started)
         assert only(app)["startedAt"] == 1_800_000_000_000
 
 
 def test_a_save_without_messages_keeps_the_transcript_and_an_empty_one_resets_it() -> None:
-    app = new_app()
+    app = create_app()
     save(app, messages=[said("kept")])
     save(app, channel="web")
     assert (only(app)["messageCount"], "kept" in only(app)["transcript"]) == (1, True)
@@ -106,7 +106,7 @@ def test_a_save_without_messages_keeps_the_transcript_and_an_empty_one_resets_it
 
 
 def test_a_conversation_without_any_messages_has_no_transcript() -> None:
-    app = new_app()
+    app = create_app()
     save(app)
     conversation = only(app)
     assert conversation["messageCount"] == 0
@@ -114,13 +114,13 @@ def test_a_conversation_without_any_messages_has_no_transcript() -> None:
 
 
 def test_transcript_items_keep_their_three_keys_alone() -> None:
-    app = new_app()
+    app = create_app()
     save(app, messages=[said("hi") | {"interrupted": True, "id": 5}])
     assert only(app)["transcript"] == '[{"role":"user","content":"hi","ts":1}]'
 
 
 def test_the_same_save_twice_is_one_conversation() -> None:
-    app = new_app()
+    app = create_app()
     for _ in range(2):
         save(app, messages=[said("hi")])
     assert only(app)["messageCount"] == 1
@@ -128,12 +128,12 @@ def test_the_same_save_twice_is_one_conversation() -> None:
 
 @pytest.mark.parametrize("status", ["done", "ACTIVE", "handed-off", " "])
 def test_an_unknown_status_is_refused(status: str) -> None:
-    reply = new_app().post("/api/conversations", {"sessionId": "s", "status": status})
+    reply = create_app().post("/api/conversations", {"sessionId": "s", "status": status})
     assert (reply.status, reply.json) == (400, {"error": "Invalid status"})
 
 
 def test_an_empty_status_is_absent() -> None:
-    app = new_app()
+    app = create_app()
     save(app, status="resolved")
     save(app, status="")
     assert only(app)["status"] == "resolved"
@@ -146,7 +146,7 @@ def test_an_empty_status_is_absent() -> None:
 def test_the_status_follows_the_matrix_and_the_rest_is_saved_whatever_it_says(
     stored: str, requested: str | None
 ) -> None:
-    app = new_app()
+    app = create_app()
     save(app, status=stored, messages=[said("before")])
     assert only(app)["status"] == stored
     save(app, status=requested, messages=[said("after")], resolution="completed", channel="web")
@@ -160,7 +160,7 @@ def test_the_status_follows_the_matrix_and_the_rest_is_saved_whatever_it_says(
 
 
 def test_saves_that_race_with_a_handoff_never_undo_it(strict: None) -> None:
-    app = new_app()
+    app = create_app()
     wanted = ["active", "resolved", None, "active", "resolved", "handed_off", "active", "resolved", "active"]
     for round_ in range(10):
         random.Random(round_).shuffle(wanted)  # noqa: S311 - an order that can be had again
@@ -178,21 +178,21 @@ def test_saves_that_race_with_a_handoff_never_undo_it(strict: None) -> None:
 def parts(app: Client, session: str = "s") -> list[dict[str, Any]]:
     return [
         row
-        for row in partition(f"APP#{app.slug}#SESSION#{session}#")
+        for row in read_partition(f"APP#{app.slug}#SESSION#{session}#")
         if row["sk"]["S"].startswith("TRANSCRIPT#")
     ]
 
 
 @pytest.mark.parametrize("size", [250_000, 700_000, 1_500_000, 4_900_000])
 def test_a_transcript_of_any_length_comes_back_whole(size: int) -> None:
-    app = new_app()
+    app = create_app()
     text = incompressible(size)
     save(app, messages=[said(text)])
     assert json.loads(only(app)["transcript"]) == [said(text)]
 
 
 def test_transcripts_grow_and_shrink_across_the_limit_of_a_row() -> None:
-    app = new_app()
+    app = create_app()
     for step, size in enumerate([100, 900_000, 1_200_000, 100, 800_000, 50]):
         text = incompressible(size, seed=step)
         save(app, messages=[said(text)])
@@ -202,7 +202,7 @@ def test_transcripts_grow_and_shrink_across_the_limit_of_a_row() -> None:
 
 
 def test_only_parts_that_are_pointed_at_stay() -> None:
-    app = new_app()
+    app = create_app()
     save(app, messages=[said(incompressible(900_000))])
     kept = {part["sk"]["S"] for part in parts(app)}
     save(app, status="resolved")
@@ -213,9 +213,9 @@ def test_only_parts_that_are_pointed_at_stay() -> None:
 
 def test_a_long_save_whose_answer_is_lost_keeps_its_own_parts(strict: None) -> None:
     """Sent again, it is told that it replaced itself."""
-    app = new_app()
+    app = create_app()
     save(app, messages=[said(incompressible(900_000))])
-    with lost_answer(2):
+    with lose_answer(2):
         save(app, messages=[said(incompressible(900_000, seed=2))])
     row = ConversationRow.find(ConversationRow.of(app.slug, "s").pk, "CONVERSATION")
     assert row is not None
@@ -225,7 +225,7 @@ def test_a_long_save_whose_answer_is_lost_keeps_its_own_parts(strict: None) -> N
 
 
 def test_a_conversation_of_which_a_part_is_missing_does_not_break_the_list() -> None:
-    app = new_app()
+    app = create_app()
     save(app, messages=[said(incompressible(900_000))])
     row = ConversationRow.find(ConversationRow.of(app.slug, "s").pk, "CONVERSATION")
     assert row is not None
@@ -234,13 +234,13 @@ def test_a_conversation_of_which_a_part_is_missing_does_not_break_the_list() -> 
 
 
 def test_a_body_over_5_mb_is_refused() -> None:
-    app = new_app()
+    app = create_app()
     reply = app.post("/api/conversations", {"sessionId": "s", "messages": [said("x" * 5 * MEGABYTE)]})
     assert (reply.status, reply.json) == (413, {"error": "Request body too large: at most 5 MB"})
 
 
 def test_a_transcript_that_no_reply_can_hold_is_left_out_and_said_so() -> None:
-    app = new_app()
+    app = create_app()
     save(app, messages=[said('"' * 2_000_000)])
     conversation = only(app)
     assert conversation["transcriptOmitted"] is True
@@ -252,7 +252,7 @@ def test_a_transcript_that_no_reply_can_hold_is_left_out_and_said_so() -> None:
 
 
 def test_lists_are_newest_created_first_whatever_was_saved_last() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         for session in ("first", "second", "third"):
             save(app, session, startedAt={"first": 9e12, "second": 1, "third": 5}[session])
@@ -263,20 +263,20 @@ def test_lists_are_newest_created_first_whatever_was_saved_last() -> None:
 
 
 def test_a_list_holds_100_and_its_cursor_leads_through_the_rest() -> None:
-    app = new_app()
+    app = create_app()
     for number in range(205):
         save(app, f"s{number:03}")
-    found = list(pages(app, "/api/conversations", "conversations"))
+    found = list(read_pages(app, "/api/conversations", "conversations"))
     assert [len(page) for page in found] == [100, 100, 5]
     sessions = [each["sessionId"] for page in found for each in page]
     assert len(set(sessions)) == 205
 
 
 def test_a_list_ends_before_5_mb_and_loses_nothing() -> None:
-    app = new_app()
+    app = create_app()
     for number in range(6):
         save(app, f"s{number}", messages=[said(incompressible(1_500_000, seed=number))])
-    found = list(pages(app, "/api/conversations", "conversations"))
+    found = list(read_pages(app, "/api/conversations", "conversations"))
     assert [len(page) for page in found] == [3, 3]
     assert len({each["sessionId"] for page in found for each in page}) == 6
     for page in found:
@@ -285,7 +285,7 @@ def test_a_list_ends_before_5_mb_and_loses_nothing() -> None:
 
 
 def test_a_filtered_list_filters_first() -> None:
-    app = new_app()
+    app = create_app()
     for number in range(110):
         save(app, f"s{number}", status="resolved" if number < 5 else "active")
     resolved = app.get("/api/conversations", status="resolved").json
@@ -295,7 +295,7 @@ def test_a_filtered_list_filters_first() -> None:
 
 
 def test_a_cursor_serves_its_own_list_and_app_alone() -> None:
-    app, other = new_app(), new_app()
+    app, other = create_app(), create_app()
     for number in range(101):
         save(app, f"s{number}")
     cursor = app.get("/api/conversations").json["cursor"]
@@ -311,9 +311,9 @@ def test_a_cursor_serves_its_own_list_and_app_alone() -> None:
 
 
 def test_a_cursor_is_no_query_of_the_index_for_every_row() -> None:
-    app = new_app()
+    app = create_app()
     for number in range(3):
         save(app, f"s{number}")
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         call("GET", "/api/conversations", headers=app.headers)
     assert calls.operations[-2:] == ["Query", "BatchGetItem"]

@@ -20,13 +20,13 @@ from tests.support.service import (
     Client,
     Reply,
     call,
-    event,
+    create_app,
     handle,
-    new_app,
-    partition,
-    plain,
-    recorded_calls,
-    rows,
+    make_event,
+    read_partition,
+    read_rows,
+    record_calls,
+    to_plain,
 )
 
 WRONG = "a wrong guess"
@@ -50,7 +50,7 @@ def open_session(body: dict[str, Any] | None = None, **headers: str) -> Reply:
 
 
 def test_a_wrong_bearer_is_refused_even_beside_valid_credentials_in_the_body() -> None:
-    app = new_app()
+    app = create_app()
     body = {"sessionId": "s", "appSlug": app.slug, "appSecret": app.secret, "sessionToken": app.token()}
     assert call("POST", "/api/conversations", body=body).status == 200
     reply = call("POST", "/api/conversations", body=body, headers={"authorization": "Bearer wrong"})
@@ -58,13 +58,13 @@ def test_a_wrong_bearer_is_refused_even_beside_valid_credentials_in_the_body() -
 
 
 def test_a_wrong_token_in_the_body_gives_way_to_the_right_secret() -> None:
-    app = new_app()
+    app = create_app()
     body = {"sessionId": "s", "appSlug": app.slug, "appSecret": app.secret, "sessionToken": "gvs_wrong"}
     assert call("POST", "/api/conversations", body=body).status == 200
 
 
 def test_the_slug_of_the_header_beats_that_of_the_query_which_beats_that_of_the_body() -> None:
-    app, other = new_app(), new_app()
+    app, other = create_app(), create_app()
     bearer = {"authorization": f"Bearer {app.secret}"}
     assert tools({**bearer, "x-app-slug": app.slug}, appSlug=other.slug).status == 200
     assert tools({**bearer, "x-app-slug": other.slug}, appSlug=app.slug).status == 401
@@ -76,7 +76,7 @@ def test_the_slug_of_the_header_beats_that_of_the_query_which_beats_that_of_the_
 
 
 def test_the_query_beats_the_body() -> None:
-    app = new_app()
+    app = create_app()
     body = {"sessionId": "s", "appSlug": app.slug, "appSecret": app.secret}
     reply = call("POST", "/api/conversations", body=body, query={"appSecret": "wrong"})
     assert reply.status == 401
@@ -84,19 +84,19 @@ def test_the_query_beats_the_body() -> None:
 
 @pytest.mark.parametrize("absent", ["", None, 5, ["x"]])
 def test_an_empty_or_mistyped_credential_is_absent(absent: object) -> None:
-    app = new_app()
+    app = create_app()
     body = {"sessionId": "s", "sessionToken": absent, "appSlug": app.slug, "appSecret": app.secret}
     assert call("POST", "/api/conversations", body=body, headers={"authorization": "Bearer"}).status == 200
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 def test_the_scheme_is_read_in_any_case(scheme: str) -> None:
-    app = new_app()
+    app = create_app()
     assert tools({"authorization": f"  {scheme}   {app.secret}  ", "x-app-slug": app.slug}).status == 200
 
 
 def test_a_session_token_is_of_its_app_whatever_slug_comes_with_it() -> None:
-    app, other = new_app(), new_app()
+    app, other = create_app(), create_app()
     app.post("/api/conversations", {"sessionId": "mine"})
     headers = {"authorization": f"Bearer {app.token()}", "x-app-slug": other.slug}
     listed = call("GET", "/api/conversations", headers=headers).json["conversations"]
@@ -107,7 +107,7 @@ def test_a_session_token_is_of_its_app_whatever_slug_comes_with_it() -> None:
 
 
 def test_a_session_lives_an_hour_unless_asked_otherwise() -> None:
-    app = new_app()
+    app = create_app()
     before = now_ms()
     opened = open_session({"appSlug": app.slug, "appSecret": app.secret})
     assert opened.status == 200
@@ -120,33 +120,33 @@ def test_a_session_lives_an_hour_unless_asked_otherwise() -> None:
     [(60_000, 60_000), (1.5, 1), (0.5, 1), (DAY_MS * 5, DAY_MS), (1e300, DAY_MS), (None, 3_600_000)],
 )
 def test_its_life_is_what_was_asked_for_up_to_a_day(ttl: float | None, lives_ms: int) -> None:
-    app = new_app()
+    app = create_app()
     before = now_ms()
     opened = app.post("/api/auth/session", {"ttlMs": ttl})
     assert 0 <= opened.json["expiresAt"] - before - lives_ms < 10_000
 
 
 def test_an_infinite_life_is_refused() -> None:
-    app = new_app()
+    app = create_app()
     reply = call("POST", "/api/auth/session", raw=b'{"ttlMs": 1e999}', headers=app.headers)
     assert (reply.status, reply.json) == (400, {"error": "ttlMs must be a positive number"})
 
 
 @pytest.mark.parametrize("ttl", [0, -1, "60000", True, [], {}])
 def test_a_life_that_is_no_positive_number_is_refused(ttl: object) -> None:
-    reply = new_app().post("/api/auth/session", {"ttlMs": ttl})
+    reply = create_app().post("/api/auth/session", {"ttlMs": ttl})
     assert (reply.status, reply.json) == (400, {"error": "ttlMs must be a positive number"})
 
 
 def test_the_headers_beat_the_body_when_a_session_is_opened() -> None:
-    app, other = new_app(), new_app()
+    app, other = create_app(), create_app()
     body = {"appSlug": other.slug, "appSecret": "wrong"}
     assert open_session(body, authorization=f"Bearer {app.secret}", x_app_slug=app.slug).status == 200
     assert open_session({"appSlug": app.slug, "appSecret": app.secret}, x_app_slug=other.slug).status == 401
 
 
 def test_neither_the_query_nor_a_token_opens_a_session() -> None:
-    app = new_app()
+    app = create_app()
     query = {"appSlug": app.slug, "appSecret": app.secret}
     assert call("POST", "/api/auth/session", body={}, query=query).status == 400
     assert open_session({"appSlug": app.slug, "sessionToken": app.token()}).status == 400
@@ -155,7 +155,7 @@ def test_neither_the_query_nor_a_token_opens_a_session() -> None:
 
 @pytest.mark.parametrize("warm", [True, False])
 def test_a_token_expires_by_check_also_when_it_is_known(warm: bool) -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         headers = {"authorization": f"Bearer {app.token(5_000)}"}
         if warm:
@@ -167,26 +167,26 @@ def test_a_token_expires_by_check_also_when_it_is_known(warm: bool) -> None:
 
 
 def test_a_token_is_stored_hashed_and_goes_by_ttl() -> None:
-    app = new_app()
+    app = create_app()
     opened = app.post("/api/auth/session", {}).json
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         app.post("/api/auth/session", {})
     assert calls.written == ["TOKEN"]
-    stored = json.dumps([str(row) for row in rows(app.slug)])
+    stored = json.dumps([str(row) for row in read_rows(app.slug)])
     assert opened["sessionToken"] not in stored
-    (row,) = partition(f"TOKEN#{hash_token(opened['sessionToken'])}#")
+    (row,) = read_partition(f"TOKEN#{hash_token(opened['sessionToken'])}#")
     assert opened["sessionToken"] not in str(row)
-    assert plain(row["expires_at"]) == opened["expiresAt"] // 1000 + 1
+    assert to_plain(row["expires_at"]) == opened["expiresAt"] // 1000 + 1
 
 
 def test_secrets_are_stored_hashed_and_salted() -> None:
-    app = new_app()
-    (row,) = [row for row in rows(app.slug) if row["kind"] == "app"]
+    app = create_app()
+    (row,) = [row for row in read_rows(app.slug) if row["kind"] == "app"]
     assert app.secret not in str(row)
     apps.update_app(app.slug, AppFields.model_validate({"name": "again"}))
-    twin = new_app()
+    twin = create_app()
     apps.rotate_secret(twin.slug, app.secret, 0)
-    (twin_row,) = [row for row in rows(twin.slug) if row["kind"] == "app"]
+    (twin_row,) = [row for row in read_rows(twin.slug) if row["kind"] == "app"]
     assert bytes(twin_row["secrets"][0]["hash"]) != bytes(row["secrets"][0]["hash"])
 
 
@@ -194,7 +194,7 @@ def test_secrets_are_stored_hashed_and_salted() -> None:
 
 
 def test_disabling_an_app_takes_effect_at_once_in_this_process_and_after_30_s_elsewhere() -> None:
-    app = new_app()
+    app = create_app()
     token = {"authorization": f"Bearer {app.token()}"}
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         assert tools(app.headers).status == 200
@@ -211,7 +211,7 @@ def test_disabling_an_app_takes_effect_at_once_in_this_process_and_after_30_s_el
 
 
 def test_two_secrets_are_valid_while_they_overlap() -> None:
-    app = new_app()
+    app = create_app()
     new = {"authorization": "Bearer the new secret", "x-app-slug": app.slug}
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         apps.rotate_secret(app.slug, "the new secret", 3_600_000)
@@ -221,7 +221,7 @@ def test_two_secrets_are_valid_while_they_overlap() -> None:
 
 
 def test_a_secret_that_is_known_is_forgotten_when_its_overlap_ends() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         apps.rotate_secret(app.slug, "the new secret", 10_000)
         assert tools(app.headers).status == 200
@@ -230,7 +230,7 @@ def test_a_secret_that_is_known_is_forgotten_when_its_overlap_ends() -> None:
 
 
 def test_a_third_rotation_leaves_two_secrets() -> None:
-    app = new_app()
+    app = create_app()
     for secret in ("the second one", "the third one"):
         apps.rotate_secret(app.slug, secret, 3_600_000)
     statuses = [
@@ -241,7 +241,7 @@ def test_a_third_rotation_leaves_two_secrets() -> None:
 
 
 def test_going_back_to_the_former_secret_keeps_the_present_one_for_the_overlap() -> None:
-    app = new_app()
+    app = create_app()
     apps.rotate_secret(app.slug, "the new secret", 3_600_000)
     apps.rotate_secret(app.slug, app.secret, 3_600_000)
     new = {"authorization": "Bearer the new secret", "x-app-slug": app.slug}
@@ -249,7 +249,7 @@ def test_going_back_to_the_former_secret_keeps_the_present_one_for_the_overlap()
 
 
 def test_a_secret_that_has_ended_causes_no_look_at_the_deployment_secret() -> None:
-    app = new_app()
+    app = create_app()
     file = Path(os.environ["DEPLOYMENT_SECRET_FILE"])
     before = file.read_text()
     try:
@@ -269,21 +269,21 @@ def test_a_secret_that_has_ended_causes_no_look_at_the_deployment_secret() -> No
 
 
 def test_rotating_again_to_the_present_secret_ends_the_overlap() -> None:
-    app = new_app()
+    app = create_app()
     apps.rotate_secret(app.slug, "the new secret", 3_600_000)
     apps.rotate_secret(app.slug, "the new secret", 3_600_000)
     assert tools(app.headers).status == 401
 
 
 def test_a_secret_hashed_with_the_previous_pepper_is_valid_until_that_is_gone() -> None:
-    app = new_app()
+    app = create_app()
     file = Path(os.environ["DEPLOYMENT_SECRET_FILE"])
     before = file.read_text()
     try:
         file.write_text(json.dumps({"id": "k2", "key": "a new root", "previous": json.loads(before)}))
         tenancy_reads_it_again()
         assert tools(app.headers).status == 200
-        newer = new_app()
+        newer = create_app()
         assert tools(newer.headers).status == 200
         file.write_text(json.dumps({"id": "k2", "key": "a new root"}))
         tenancy_reads_it_again()
@@ -300,12 +300,12 @@ def tenancy_reads_it_again() -> None:
 def test_a_process_that_read_the_old_deployment_secret_learns_the_new_one() -> None:
     file = Path(os.environ["DEPLOYMENT_SECRET_FILE"])
     before = file.read_text()
-    old_app = new_app()
+    old_app = create_app()
     assert tools(old_app.headers).status == 200
     try:
         file.write_text(json.dumps({"id": "k2", "key": "a new root", "previous": json.loads(before)}))
         tenancy_reads_it_again()
-        newer = new_app()
+        newer = create_app()
         file.write_text(before)
         tenancy_reads_it_again()
         assert tools(old_app.headers).status == 200  # this process knows k1 alone
@@ -325,13 +325,13 @@ def guess(app: Client, source: str, secret: str = WRONG) -> int:
 
 
 def test_ten_wrong_secrets_in_a_minute_block_that_address_for_30_s_and_no_other() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         assert [guess(app, "198.51.100.1") for _ in range(10)] == [401] * 10
         assert guess(app, "198.51.100.1") == 429
         assert guess(app, "198.51.100.1", app.secret) == 429
         assert guess(app, "198.51.100.2", app.secret) == 200
-        assert guess(new_app(), "198.51.100.1", app.secret) == 401
+        assert guess(create_app(), "198.51.100.1", app.secret) == 401
         clock.shift(29)
         assert guess(app, "198.51.100.1") == 429
         clock.shift(1)
@@ -340,7 +340,7 @@ def test_ten_wrong_secrets_in_a_minute_block_that_address_for_30_s_and_no_other(
 
 
 def test_wrong_secrets_spread_over_minutes_block_nobody() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         for _ in range(5):
             assert [guess(app, "198.51.100.3") for _ in range(9)] == [401] * 9
@@ -348,7 +348,7 @@ def test_wrong_secrets_spread_over_minutes_block_nobody() -> None:
 
 
 def test_wrong_secrets_in_a_body_and_for_a_session_count_too() -> None:
-    app = new_app()
+    app = create_app()
     for _ in range(5):
         open_session({"appSlug": app.slug, "appSecret": "a wrong guess"})
         tools(appSlug=app.slug, appSecret="a wrong guess")
@@ -358,8 +358,8 @@ def test_wrong_secrets_in_a_body_and_for_a_session_count_too() -> None:
 
 
 def test_nothing_is_written_for_apps_that_do_not_exist_and_for_tokens() -> None:
-    app = new_app()
-    with recorded_calls() as calls:
+    app = create_app()
+    with record_calls() as calls:
         for _ in range(12):
             assert tools({"authorization": "Bearer whatever", "x-app-slug": "no-such-app"}).status == 401
             assert tools({"authorization": "Bearer gvs_whatever", "x-app-slug": app.slug}).status == 401
@@ -370,7 +370,7 @@ def test_nothing_is_written_for_apps_that_do_not_exist_and_for_tokens() -> None:
 
 
 def test_a_browser_token_of_an_app_with_runtime_scope_holds_conversations_but_manages_nothing() -> None:
-    app = new_app(browser_scope="runtime")
+    app = create_app(browser_scope="runtime")
     token = {"authorization": f"Bearer {app.token()}"}
     assert call("POST", "/api/conversations", body={"sessionId": "s"}, headers=token).status == 200
     refused = call("PATCH", "/api/persona", body={"personaTone": "x"}, headers=token)
@@ -380,13 +380,13 @@ def test_a_browser_token_of_an_app_with_runtime_scope_holds_conversations_but_ma
 
 
 def test_without_the_switch_a_token_may_do_what_the_secret_may() -> None:
-    token = {"authorization": f"Bearer {new_app().token()}"}
+    token = {"authorization": f"Bearer {create_app().token()}"}
     assert call("PATCH", "/api/persona", body={"personaTone": "x"}, headers=token).status == 200
 
 
 def test_the_names_of_headers_are_read_in_any_case() -> None:
     """API Gateway makes them lower case, `sam local` leaves them as they were sent."""
-    app = new_app()
-    asked = event("GET", "/api/tools")
+    app = create_app()
+    asked = make_event("GET", "/api/tools")
     asked["headers"] = {"Authorization": f"Bearer {app.secret}", "X-App-Slug": app.slug}
     assert handle(asked).status == 200

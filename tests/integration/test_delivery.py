@@ -30,7 +30,7 @@ from genai_voice.foundation.table import UnicodeAttribute
 from genai_voice.foundation.transactions import write_together
 from typing_extensions import TypedDict
 
-from tests.support.service import Client, new_app
+from tests.support.service import Client, create_app
 from tests.support.webhooks import Queue
 
 NOON = 1_767_268_800.0
@@ -105,7 +105,7 @@ def try_later(attempt: int) -> AttemptResult:
 
 @pytest.fixture
 def app() -> Client:
-    return new_app()
+    return create_app()
 
 
 @pytest.fixture(autouse=True)

@@ -11,14 +11,14 @@ from genai_voice.conversations.transcripts import pack
 from genai_voice.foundation.keys import time_key
 from genai_voice.foundation.table import Item
 
-from tests.support.service import Client, new_app
+from tests.support.service import Client, create_app
 
 NOW = 1_795_000_000  # epoch seconds
 
 
 def test_three_hundred_transcripts_in_parts_are_dumped_one_at_a_time() -> None:
     """What is held is counted: the parts that are alive when a conversation comes out."""
-    app = new_app()
+    app = create_app()
     text = random.Random(1).randbytes(500).hex()  # noqa: S311 - only has to be incompressible
     (packed,) = pack(json.dumps([{"role": "user", "content": text, "ts": 1}]))
     pieces = [packed[:200], packed[200:400], packed[400:]]

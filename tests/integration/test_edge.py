@@ -11,7 +11,7 @@ import pytest
 from genai_voice.foundation.caches import forget_all
 from genai_voice.foundation.http import Api
 
-from tests.support.service import call, event, new_app
+from tests.support.service import call, create_app, make_event
 
 ALLOWED = {
     "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE, OPTIONS",
@@ -79,7 +79,7 @@ def test_another_origin_is_not_named_and_the_request_is_served(
 
 
 def faulty(api: Api, path: str = "/api/faulty") -> dict[str, Any]:
-    made = event("GET", "/api/nothing")
+    made = make_event("GET", "/api/nothing")
     made["rawPath"] = path
     return api.handler(made, None)
 
@@ -103,7 +103,7 @@ def test_a_bug_is_answered_without_its_message_and_logged_without_it(log: String
 def test_logs_name_the_request_and_never_what_was_said(
     log: StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    app = new_app()
+    app = create_app()
     capsys.readouterr()
     said = "my-card-number-is"
     token = app.token()

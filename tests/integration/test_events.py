@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from genai_voice.telemetry.rows import EventsRow
 
-from tests.support.service import Client, new_app, partition, recorded_calls
+from tests.support.service import Client, create_app, read_partition, record_calls
 
 
 def happened(number: float = 1, **fields: Any) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def stored(app: Client, session: str = "s") -> list[EventsRow]:
 
 
 def test_a_batch_is_stored_as_it_was_sent_in_one_item() -> None:
-    app = new_app()
+    app = create_app()
     events = [happened(1, data='{"state":"listening"}'), happened(2), happened(3.5, data="")]
     assert send(app, events, **{"x-trace-id": "trace-1"}) == 3
     (row,) = stored(app)
@@ -37,25 +37,25 @@ def test_a_batch_is_stored_as_it_was_sent_in_one_item() -> None:
 
 
 def test_only_the_first_hundred_are_stored_and_the_reply_says_so() -> None:
-    app = new_app()
+    app = create_app()
     assert send(app, [happened(number) for number in range(101)]) == 100
     assert [each["ts"] for each in json.loads(stored(app)[0].events)] == list(range(100))
 
 
 def test_what_comes_after_the_hundredth_is_not_even_looked_at() -> None:
-    assert send(new_app(), [*(happened(number) for number in range(100)), "no event"]) == 100
+    assert send(create_app(), [*(happened(number) for number in range(100)), "no event"]) == 100
 
 
 def test_no_events_are_fine_and_cost_nothing() -> None:
-    app = new_app()
+    app = create_app()
     app.token()
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         assert send(app, []) == 0
     assert not calls.written
 
 
 def test_the_same_batch_sent_again_is_stored_once() -> None:
-    app = new_app()
+    app = create_app()
     for _ in range(3):
         send(app, [happened(), happened(2)])
     assert len(stored(app)) == 1
@@ -64,7 +64,7 @@ def test_the_same_batch_sent_again_is_stored_once() -> None:
 
 
 def test_extra_keys_and_null_data_are_dropped() -> None:
-    app = new_app()
+    app = create_app()
     send(app, [happened(data=None, more={"a": 1})])
     assert [
         {k: v for k, v in each.items() if v is not None} for each in json.loads(stored(app)[0].events)
@@ -72,7 +72,7 @@ def test_extra_keys_and_null_data_are_dropped() -> None:
 
 
 def test_a_batch_that_no_item_holds_is_split_and_nothing_is_lost() -> None:
-    app = new_app()
+    app = create_app()
     noise = random.Random(3)  # noqa: S311 - only has to be incompressible
     events = [happened(number, data=noise.randbytes(50_000).hex()) for number in range(10)]
     assert send(app, events) == 10
@@ -98,7 +98,7 @@ def test_a_batch_that_no_item_holds_is_split_and_nothing_is_lost() -> None:
     ids=str,
 )
 def test_a_wrong_event_is_named_and_nothing_is_stored(events: Any, error: str) -> None:
-    app = new_app()
+    app = create_app()
     reply = app.post("/api/events", {"sessionId": "s", "events": events})
     assert (reply.status, reply.json) == (400, {"error": error})
-    assert not list(partition(f"APP#{app.slug}#SESSION#s#"))
+    assert not list(read_partition(f"APP#{app.slug}#SESSION#s#"))

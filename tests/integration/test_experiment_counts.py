@@ -28,8 +28,8 @@ from genai_voice.outcomes.tallies import read_tallies
 
 from tests.integration.test_experiments import assign, create, exposures, save
 from tests.integration.test_handoffs import long_transcript
-from tests.support.service import Client, new_app, partition, plain, recorded_calls
-from tests.support.wire import Cut, before_call, cut
+from tests.support.service import Client, create_app, read_partition, record_calls, to_plain
+from tests.support.wire import Cut, act_before_call, cut
 
 NOW = 1_800_000_000
 ONE_SIDED = [{"id": "a", "weight": 1}, {"id": "b", "weight": 0}]
@@ -169,7 +169,7 @@ HISTORIES: dict[str, list[tuple[Step, Tally]]] = {
 def test_a_conversation_counts_as_what_it_is(history: list[tuple[Step, Tally]], told: bool) -> None:
     """Twenty seconds lie between steps."""
     events: dict[str, Any] = {"webhook_events": ["conversation.ended"], "handoff_webhook_url": HOOK}
-    app = new_app(**(events if told else {}))
+    app = create_app(**(events if told else {}))
     experiments = [create(app, ONE_SIDED) for _ in range(2)]
     for experiment in experiments:
         assign(app, experiment)
@@ -185,7 +185,7 @@ def test_a_conversation_counts_as_what_it_is(history: list[tuple[Step, Tally]], 
 def test_a_session_that_is_assigned_late_counts_from_then_on_as_one_assigned_early(
     history: list[tuple[Step, Tally]],
 ) -> None:
-    app = new_app()
+    app = create_app()
     early = create(app, ONE_SIDED)
     assign(app, early)
     for place, (step, _) in enumerate(history):
@@ -200,7 +200,7 @@ def test_a_session_that_is_assigned_late_counts_from_then_on_as_one_assigned_ear
 def test_the_first_experiment_of_a_conversation_that_has_ended_counts_what_its_row_says(
     history: list[tuple[Step, Tally]],
 ) -> None:
-    app = new_app()
+    app = create_app()
     for place, (step, _) in enumerate(history):
         with time_machine.travel(NOW + 20 * place, tick=False):
             step(app)
@@ -216,17 +216,17 @@ def test_the_first_experiment_of_a_conversation_that_has_ended_counts_what_its_r
 
 
 def test_the_sums_are_spread_over_rows() -> None:
-    app = new_app()
+    app = create_app()
     made = create(app, ONE_SIDED)
     for n in range(20):
         assign(app, made, f"s{n}")
-    rows = list(partition(key("APP", app.slug, "EXPERIMENT", made), "TALLY#"))
+    rows = list(read_partition(key("APP", app.slug, "EXPERIMENT", made), "TALLY#"))
     assert 1 < len(rows) <= TallyRow.SHARDS
-    assert sum(int(plain(row["exposures"])) for row in rows) == 20
+    assert sum(int(to_plain(row["exposures"])) for row in rows) == 20
 
 
 def test_a_conversation_in_no_experiment_counts_nowhere() -> None:
-    app = new_app()
+    app = create_app()
     made = create(app, ONE_SIDED)
     save(app, status="resolved")
     hand_over(app)
@@ -235,7 +235,7 @@ def test_a_conversation_in_no_experiment_counts_nowhere() -> None:
 
 
 def test_a_handoff_costs_what_it_cost_unless_its_session_is_in_an_experiment() -> None:
-    app = new_app()
+    app = create_app()
     assign(app, create(app, ONE_SIDED), "in")
     for session, expected in [
         ("out", ["TransactWriteItems"]),
@@ -244,7 +244,7 @@ def test_a_handoff_costs_what_it_cost_unless_its_session_is_in_an_experiment() -
     ]:
         if session != "new":
             save(app, session)
-        with recorded_calls() as calls:
+        with record_calls() as calls:
             hand_over(app, session)
         assert calls.operations == expected
 
@@ -279,11 +279,11 @@ def every_experiment(app: Client) -> list[str]:
 def test_whoever_comes_in_between_is_counted_too(
     act: Step, meanwhile: Step, call: str, in_experiment: bool
 ) -> None:
-    app = new_app()
+    app = create_app()
     save(app, messages=lines(3))
     if in_experiment:
         assign(app, create(app, ONE_SIDED))
-    with before_call(call, lambda _: meanwhile(app), at=(1,)):
+    with act_before_call(call, lambda _: meanwhile(app), at=(1,)):
         act(app)
     assign(app, create(app, ONE_SIDED))
     for experiment in every_experiment(app):
@@ -297,13 +297,13 @@ def test_whoever_comes_in_between_is_counted_too(
 )
 def test_what_is_saved_just_before_is_counted(act: Step, number: int) -> None:
     """`number`: of the transaction that would write what was read before."""
-    app = new_app()
+    app = create_app()
     save(app, messages=lines(3))
     if act is ACTS["assigned"]:
         save(app, status="resolved")
     else:
         assign(app, create(app, ONE_SIDED))
-    with before_call("TransactWriteItems", lambda _: save(app, messages=lines(11)), at=(number,)):
+    with act_before_call("TransactWriteItems", lambda _: save(app, messages=lines(11)), at=(number,)):
         act(app)
     row = row_of(app)
     for experiment in every_experiment(app):
@@ -317,7 +317,7 @@ def test_what_is_saved_just_before_is_counted(act: Step, number: int) -> None:
 @pytest.mark.parametrize("begun", [False, True], ids=["not begun", "begun"])
 def test_what_dies_at_any_call_is_counted_once(act: Step, begun: bool, after: bool) -> None:
     for number in range(1, 7):
-        app = new_app()
+        app = create_app()
         if begun:
             save(app, messages=lines(3))
         made = create(app, ONE_SIDED)
@@ -339,7 +339,7 @@ def test_what_dies_at_any_call_is_counted_once(act: Step, begun: bool, after: bo
 def test_whatever_races_the_sums_are_what_the_rows_say(seed: int) -> None:
     """Eight at once save, end, hand over, give back and assign eight sessions in three experiments."""
     events: dict[str, Any] = {"webhook_events": ["conversation.ended"], "handoff_webhook_url": HOOK}
-    app = new_app(**(events if seed % 2 else {}))
+    app = create_app(**(events if seed % 2 else {}))
     variants = [{"id": name, "weight": 1} for name in "abc"]
     experiments = [create(app, variants) for _ in range(3)]
     sessions = [f"s{n}" for n in range(8)]
@@ -382,7 +382,7 @@ def sessions_for(experiment: str, variant: str, count: int) -> list[str]:
 
 
 def test_results_show_every_variant_with_its_intervals_and_its_difference_to_the_first() -> None:
-    app = new_app()
+    app = create_app()
     made = create(app, [{"id": "a", "weight": 1}, {"id": "b", "weight": 1}])
     lasted: dict[str, list[int]] = {}
     for variant, resolved in (("a", 1), ("b", 2)):
@@ -396,7 +396,7 @@ def test_results_show_every_variant_with_its_intervals_and_its_difference_to_the
                 status = "resolved" if place < resolved else "abandoned"
                 save(app, session, status=status, messages=lines(place))
             lasted[variant].append((place + 1) * 1000)
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         found = app.get("/api/experiments/results", experimentId=made).json
     assert calls.operations == ["GetItem", "Query"]
     a, b = found.pop("variants")
@@ -430,7 +430,7 @@ def test_results_show_every_variant_with_its_intervals_and_its_difference_to_the
 
 
 def test_before_anybody_is_assigned_results_are_null() -> None:
-    app = new_app()
+    app = create_app()
     found = app.get("/api/experiments/results", experimentId=create(app)).json
     assert (found["srm"], found["srmPValue"]) == (False, None)
     for variant in found["variants"]:
@@ -439,7 +439,7 @@ def test_before_anybody_is_assigned_results_are_null() -> None:
 
 def test_a_ratio_that_the_weights_do_not_explain_is_told_in_a_sentence() -> None:
     """Sums as something else would have left them, by mistake."""
-    app = new_app()
+    app = create_app()
     made = create(app, [{"id": "a", "weight": 1}, {"id": "b", "weight": 1}])
     for variant, assigned in (("a", 5_200), ("b", 4_800)):
         row = TallyRow.of(app.slug, made, variant, 0)
@@ -463,5 +463,5 @@ def test_a_ratio_that_the_weights_do_not_explain_is_told_in_a_sentence() -> None
     ids=str,
 )
 def test_results_are_of_an_experiment(query: dict[str, str], status: int, error: str) -> None:
-    reply = new_app().get("/api/experiments/results", **query)
+    reply = create_app().get("/api/experiments/results", **query)
     assert (reply.status, reply.json) == (status, {"error": error})

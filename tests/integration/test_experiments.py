@@ -14,8 +14,18 @@ from genai_voice.foundation.keys import key
 from genai_voice.tools import registry
 
 from tests.support.operator import run
-from tests.support.service import Client, Reply, call, new_app, pages, partition, plain, recorded_calls, rows
-from tests.support.wire import Cut, before_call, cut, lost_answer
+from tests.support.service import (
+    Client,
+    Reply,
+    call,
+    create_app,
+    read_pages,
+    read_partition,
+    read_rows,
+    record_calls,
+    to_plain,
+)
+from tests.support.wire import Cut, act_before_call, cut, lose_answer
 
 NOW = 1_800_000_000
 HOOK = "https://hooks.example.com/x"
@@ -51,8 +61,8 @@ def conversations(app: Client) -> dict[str, dict[str, Any]]:
 
 def exposures(app: Client, experiment: str) -> dict[str, str]:
     """The variant of each session."""
-    found = partition(key("APP", app.slug, "EXPERIMENT", experiment), "SESSION#")
-    return {plain(row["session_id"]): plain(row["variant_id"]) for row in found}
+    found = read_partition(key("APP", app.slug, "EXPERIMENT", experiment), "SESSION#")
+    return {to_plain(row["session_id"]): to_plain(row["variant_id"]) for row in found}
 
 
 def exposed(app: Client, experiment: str) -> dict[str, int]:
@@ -65,7 +75,7 @@ def exposed(app: Client, experiment: str) -> dict[str, int]:
 
 
 def test_an_experiment_is_kept_as_it_was_said() -> None:
-    app = new_app()
+    app = create_app()
     variants = [
         {"id": "control", "weight": 0, "config": None, "unknown": 1},
         {"id": "warm", "weight": 0.5, "config": {"greeting": "Hello", "deep": [1, {"x": None}]}},
@@ -89,17 +99,17 @@ def test_an_experiment_is_kept_as_it_was_said() -> None:
 
 
 def test_experiments_are_listed_newest_first_and_names_need_not_differ() -> None:
-    app = new_app()
+    app = create_app()
     made = [create(app) for _ in range(3)]
     listed = app.get("/api/experiments", all="true").json["experiments"]
     assert [each["_id"] for each in listed] == made[::-1]
 
 
 def test_a_list_that_no_reply_can_hold_comes_in_pages() -> None:
-    app = new_app()
+    app = create_app()
     big = [{"id": str(n), "weight": 1, "config": {"x": '"' * 4_900}} for n in range(20)]
     made = [create(app, big) for _ in range(20)]
-    found = list(pages(app, "/api/experiments", "experiments"))
+    found = list(read_pages(app, "/api/experiments", "experiments"))
     assert len(found) > 1
     assert [each["_id"] for page in found for each in page] == made[::-1]
 
@@ -154,7 +164,7 @@ MISSING = {"error": "Name and at least 2 variants required"}
     ids=str,
 )
 def test_what_is_no_experiment_is_refused(fields: dict[str, Any], error: str) -> None:
-    app = new_app()
+    app = create_app()
     reply = app.post("/api/experiments", {"name": "x", "variants": PAIR, **fields})
     assert (reply.status, reply.json) == (400, {"error": error})
     assert app.get("/api/experiments").json == {"experiments": []}
@@ -162,7 +172,7 @@ def test_what_is_no_experiment_is_refused(fields: dict[str, Any], error: str) ->
 
 @pytest.mark.parametrize("weight", ["NaN", "Infinity", "1e999"])
 def test_a_weight_that_is_not_finite_is_refused(weight: str) -> None:
-    app = new_app()
+    app = create_app()
     raw = f'{{"name": "x", "variants": [{{"id": "a", "weight": 1}}, {{"id": "b", "weight": {weight}}}]}}'
     reply = call("POST", "/api/experiments", raw=raw.encode(), headers=app.headers)
     assert reply.status == 400
@@ -176,7 +186,7 @@ def switch(app: Client, experiment: str, active: bool) -> Reply:
 
 
 def test_a_stopped_experiment_assigns_nobody_new_and_who_has_a_variant_keeps_it() -> None:
-    app = new_app()
+    app = create_app()
     made = create(app)
     had = assign(app, made)
     for _ in range(2):
@@ -202,7 +212,7 @@ def test_a_stopped_experiment_assigns_nobody_new_and_who_has_a_variant_keeps_it(
     ids=str,
 )
 def test_only_what_there_is_can_be_switched(fields: dict[str, Any], status: int, error: str) -> None:
-    app = new_app()
+    app = create_app()
     body = {"experimentId": create(app), "isActive": False, **fields}
     reply = app.patch("/api/experiments", body)
     assert (reply.status, reply.json) == (status, {"error": error})
@@ -210,7 +220,7 @@ def test_only_what_there_is_can_be_switched(fields: dict[str, Any], status: int,
 
 
 def test_a_browser_may_be_kept_from_beginning_and_stopping_but_is_assigned() -> None:
-    app = new_app(browser_scope="runtime")
+    app = create_app(browser_scope="runtime")
     made = create(app)
     headers = {"authorization": f"Bearer {app.token()}"}
     body = {"name": "x", "variants": PAIR, "experimentId": made, "isActive": False, "sessionId": "s"}
@@ -223,7 +233,7 @@ def test_a_browser_may_be_kept_from_beginning_and_stopping_but_is_assigned() -> 
 
 
 def test_a_session_has_one_variant_and_is_told_whether_it_had_it() -> None:
-    app = new_app()
+    app = create_app()
     made = create(app, [*PAIR, {"id": "off", "weight": 0, "config": {"x": 1}}])
     first = ask(app, made)
     assert first.json == {
@@ -246,21 +256,21 @@ def test_an_assignment_names_both(field: str, absent: str | None) -> None:
 
 def test_another_apps_experiment_is_none_and_leaves_no_trace() -> None:
     """Contract, section 7, row 7."""
-    mine, theirs = new_app(), new_app()
+    mine, theirs = create_app(), create_app()
     made = create(theirs)
     assign(theirs, made)
-    before = rows(theirs.slug, "s")
+    before = read_rows(theirs.slug, "s")
     reply = ask(mine, made)
     assert (reply.status, reply.json) == (404, NOT_FOUND)
     assert switch(mine, made, False).status == 404
     assert mine.get("/api/experiments/results", experimentId=made).status == 404
-    assert rows(theirs.slug, "s") == before
-    assert [row["kind"] for row in rows(mine.slug, "s")] == ["app"]
-    assert not list(partition(key("APP", mine.slug, "EXPERIMENT", made)))
+    assert read_rows(theirs.slug, "s") == before
+    assert [row["kind"] for row in read_rows(mine.slug, "s")] == ["app"]
+    assert not list(read_partition(key("APP", mine.slug, "EXPERIMENT", made)))
 
 
 def test_the_same_session_of_two_apps_is_two() -> None:
-    one, other = new_app(), new_app()
+    one, other = create_app(), create_app()
     for app in (one, other):
         assert ask(app, create(app)).json["alreadyAssigned"] is False
 
@@ -268,7 +278,7 @@ def test_the_same_session_of_two_apps_is_two() -> None:
 @pytest.mark.usefixtures("strict")
 def test_200_who_ask_at_once_for_one_session_get_one_variant_and_one_was_first() -> None:
     """Contract, section 7, row 24."""
-    app = new_app()
+    app = create_app()
     made = create(app, [{"id": str(n), "weight": 1} for n in range(20)])
     with ThreadPoolExecutor(16) as pool:
         replies = list(pool.map(lambda _: ask(app, made), range(200)))
@@ -281,7 +291,7 @@ def test_200_who_ask_at_once_for_one_session_get_one_variant_and_one_was_first()
 @pytest.mark.usefixtures("strict")
 def test_whoever_comes_second_answers_what_was_stored_first() -> None:
     """Also where it is another variant than the hash draws."""
-    app = new_app()
+    app = create_app()
     made = create(app)
     other = {"control": "warm", "warm": "control"}[draw_variant(made, "s", [("control", 1), ("warm", 1)])]
 
@@ -290,7 +300,7 @@ def test_whoever_comes_second_answers_what_was_stored_first() -> None:
         row.variant_id = other
         assert row.insert()
 
-    with before_call("TransactWriteItems", overtake, at=(1,)):
+    with act_before_call("TransactWriteItems", overtake, at=(1,)):
         assert ask(app, made).json == {"variantId": other, "alreadyAssigned": True}
 
 
@@ -301,7 +311,7 @@ def test_assigned_sessions_fit_the_weights() -> None:
     """
     from scipy.stats import chisquare
 
-    app = new_app()
+    app = create_app()
     made = create(app, [{"id": "a", "weight": 1}, {"id": "b", "weight": 3}])
     seen = Counter(assign(app, made, f"s{n}") for n in range(400))
     p = chisquare([seen["a"], seen["b"]], [100, 300]).pvalue
@@ -314,7 +324,7 @@ def test_assigned_sessions_fit_the_weights() -> None:
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_an_assignment_that_dies_at_any_call_is_made_once(after: bool) -> None:
     for number in (1, 2, 3):
-        app = new_app()
+        app = create_app()
         made = create(app)
         app.get("/api/tools")
         try:
@@ -330,14 +340,14 @@ def test_an_assignment_that_dies_at_any_call_is_made_once(after: bool) -> None:
 
 @pytest.mark.usefixtures("strict")
 def test_an_assignment_whose_answer_is_lost_is_still_the_first() -> None:
-    app = new_app()
+    app = create_app()
     made = create(app)
-    with lost_answer(2):
+    with lose_answer(2):
         assert ask(app, made).json["alreadyAssigned"] is False
 
 
 def test_a_session_takes_part_in_twenty_experiments_and_no_more() -> None:
-    app = new_app()
+    app = create_app()
     made = [create(app) for _ in range(21)]
     for experiment in made[:20]:
         assign(app, experiment)
@@ -356,7 +366,7 @@ def test_a_session_takes_part_in_twenty_experiments_and_no_more() -> None:
 
 
 def test_a_conversation_carries_the_variant_of_its_session() -> None:
-    app = new_app()
+    app = create_app()
     made = create(app)
     save(app)
     assert "experimentVariant" not in conversations(app)["s"]
@@ -367,7 +377,7 @@ def test_a_conversation_carries_the_variant_of_its_session() -> None:
 
 
 def test_of_several_experiments_it_carries_the_variant_that_was_assigned_last() -> None:
-    app = new_app()
+    app = create_app()
     first = create(app, [{"id": "a", "weight": 1}, {"id": "b", "weight": 0}])
     last = create(app, [{"id": "c", "weight": 1}, {"id": "d", "weight": 0}])
     save(app)
@@ -398,7 +408,7 @@ def test_a_conversation_that_begins_after_its_session_was_assigned_begins_as_any
 ) -> None:
     events: dict[str, Any] = {"webhook_events": ["conversation.ended"], "handoff_webhook_url": HOOK}
     with time_machine.travel(NOW, tick=False):
-        plainly, app = new_app(**(events if told else {})), new_app(**(events if told else {}))
+        plainly, app = create_app(**(events if told else {})), create_app(**(events if told else {}))
         variant = assign(app, create(app))
         for each in (plainly, app):
             begin(each)
@@ -407,12 +417,12 @@ def test_a_conversation_that_begins_after_its_session_was_assigned_begins_as_any
     assert found == expected | {"_id": found["_id"], "appSlug": app.slug, "experimentVariant": variant}
     assert found["status"] == status
     assert app.get("/api/conversations", status=status).json["conversations"] == [found]
-    announced = [list(partition(key("APP", each.slug, "DELIVERY"))) for each in (plainly, app)]
+    announced = [list(read_partition(key("APP", each.slug, "DELIVERY"))) for each in (plainly, app)]
     assert len(announced[0]) == len(announced[1])
 
 
 def test_before_it_begins_nothing_shows_a_conversation() -> None:
-    app = new_app(mute_agent_after_handoff=True)
+    app = create_app(mute_agent_after_handoff=True)
     registry.put_tool(app.slug, "a-tool", description="", parameters_schema="{}")
     assign(app, create(app))
     assert app.get("/api/conversations").json == {"conversations": []}
@@ -431,19 +441,19 @@ def test_before_it_begins_nothing_shows_a_conversation() -> None:
 
 
 def test_a_save_costs_what_it_cost_unless_it_ends_a_conversation_in_an_experiment() -> None:
-    app = new_app()
+    app = create_app()
     made = create(app)
     assign(app, made, "in")
     for session in ("in", "out"):
-        with recorded_calls() as calls:
+        with record_calls() as calls:
             for _ in range(3):
                 save(app, session, status="active", messages=[])
             save(app, session)
         assert calls.operations == ["UpdateItem"] * 4
     for status in ("resolved", "abandoned", "resolved", "handed_off"):
-        with recorded_calls() as calls:
+        with record_calls() as calls:
             save(app, "out", status=status, messages=[])
         assert calls.operations == ["UpdateItem"]
-        with recorded_calls() as calls:
+        with record_calls() as calls:
             save(app, "in", status=status, messages=[])
         assert calls.operations == ["UpdateItem", "GetItem", "TransactWriteItems"]

@@ -16,9 +16,21 @@ from genai_voice.foundation.errors import UpstreamFailed
 from genai_voice.gemini.client import TOKEN_S, NotJson, create_live_token, find_api_key, generate_json
 from genai_voice.gemini.model import LiveConfig
 
-from tests.support.gemini import WORDS, Answer, Gemini, blocked, drip, failure, hang, raw, said, text, token
+from tests.support.gemini import (
+    WORDS,
+    Answer,
+    Gemini,
+    drip,
+    hang,
+    make_blocked_answer,
+    make_failure,
+    make_json_answer,
+    make_raw_answer,
+    make_text_answer,
+    make_token_answer,
+)
 from tests.support.https import Names
-from tests.support.service import template
+from tests.support.service import load_template
 
 PROMPT = "Be kind. Ünïcode."
 SCHEMA = {
@@ -28,23 +40,23 @@ SCHEMA = {
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 BROKEN = {
-    "no JSON": raw(b"<html>an error of a proxy</html>"),
-    "empty": raw(b""),
-    "an empty object": raw(b"{}"),
-    "an array": raw(b"[1]"),
-    "null": raw(b"null"),
-    "a number": raw(b"1"),
-    "a text": raw(b'"x"'),
-    "wrong types": raw(b'{"name": 5, "candidates": 5}'),
-    "wrong types within": raw(b'{"candidates": [{"content": {"parts": [5]}}]}'),
-    "20,000 deep": raw(b"[" * 20_000),
-    "not what was promised": raw(b"no gzip", headers={"Content-Encoding": "gzip"}),
+    "no JSON": make_raw_answer(b"<html>an error of a proxy</html>"),
+    "empty": make_raw_answer(b""),
+    "an empty object": make_raw_answer(b"{}"),
+    "an array": make_raw_answer(b"[1]"),
+    "null": make_raw_answer(b"null"),
+    "a number": make_raw_answer(b"1"),
+    "a text": make_raw_answer(b'"x"'),
+    "wrong types": make_raw_answer(b'{"name": 5, "candidates": 5}'),
+    "wrong types within": make_raw_answer(b'{"candidates": [{"content": {"parts": [5]}}]}'),
+    "20,000 deep": make_raw_answer(b"[" * 20_000),
+    "not what was promised": make_raw_answer(b"no gzip", headers={"Content-Encoding": "gzip"}),
     "cut off": Answer(b'{"name": "auth_tokens/a-token"}', cut=True),
-    "no content": raw(b"", 204),
-    "a redirect": raw(b"", 302, headers={"Location": "http://127.0.0.1:9/"}),
-    "an error that is no JSON": raw(b"\xff\xfe", 400),
-    "an error that is an array": raw(b"[[], []]", 400),
-    "a prompt that was blocked": blocked(),
+    "no content": make_raw_answer(b"", 204),
+    "a redirect": make_raw_answer(b"", 302, headers={"Location": "http://127.0.0.1:9/"}),
+    "an error that is no JSON": make_raw_answer(b"\xff\xfe", 400),
+    "an error that is an array": make_raw_answer(b"[[], []]", 400),
+    "a prompt that was blocked": make_blocked_answer(),
 }
 
 
@@ -91,7 +103,7 @@ def test_a_session_that_is_answered_in_text_is_locked_to_text(gemini: Gemini) ->
 
 
 def test_json_is_asked_for_with_its_schema_at_temperature_zero(gemini: Gemini) -> None:
-    gemini.answers(said([{"passed": True}]))
+    gemini.answers(make_json_answer([{"passed": True}]))
     assert generate(timeout_s=7.5) == [{"passed": True}]
     (request,) = gemini.requests
     assert (request.method, request.path) == ("POST", "/v1beta/models/gemini-2.0-flash:generateContent")
@@ -129,7 +141,7 @@ def test_another_project_of_the_machine_is_not_asked(gemini: Gemini, monkeypatch
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_what_passes_is_tried_again(gemini: Gemini, status: int) -> None:
-    gemini.answers(failure(status), token("auth_tokens/second"))
+    gemini.answers(make_failure(status), make_token_answer("auth_tokens/second"))
     assert make_token() == "auth_tokens/second"
     assert len({json.dumps(each.body) for each in gemini.requests}) == 1
     assert len(gemini.requests) == 2
@@ -143,7 +155,7 @@ def test_what_passes_is_tried_again(gemini: Gemini, status: int) -> None:
     ],
 )
 def test_what_does_not_pass_is_given_up_after_the_attempts(gemini: Gemini, status: int, told: str) -> None:
-    gemini.always(failure(status))
+    gemini.always(make_failure(status))
     with pytest.raises(UpstreamFailed) as failed:
         generate(attempts=2)
     assert failed.value.message == told
@@ -153,7 +165,7 @@ def test_what_does_not_pass_is_given_up_after_the_attempts(gemini: Gemini, statu
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
 def test_a_refusal_is_not_tried_again(gemini: Gemini, status: int) -> None:
-    gemini.always(failure(status, "INVALID_ARGUMENT"))
+    gemini.always(make_failure(status, "INVALID_ARGUMENT"))
     with pytest.raises(UpstreamFailed, match=r"^Gemini refused the request$"):
         make_token()
     assert len(gemini.requests) == 1
@@ -162,7 +174,7 @@ def test_a_refusal_is_not_tried_again(gemini: Gemini, status: int) -> None:
 def test_the_waits_between_attempts_differ(gemini: Gemini) -> None:
     waits = []
     for _ in range(3):
-        gemini.answers(failure(503))
+        gemini.answers(make_failure(503))
         began = time.monotonic()
         generate(attempts=2)
         waits.append(time.monotonic() - began)
@@ -180,7 +192,7 @@ def test_an_answer_that_takes_too_long_is_not_waited_for(gemini: Gemini, answer:
 
 
 def test_attempts_and_waits_share_the_time(gemini: Gemini) -> None:
-    gemini.always(failure(503))
+    gemini.always(make_failure(503))
     began = time.monotonic()
     with pytest.raises(UpstreamFailed, match=r"^Gemini did not answer in time$"):
         generate(timeout_s=1, attempts=100)
@@ -189,7 +201,7 @@ def test_attempts_and_waits_share_the_time(gemini: Gemini) -> None:
 
 
 def test_a_live_token_leaves_its_function_time_to_start_and_to_answer() -> None:
-    assert template().functions["TokenFunction"].timeout_s >= TOKEN_S + 15
+    assert load_template().functions["TokenFunction"].timeout_s >= TOKEN_S + 15
 
 
 @pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN.keys())
@@ -212,7 +224,7 @@ def test_nobody_there_is_told_in_a_sentence(gemini: Gemini, monkeypatch: pytest.
 
 @pytest.mark.parametrize("answer", ["```json\n[]\n```", "Yes.", '[{"passed": tr', "[NaN]", "[" * 500])
 def test_an_answer_that_is_no_json_is_handed_over_for_repair(gemini: Gemini, answer: str) -> None:
-    gemini.answers(text(answer, finish_reason="MAX_TOKENS"))
+    gemini.answers(make_text_answer(answer, finish_reason="MAX_TOKENS"))
     with pytest.raises(NotJson) as told:
         generate()
     assert told.value.text == answer
@@ -224,7 +236,7 @@ def test_nothing_that_gemini_says_of_itself_is_told(
     gemini: Gemini, log: StringIO, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
     """Also by the SDK, which logs what it is answered; at whatever level a program listens."""
-    gemini.always(failure(status))
+    gemini.always(make_failure(status))
     caplog.set_level("DEBUG")
     with pytest.raises(UpstreamFailed) as failed:
         make_token()

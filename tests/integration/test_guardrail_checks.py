@@ -17,16 +17,16 @@ from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields
 
 from tests.support.https import Names
-from tests.support.service import Client, call, new_app, partition, plain, recorded_calls, rows
+from tests.support.service import Client, call, create_app, read_partition, read_rows, record_calls, to_plain
 from tests.support.webhooks import Queue
-from tests.support.wire import Cut, answers, cut, lost_answer, registered
+from tests.support.wire import Cut, answer_calls, cut, lose_answer, register_hook
 
 CLEAN = {"allowed": True, "violations": []}
 SSN = r"\b\d{3}-\d{2}-\d{4}\b"
 
 
 def guarded(**fields: Any) -> Client:
-    return new_app(guardrails_enabled=True, **fields)
+    return create_app(guardrails_enabled=True, **fields)
 
 
 def rule(app: Client, type_: str, pattern: str, action: str = "block", **fields: Any) -> str:
@@ -92,15 +92,15 @@ def test_every_violated_rule_is_answered_and_stored_in_the_order_in_which_they_w
 def test_a_clean_text_is_allowed_and_nothing_is_written() -> None:
     app = guarded()
     rule(app, "blocked_topic", "gun")
-    before = rows(app.slug, "s")
+    before = read_rows(app.slug, "s")
     assert check(app, "shoes") == CLEAN
-    assert rows(app.slug, "s") == before
+    assert read_rows(app.slug, "s") == before
 
 
 def test_without_guardrails_everything_is_allowed_and_nothing_is_read_or_written() -> None:
-    app = new_app()
+    app = create_app()
     rule(app, "blocked_topic", "gun")
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         assert check(app, "a gun") == CLEAN
     assert calls.operations == []
     assert violations(app) == []
@@ -232,7 +232,7 @@ def test_what_a_pii_filter_matches_is_stored_nowhere(fields: dict[str, Any], cap
     check(app, said)
     stored = [each["content"] for each in violations(app)]
     assert stored == [("So my number is [masked], or [masked]. " + "x" * 500)[:500]] * 2
-    everything = str(rows(app.slug, "s")) + capsys.readouterr().out
+    everything = str(read_rows(app.slug, "s")) + capsys.readouterr().out
     for secret in ("987-65", "4321", "six seven", "three dash"):
         assert secret not in everything
 
@@ -306,15 +306,15 @@ def test_a_change_takes_effect_in_other_processes_after_ten_seconds_and_costs_on
         assert check(app, "a knife") == CLEAN
         clock.shift(0.2)
         app.get("/api/tools")
-        with recorded_calls() as calls:
+        with record_calls() as calls:
             assert check(app, "shoes") == CLEAN
         assert calls.operations == ["GetItem", "Query"]
         assert check(app, "a knife")["allowed"] is False
         clock.shift(10.1)
-        with recorded_calls() as calls:
+        with record_calls() as calls:
             assert check(app, "shoes") == CLEAN
         assert calls.operations == ["GetItem"]
-        with recorded_calls() as calls:
+        with record_calls() as calls:
             assert check(app, "shoes") == CLEAN
         assert calls.operations == []
 
@@ -348,7 +348,7 @@ def test_rules_that_were_read_before_a_change_are_not_kept_after_it() -> None:
     app.get("/api/tools")
     other = threading.Thread(target=change_meanwhile)
     other.start()
-    with recorded_calls():
+    with record_calls():
         _read_then_wait(app, reached, go_on)
     other.join()
     assert check(app, "a knife")["allowed"] is False
@@ -363,7 +363,7 @@ def _read_then_wait(app: Client, reached: threading.Event, go_on: threading.Even
             reached.set()
             assert go_on.wait(10)
 
-    with registered("after-call.dynamodb", hold):
+    with register_hook("after-call.dynamodb", hold):
         check(app, "shoes")
 
 
@@ -389,7 +389,7 @@ def test_a_check_whose_answer_is_lost_is_stored_once() -> None:
     app = guarded()
     id_ = rule(app, "regex", "gun")
     check(app, "x")
-    with lost_answer(1):
+    with lose_answer(1):
         assert check(app, "a gun")["allowed"] is False
     assert (len(violations(app)), counts(app)) == (1, {id_: 1})
 
@@ -403,7 +403,7 @@ def test_a_check_that_meets_another_is_tried_again() -> None:
         "Message": "cancelled",
         "CancellationReasons": [{"Code": "None"}, {"Code": "TransactionConflict", "Message": "conflict"}],
     }
-    with answers(*[(400, conflict)] * 7):
+    with answer_calls(*[(400, conflict)] * 7):
         assert check(app, "a gun")["allowed"] is False
     assert (len(violations(app)), counts(app)) == (1, {id_: 1})
 
@@ -485,9 +485,9 @@ def test_with_guardrails_off_no_sample_leaves_a_row(
     demos: None, slug: str, text: str, action: str | None
 ) -> None:
     switch(slug, False)
-    before = rows(slug, "sample")
+    before = read_rows(slug, "sample")
     assert judged(slug, text) == CLEAN
-    assert rows(slug, "sample") == before
+    assert read_rows(slug, "sample") == before
 
 
 def test_a_block_that_the_table_does_not_take_is_answered_all_the_same(log: StringIO) -> None:
@@ -495,7 +495,7 @@ def test_a_block_that_the_table_does_not_take_is_answered_all_the_same(log: Stri
     id_ = rule(app, "blocked_topic", "gun")
     check(app, "a hat")
     throttled = (400, {"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "x"})
-    with answers(*[throttled] * 50):
+    with answer_calls(*[throttled] * 50):
         assert check(app, "buy a gun")["allowed"] is False
     line = json.loads(log.getvalue().splitlines()[-1])
     assert (line["message"], line["app"], line["rules"]) == ("violations lost", app.slug, [id_])
@@ -511,7 +511,7 @@ TOLD: dict[str, Any] = {
 
 
 def announced(app: Client) -> list[dict[str, Any]]:
-    return [json.loads(plain(row["payload"])) for row in partition(key("APP", app.slug, "DELIVERY"))]
+    return [json.loads(to_plain(row["payload"])) for row in read_partition(key("APP", app.slug, "DELIVERY"))]
 
 
 def test_a_check_that_blocks_is_announced_once_with_ids_and_no_word_of_what_was_said() -> None:
@@ -556,7 +556,7 @@ def test_what_blocks_nothing_is_not_announced() -> None:
 def test_a_block_by_two_hundred_rules_is_one_transaction_with_its_announcement() -> None:
     app = guarded(**TOLD)
     many_rules(app, 200)
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         check(app, "buy a gun")
     assert calls.operations.count("TransactWriteItems") == 1
     assert len(announced(app)) == 1

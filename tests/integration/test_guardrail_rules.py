@@ -12,14 +12,14 @@ from genai_voice.guardrails.rows import RuleRow, RulesetRow
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields
 
-from tests.support.service import Client, call, new_app, partition, plain, recorded_calls, rows
-from tests.support.wire import Cut, before_call, cut, lost_answer
+from tests.support.service import Client, call, create_app, read_partition, read_rows, record_calls, to_plain
+from tests.support.wire import Cut, act_before_call, cut, lose_answer
 
 NEW = {"type": "keyword", "pattern": "gun", "action": "block"}
 
 
 def guarded() -> Client:
-    return new_app(guardrails_enabled=True)
+    return create_app(guardrails_enabled=True)
 
 
 def add(app: Client, **fields: Any) -> str:
@@ -162,7 +162,7 @@ def test_an_empty_message_is_removed() -> None:
     id_ = add(app, userMessage="No.")
     change(app, id_, userMessage="")
     assert "userMessage" not in listed(app)[0]
-    assert "user_message" not in next(row for row in rows(app.slug) if row["kind"] == "rule")
+    assert "user_message" not in next(row for row in read_rows(app.slug) if row["kind"] == "rule")
 
 
 def test_a_type_is_changed_only_to_one_that_fits_the_pattern() -> None:
@@ -177,7 +177,7 @@ def test_a_type_is_changed_only_to_one_that_fits_the_pattern() -> None:
 def test_a_pattern_that_was_checked_for_a_type_is_not_stored_for_another() -> None:
     app = guarded()
     id_ = add(app, type="blocked_topic", pattern="gun")
-    with before_call("TransactWriteItems", lambda _: change(app, id_, type="regex"), at=(1,)):
+    with act_before_call("TransactWriteItems", lambda _: change(app, id_, type="regex"), at=(1,)):
         reply = app.patch("/api/guardrails/rules", {"ruleId": id_, "pattern": "("})
     assert (reply.status, reply.json) == (400, {"error": "Invalid pattern: missing ): ("})
 
@@ -207,7 +207,7 @@ def test_a_removed_rule_is_gone_with_its_counts_and_its_violations_stay() -> Non
     assert app.delete("/api/guardrails/rules", {"ruleId": id_}).json == {"ok": True}
     assert app.delete("/api/guardrails/rules", {"ruleId": id_}).status == 404
     assert [(each["_id"], each["matches"]) for each in listed(app)] == [(other, 5)]
-    counted = {name for row in partition(f"APP#{app.slug}#") for name in row if name.endswith(id_)}
+    counted = {name for row in read_partition(f"APP#{app.slug}#") for name in row if name.endswith(id_)}
     assert counted == set()
     assert len(app.get("/api/guardrails/violations", ruleId=id_).json["violations"]) == 5
     assert all_rules(app).rules == 1
@@ -260,9 +260,9 @@ def test_counts_are_spread_and_read_in_one_query() -> None:
     add(app)
     for _ in range(40):
         check(app)
-    shards = [row for row in rows(app.slug) if row["kind"] == "rule_stats"]
+    shards = [row for row in read_rows(app.slug) if row["kind"] == "rule_stats"]
     assert len(shards) > 8
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         assert listed(app)[0]["matches"] == 40
     assert calls.operations == ["Query"]
 
@@ -361,7 +361,7 @@ def test_a_change_whose_answer_is_lost_is_in_force() -> None:
     app = guarded()
     id_ = add(app)
     check(app)
-    with lost_answer(1):
+    with lose_answer(1):
         change(app, id_, pattern="knife")
     assert listed(app)[0]["pattern"] == "knife"
 
@@ -380,7 +380,7 @@ def test_stats_rows_know_no_rule_by_name() -> None:
     app = guarded()
     id_ = add(app)
     check(app)
-    [row] = [row for row in partition(f"APP#{app.slug}#") if plain(row["kind"]) == "rule_stats"]
+    [row] = [row for row in read_partition(f"APP#{app.slug}#") if to_plain(row["kind"]) == "rule_stats"]
     assert set(row) == {"pk", "sk", "kind", f"m_{id_}"}
-    assert plain(row["pk"]) == RuleCountsRow.choose(app.slug)[0].pk
+    assert to_plain(row["pk"]) == RuleCountsRow.choose(app.slug)[0].pk
     assert use_cases.count(app.slug) == 1

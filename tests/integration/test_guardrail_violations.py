@@ -8,8 +8,8 @@ import time_machine
 from genai_voice.foundation.transactions import put_all
 from genai_voice.guardrails.rows import ViolationRow
 
-from tests.support.service import Client, new_app, pages, recorded_calls
-from tests.support.wire import Cut, before_call, cut, lost_answer
+from tests.support.service import Client, create_app, read_pages, record_calls
+from tests.support.wire import Cut, act_before_call, cut, lose_answer
 
 PATH = "/api/guardrails/violations"
 MISSING = "Missing required fields: violationId, annotatedCorrectness"
@@ -17,7 +17,7 @@ MISSING = "Missing required fields: violationId, annotatedCorrectness"
 
 @pytest.fixture
 def app(engine: None) -> Client:
-    app = new_app(guardrails_enabled=True)
+    app = create_app(guardrails_enabled=True)
     app.get("/api/tools")
     return app
 
@@ -63,7 +63,7 @@ def test_violations_are_listed_newest_first_100_a_page(app: Client) -> None:
         {"sessionId": "s", "ruleId": "r"},
     ]
     for query in queries:
-        found = list(pages(app, PATH, "violations", **query))
+        found = list(read_pages(app, PATH, "violations", **query))
         assert [len(each) for each in found] == [100, 100, 5]
         assert contents([each for page in found for each in page]) == [
             str(each) for each in range(204, -1, -1)
@@ -87,7 +87,7 @@ def test_they_are_of_a_session_of_a_rule_or_of_both(app: Client) -> None:
 def test_of_a_rule_and_a_session_those_are_found_that_lie_among_many_others(app: Client) -> None:
     many(app, 101, "s", "rare")
     many(app, 120, "s", "frequent", first=1000)
-    found = list(pages(app, PATH, "violations", sessionId="s", ruleId="rare"))
+    found = list(read_pages(app, PATH, "violations", sessionId="s", ruleId="rare"))
     assert [len(each) for each in found] == [100, 1]
 
 
@@ -113,7 +113,7 @@ def test_a_cursor_serves_its_own_filters_alone(app: Client) -> None:
 def test_of_another_app_there_is_nothing(app: Client) -> None:
     many(app, 1, "s", "r")
     assert app.get(PATH, appSlug="another").json == {"violations": []}
-    assert new_app().get(PATH, sessionId="s", ruleId="r").json == {"violations": []}
+    assert create_app().get(PATH, sessionId="s", ruleId="r").json == {"violations": []}
 
 
 # -- annotations -------------------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ def test_what_is_no_annotation_is_refused(app: Client, body: dict[str, Any], err
 
 
 def test_a_violation_of_nobody_or_of_another_app_is_not_found(app: Client) -> None:
-    theirs = new_app()
+    theirs = create_app()
     many(theirs, 1, "s", "r")
     [violation] = theirs.get(PATH).json["violations"]
     for id_ in (violation["_id"], "unknown", "#"):
@@ -185,7 +185,7 @@ def test_an_annotation_that_dies_anywhere_is_counted_or_not_there(app: Client) -
             with pytest.raises(Cut), cut(number, after=after):
                 annotate(app, id_, correctness)
             assert counts(app) == annotated(app)
-    with lost_answer(2):
+    with lose_answer(2):
         assert annotate(app, id_, "true_positive").status == 200
     assert counts(app) == annotated(app) == (1, 0)
 
@@ -194,7 +194,7 @@ def test_of_two_annotations_at_the_same_time_the_last_counts(app: Client) -> Non
     rule(app, "gun")
     check(app, "a gun")
     id_ = app.get(PATH).json["violations"][0]["_id"]
-    with before_call("TransactWriteItems", lambda _: annotate(app, id_, "true_positive"), at=(1,)):
+    with act_before_call("TransactWriteItems", lambda _: annotate(app, id_, "true_positive"), at=(1,)):
         assert annotate(app, id_, "false_positive").status == 200
     assert counts(app) == annotated(app) == (0, 1)
 
@@ -245,6 +245,6 @@ def test_a_timeline_shows_the_violations_of_its_session(app: Client) -> None:
 def test_without_a_session_a_timeline_shows_no_violation_and_looks_for_none(app: Client) -> None:
     rule(app, "gun")
     check(app, "a gun")
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         assert app.get("/api/traces", traceId="t").json["timeline"] == []
     assert calls.operations == ["Query"] * 3

@@ -19,9 +19,18 @@ from pynamodb.expressions.operand import Path
 
 from tests.integration.test_retries import PLAIN_CONFLICT, cancelled
 from tests.support.https import Names
-from tests.support.service import Client, Reply, new_app, pages, partition, plain, recorded_calls, sweep
+from tests.support.service import (
+    Client,
+    Reply,
+    create_app,
+    read_pages,
+    read_partition,
+    record_calls,
+    sweep,
+    to_plain,
+)
 from tests.support.webhooks import Queue
-from tests.support.wire import Cut, answers, before_call, cut, lost_answer
+from tests.support.wire import Cut, act_before_call, answer_calls, cut, lose_answer
 
 NOW = 1_800_000_000
 SAID = [{"role": "user", "content": "Can I talk to somebody?", "ts": 1}]
@@ -61,15 +70,15 @@ def ids(app: Client, **query: str) -> list[str]:
 
 def announced(app: Client) -> list[dict[str, Any]]:
     """The bodies that wait for the app's address, oldest first."""
-    rows = partition(key("APP", app.slug, "DELIVERY"))
-    return [json.loads(plain(row["payload"])) for row in rows]
+    rows = read_partition(key("APP", app.slug, "DELIVERY"))
+    return [json.loads(to_plain(row["payload"])) for row in rows]
 
 
 # -- a handoff is requested --------------------------------------------------------------------------------
 
 
 def test_all_that_is_said_of_a_handoff_is_kept() -> None:
-    app = new_app()
+    app = create_app()
     save(app, messages=SAID)
     with time_machine.travel(NOW, tick=False):
         made = hand_over(
@@ -98,7 +107,7 @@ def test_all_that_is_said_of_a_handoff_is_kept() -> None:
 
 
 def test_what_is_not_said_has_its_default() -> None:
-    app = new_app()
+    app = create_app()
     made = one(app, hand_over(app, transcript=[], priority=None, channel=None))
     assert (made["channel"], made["priority"], made["transcript"]) == ("web", "normal", "[]")
     assert made.keys().isdisjoint({"reasonDetail", "aiSummary", "customerData", "assignedAgent"})
@@ -117,32 +126,32 @@ def test_what_is_not_said_has_its_default() -> None:
 )
 def test_what_is_missing_is_told(fields: dict[str, Any]) -> None:
     body = {"sessionId": "s", "reason": "r", "transcript": [], **fields}
-    reply = new_app().post("/api/handoffs", body)
+    reply = create_app().post("/api/handoffs", body)
     assert (reply.status, reply.json) == (400, {"error": "Missing required fields"})
 
 
 def test_a_line_of_a_transcript_without_a_role_is_refused_by_its_place() -> None:
     body = {"sessionId": "s", "reason": "r", "transcript": [*SAID, {"content": "x", "ts": 1}]}
-    reply = new_app().post("/api/handoffs", body)
+    reply = create_app().post("/api/handoffs", body)
     assert (reply.status, reply.json) == (400, {"error": "Invalid field: transcript[1].role"})
 
 
 def test_what_is_told_of_the_customer_has_a_limit() -> None:
     body = {"sessionId": "s", "reason": "r", "transcript": [], "customerData": {"x": "y" * 50_000}}
-    reply = new_app().post("/api/handoffs", body)
+    reply = create_app().post("/api/handoffs", body)
     assert (reply.status, reply.json["error"]) == (400, "Invalid field: customerData (over 50,000 bytes)")
 
 
 def test_asked_again_there_is_another_handoff() -> None:
-    app = new_app()
+    app = create_app()
     first, second = hand_over(app), hand_over(app)
     assert ids(app) == [second, first]
 
 
 def test_a_request_is_one_transaction() -> None:
-    app = new_app(handoff_webhook_url=HOOK)
+    app = create_app(handoff_webhook_url=HOOK)
     save(app, messages=SAID)
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         made = hand_over(app)
     assert calls.operations == ["TransactWriteItems"]
     assert [sk.partition("#")[0] for sk in calls.written] == ["ID", "TRANSCRIPT", "ID", "CONVERSATION"]
@@ -154,7 +163,7 @@ def test_a_request_is_one_transaction() -> None:
 
 @pytest.mark.parametrize("before", ["active", "resolved", "abandoned", "handed_off"])
 def test_a_handoff_hands_over_whatever_there_was_and_no_save_undoes_it(before: str) -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(NOW, tick=False):
         save(app, messages=SAID, status=before, channel="web")
     with time_machine.travel(NOW + 60, tick=False):
@@ -174,7 +183,7 @@ def test_a_handoff_hands_over_whatever_there_was_and_no_save_undoes_it(before: s
 
 
 def test_a_handoff_of_what_was_never_saved_begins_the_conversation() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(NOW, tick=False):
         hand_over(app, channel="voice-pstn")
     found = conversation(app)
@@ -204,7 +213,7 @@ def long_transcript(kilobytes: int) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("saved_before", [True, False])
 def test_a_long_transcript_is_kept_whole(saved_before: bool) -> None:
-    app, said = new_app(), long_transcript(2_000)
+    app, said = create_app(), long_transcript(2_000)
     if saved_before:
         save(app, messages=SAID)
     made = hand_over(app, transcript=said)
@@ -213,7 +222,7 @@ def test_a_long_transcript_is_kept_whole(saved_before: bool) -> None:
 
 
 def test_a_transcript_that_no_reply_can_hold_is_left_out() -> None:
-    app = new_app()
+    app = create_app()
     said = [{"role": "user", "content": '"' * 1000, "ts": 1}] * 2_400
     made = one(app, hand_over(app, transcript=said))
     assert made["transcriptOmitted"] is True
@@ -221,9 +230,9 @@ def test_a_transcript_that_no_reply_can_hold_is_left_out() -> None:
 
 
 def test_a_list_of_long_transcripts_comes_in_pages_that_fit() -> None:
-    app = new_app()
+    app = create_app()
     made = [hand_over(app, session=f"s{at}", transcript=long_transcript(1_900)) for at in range(4)]
-    found = list(pages(app, "/api/handoffs", "handoffs"))
+    found = list(read_pages(app, "/api/handoffs", "handoffs"))
     assert len(found) > 1
     assert [each["_id"] for page in found for each in page] == made[::-1]
     assert all("transcript" in each for page in found for each in page)
@@ -238,7 +247,7 @@ def test_saves_that_race_with_a_handoff_leave_it_handed_off(part: int) -> None:
     """200 interleavings, in eight parts: an agent saves as it goes and at its shutdown, while the handoff is
     made; for half of them nothing was saved before.
     """
-    app = new_app(handoff_webhook_url=HOOK)
+    app = create_app(handoff_webhook_url=HOOK)
     chance = random.Random(part)  # noqa: S311 - the same each time
     sessions = [f"{part}-{number}" for number in range(25)]
     for session in sessions[::2]:
@@ -266,7 +275,7 @@ def test_saves_that_race_with_a_handoff_leave_it_handed_off(part: int) -> None:
 
 @pytest.mark.usefixtures("strict")
 def test_of_many_who_claim_at_once_one_wins() -> None:
-    app = new_app(handoff_webhook_url=HOOK, webhook_events=["handoff.claimed"])
+    app = create_app(handoff_webhook_url=HOOK, webhook_events=["handoff.claimed"])
     for _ in range(5):
         made = hand_over(app)
         people = [f"person-{number}" for number in range(12)]
@@ -283,9 +292,9 @@ def test_of_many_who_claim_at_once_one_wins() -> None:
 
 
 def test_a_handoff_that_meets_other_transactions_is_made_all_the_same() -> None:
-    app = new_app()
+    app = create_app()
     save(app)
-    with answers(*[cancelled("None", "None", "TransactionConflict")] * 4) as sent:
+    with answer_calls(*[cancelled("None", "None", "TransactionConflict")] * 4) as sent:
         hand_over(app)
     assert len(sent) == 5
     assert len({each["ClientRequestToken"] for each in sent}) == 1
@@ -293,21 +302,23 @@ def test_a_handoff_that_meets_other_transactions_is_made_all_the_same() -> None:
 
 
 def test_a_save_that_meets_a_handoff_is_sent_again() -> None:
-    app = new_app()
+    app = create_app()
     save(app)
-    with answers(PLAIN_CONFLICT, PLAIN_CONFLICT) as sent:
+    with answer_calls(PLAIN_CONFLICT, PLAIN_CONFLICT) as sent:
         save(app, messages=SAID)
     assert len(sent) == 3
 
 
 def test_a_conversation_that_begins_just_before_its_handoff_is_not_made_twice() -> None:
-    app = new_app()
-    with before_call("TransactWriteItems", lambda _: save(app, messages=[], channel="web"), at=(2,)):
+    app = create_app()
+    with act_before_call("TransactWriteItems", lambda _: save(app, messages=[], channel="web"), at=(2,)):
         hand_over(app, transcript=long_transcript(700))
     found = conversation(app)
     assert (found["status"], found["channel"], found["messageCount"]) == ("handed_off", "web", 0)
     parts = [
-        row for row in partition(key("APP", app.slug, "SESSION", "s")) if "TRANSCRIPT" in plain(row["sk"])
+        row
+        for row in read_partition(key("APP", app.slug, "SESSION", "s"))
+        if "TRANSCRIPT" in to_plain(row["sk"])
     ]
     assert parts
     assert all("expires_at" in row for row in parts), "what nothing points at expires"
@@ -323,7 +334,7 @@ def outcomes(app: Client) -> tuple[str | None, int, int]:
 @pytest.mark.parametrize("saved", [False, True])
 def test_a_request_that_dies_anywhere_leaves_all_of_it_or_nothing(saved: bool, after: bool) -> None:
     for number in range(1, 4):
-        app = new_app(handoff_webhook_url=HOOK)
+        app = create_app(handoff_webhook_url=HOOK)
         if saved:
             save(app, messages=[])
         before = outcomes(app)
@@ -343,7 +354,7 @@ def test_a_request_that_dies_anywhere_leaves_all_of_it_or_nothing(saved: bool, a
 def test_a_step_that_dies_anywhere_is_taken_once(status: str, after: bool) -> None:
     fields = {"assignedAgent": "ada"} if status == "claimed" else {"returnToAgent": True}
     for number in range(1, 5):
-        app = new_app(handoff_webhook_url=HOOK, webhook_events=["handoff.claimed", "handoff.resolved"])
+        app = create_app(handoff_webhook_url=HOOK, webhook_events=["handoff.claimed", "handoff.resolved"])
         made = hand_over(app)
         try:
             with cut(number, after=after):
@@ -359,9 +370,9 @@ def test_a_step_that_dies_anywhere_is_taken_once(status: str, after: bool) -> No
 @pytest.mark.usefixtures("strict")
 def test_a_claim_without_a_name_whose_answer_is_lost_is_still_won() -> None:
     """The SDK sends the transaction again with its token."""
-    app = new_app(handoff_webhook_url=HOOK, webhook_events=["handoff.claimed"])
+    app = create_app(handoff_webhook_url=HOOK, webhook_events=["handoff.claimed"])
     made = hand_over(app)
-    with lost_answer(2):
+    with lose_answer(2):
         assert patch(app, made, "claimed").status == 200
 
 
@@ -369,7 +380,7 @@ def test_a_claim_without_a_name_whose_answer_is_lost_is_still_won() -> None:
 
 
 def test_whoever_claims_has_it_until_it_is_resolved() -> None:
-    app = new_app()
+    app = create_app()
     made = hand_over(app)
     with time_machine.travel(NOW, tick=False):
         assert patch(app, made, "claimed", assignedAgent="ada").json == {"ok": True}
@@ -390,7 +401,7 @@ def test_whoever_claims_has_it_until_it_is_resolved() -> None:
 
 
 def test_what_people_think_of_it_is_kept_whatever_the_status() -> None:
-    app = new_app()
+    app = create_app()
     made = hand_over(app)
     patch(app, made, "claimed", assignedAgent="ada", necessityScore=0, agentFeedback="Good summary.")
     patch(app, made, "resolved", resolutionQuality="poor", agentFeedback="")
@@ -417,14 +428,14 @@ def test_what_people_think_of_it_is_kept_whatever_the_status() -> None:
     ids=str,
 )
 def test_a_step_that_makes_no_sense_is_refused(fields: dict[str, Any], error: str) -> None:
-    app = new_app()
+    app = create_app()
     body = {"handoffId": hand_over(app), "status": "claimed", **fields}
     reply = app.patch("/api/handoffs", body)
     assert (reply.status, reply.json) == (400, {"error": error})
 
 
 def test_a_handoff_of_another_app_is_none() -> None:
-    app, other = new_app(), new_app()
+    app, other = create_app(), create_app()
     made = hand_over(app)
     for reply in (patch(other, made, "claimed", assignedAgent="eve"), patch(app, "unknown", "claimed")):
         assert (reply.status, reply.json) == (404, {"error": "Handoff not found"})
@@ -432,7 +443,7 @@ def test_a_handoff_of_another_app_is_none() -> None:
 
 
 def test_a_claim_can_be_put_back_for_somebody_else() -> None:
-    app = new_app()
+    app = create_app()
     made = hand_over(app)
     patch(app, made, "claimed", assignedAgent="ada")
     assert patch(app, made, "pending").status == 200
@@ -447,7 +458,7 @@ def test_a_claim_can_be_put_back_for_somebody_else() -> None:
 
 
 def test_a_conversation_that_is_given_back_goes_on_and_ends_as_others_do() -> None:
-    app = new_app()
+    app = create_app()
     save(app, messages=SAID)
     made = hand_over(app)
     assert patch(app, made, "resolved", returnToAgent=True).status == 200
@@ -462,7 +473,7 @@ def listed(app: Client, status: str) -> list[dict[str, Any]]:
 
 
 def test_what_is_with_nobody_is_given_back_to_nobody() -> None:
-    app = new_app()
+    app = create_app()
     made = hand_over(app)
     save(app, status="abandoned")
     assert patch(app, made, "resolved", returnToAgent=True).status == 200
@@ -470,7 +481,7 @@ def test_what_is_with_nobody_is_given_back_to_nobody() -> None:
 
 
 def test_what_is_resolved_can_be_given_back_later() -> None:
-    app = new_app()
+    app = create_app()
     made = hand_over(app)
     patch(app, made, "resolved")
     assert conversation(app)["status"] == "handed_off"
@@ -479,7 +490,7 @@ def test_what_is_resolved_can_be_given_back_later() -> None:
 
 
 def test_what_somebody_else_has_claimed_is_not_given_back() -> None:
-    app = new_app()
+    app = create_app()
     hers, other = hand_over(app), hand_over(app)
     patch(app, hers, "claimed", assignedAgent="ada")
     refused = patch(app, other, "resolved", returnToAgent=True)
@@ -492,7 +503,7 @@ def test_what_somebody_else_has_claimed_is_not_given_back() -> None:
 
 def test_a_step_that_was_taken_before_gives_back_nothing_again() -> None:
     """A reply that was lost is asked for again: by then the conversation may be with another person."""
-    app = new_app()
+    app = create_app()
     first = hand_over(app)
     patch(app, first, "resolved", returnToAgent=True)
     hand_over(app)
@@ -501,9 +512,9 @@ def test_a_step_that_was_taken_before_gives_back_nothing_again() -> None:
 
 
 def test_a_save_between_reading_and_giving_back_is_not_lost() -> None:
-    app = new_app()
+    app = create_app()
     made = hand_over(app)
-    with before_call("TransactWriteItems", lambda _: save(app, status="abandoned", messages=[]), at=(1,)):
+    with act_before_call("TransactWriteItems", lambda _: save(app, status="abandoned", messages=[]), at=(1,)):
         assert patch(app, made, "resolved", returnToAgent=True).status == 200
     found = conversation(app)
     assert (found["status"], found["messageCount"]) == ("abandoned", 0)
@@ -513,7 +524,7 @@ def test_a_save_between_reading_and_giving_back_is_not_lost() -> None:
 
 
 def test_filters_leave_what_they_name() -> None:
-    app = new_app()
+    app = create_app()
     one_, two, three = hand_over(app, "a"), hand_over(app, "b"), hand_over(app, "a")
     patch(app, one_, "claimed", assignedAgent="ada")
     patch(app, two, "claimed", assignedAgent="ada")
@@ -529,20 +540,20 @@ def test_filters_leave_what_they_name() -> None:
     assert ids(app, sessionId="a", assignedAgent="bob") == []
     assert ids(app, status="unheard-of") == []
     assert ids(app, status="", sessionId="", assignedAgent="") == [three, two, one_]
-    assert ids(new_app()) == []
+    assert ids(create_app()) == []
 
 
 @pytest.mark.parametrize("query", [{}, {"status": "pending"}, {"sessionId": "s"}], ids=str)
 def test_a_list_comes_in_pages_of_fifty(query: dict[str, str]) -> None:
-    app = new_app()
+    app = create_app()
     made = [hand_over(app, transcript=[]) for _ in range(53)]
-    found = [[each["_id"] for each in page] for page in pages(app, "/api/handoffs", "handoffs", **query)]
+    found = [[each["_id"] for each in page] for page in read_pages(app, "/api/handoffs", "handoffs", **query)]
     assert [len(page) for page in found] == [50, 3]
     assert [each for page in found for each in page] == made[::-1]
 
 
 def test_two_filters_look_on_until_they_have_found() -> None:
-    app = new_app()
+    app = create_app()
     wanted = hand_over(app, transcript=[])
     patch(app, wanted, "claimed", assignedAgent="ada")
     for number in range(60):
@@ -561,7 +572,7 @@ def sweep_at(at_s: float) -> None:
 
 
 def test_a_handoff_that_nobody_claims_in_time_expires() -> None:
-    app = new_app(
+    app = create_app(
         handoff_expiration_seconds=600, handoff_webhook_url=HOOK, webhook_events=["handoff.expired"]
     )
     with time_machine.travel(NOW, tick=False):
@@ -582,20 +593,20 @@ def test_a_handoff_that_nobody_claims_in_time_expires() -> None:
 
 
 def test_a_claim_that_comes_just_before_wins_over_the_expiry() -> None:
-    app = new_app(handoff_expiration_seconds=600)
+    app = create_app(handoff_expiration_seconds=600)
     with time_machine.travel(NOW, tick=False):
         made = hand_over(app)
 
     def claim(_: int) -> None:
         patch(app, made, "claimed", assignedAgent="ada")
 
-    with before_call("UpdateItem", claim, at=(1,)):
+    with act_before_call("UpdateItem", claim, at=(1,)):
         sweep_at(NOW + 600)
     assert one(app, made)["status"] == "claimed"
 
 
 def test_what_is_claimed_and_put_back_meanwhile_does_not_expire() -> None:
-    app = new_app(handoff_expiration_seconds=600)
+    app = create_app(handoff_expiration_seconds=600)
     with time_machine.travel(NOW, tick=False):
         made = hand_over(app)
 
@@ -603,13 +614,13 @@ def test_what_is_claimed_and_put_back_meanwhile_does_not_expire() -> None:
         patch(app, made, "claimed", assignedAgent="ada")
         patch(app, made, "pending")
 
-    with before_call("UpdateItem", claim_and_put_back, at=(1,)):
+    with act_before_call("UpdateItem", claim_and_put_back, at=(1,)):
         sweep_at(NOW + 600)
     assert one(app, made)["status"] == "pending"
 
 
 def test_one_that_cannot_expire_keeps_no_other_from_it() -> None:
-    app = new_app(handoff_expiration_seconds=600)
+    app = create_app(handoff_expiration_seconds=600)
     with time_machine.travel(NOW, tick=False):
         made = [hand_over(app, str(number)) for number in range(4)]
     broken = HandoffRow.of(app.slug, made[0])
@@ -622,7 +633,7 @@ def test_one_that_cannot_expire_keeps_no_other_from_it() -> None:
 
 
 def test_what_is_put_back_has_its_time_again() -> None:
-    app = new_app(handoff_expiration_seconds=600)
+    app = create_app(handoff_expiration_seconds=600)
     with time_machine.travel(NOW, tick=False):
         made = hand_over(app)
         patch(app, made, "claimed", assignedAgent="ada")
@@ -637,7 +648,7 @@ def test_what_is_put_back_has_its_time_again() -> None:
 
 @pytest.mark.parametrize("seconds", [None, 0])
 def test_without_a_time_nothing_expires(seconds: int | None) -> None:
-    app = new_app(handoff_expiration_seconds=seconds)
+    app = create_app(handoff_expiration_seconds=seconds)
     made = hand_over(app)
     sweep_at(NOW * 2)
     assert one(app, made)["status"] == "pending"
@@ -659,7 +670,7 @@ WITH_PERSON = {"success": False, "error": "Conversation is with a person"}
 
 
 def test_an_agent_that_is_muted_runs_no_tools_until_the_conversation_is_its_own_again() -> None:
-    app = new_app(mute_agent_after_handoff=True)
+    app = create_app(mute_agent_after_handoff=True)
     registry.put_tool(app.slug, "lookup_metric", description="", parameters_schema="{}")
     save(app)
     assert execute(app)["success"] is True
@@ -673,7 +684,7 @@ def test_an_agent_that_is_muted_runs_no_tools_until_the_conversation_is_its_own_
 
 
 def test_a_call_that_is_refused_counts_in_the_rate() -> None:
-    app = new_app(mute_agent_after_handoff=True, max_actions_per_turn=2)
+    app = create_app(mute_agent_after_handoff=True, max_actions_per_turn=2)
     hand_over(app)
     body = {"sessionId": "s", "toolName": "lookup_metric"}
     replies = [app.post("/api/tools/execute", body).status for _ in range(3)]
@@ -681,13 +692,13 @@ def test_a_call_that_is_refused_counts_in_the_rate() -> None:
 
 
 def test_a_conversation_that_was_saved_as_handed_off_mutes_too() -> None:
-    app = new_app(mute_agent_after_handoff=True)
+    app = create_app(mute_agent_after_handoff=True)
     save(app, status="handed_off")
     assert execute(app) == WITH_PERSON
 
 
 def test_an_agent_that_is_not_muted_goes_on() -> None:
-    app = new_app()
+    app = create_app()
     registry.put_tool(app.slug, "lookup_metric", description="", parameters_schema="{}")
     hand_over(app)
     assert execute(app)["success"] is True
@@ -706,7 +717,7 @@ def muted(app: Client) -> list[tuple[str, float]]:
 
 
 def test_what_the_agent_says_while_a_person_has_the_conversation_is_marked_when_it_is_read() -> None:
-    app = new_app(mute_agent_after_handoff=True)
+    app = create_app(mute_agent_after_handoff=True)
     for handed_over, given_back in ((10, 20), (30, 40)):
         with time_machine.travel(NOW + handed_over, tick=False):
             made = hand_over(app)
@@ -729,7 +740,7 @@ def test_what_the_agent_says_while_a_person_has_the_conversation_is_marked_when_
 
 
 def test_a_demo_transfer_tells_the_agent_to_announce_a_handoff() -> None:
-    app = new_app()
+    app = create_app()
     registry.put_tool(app.slug, "transfer_to_human", description="", parameters_schema="{}")
     given = {"reason": "damaged_item", "summary": "A hole."}
     answer = execute(app, toolName="transfer_to_human", parameters=given)
@@ -750,7 +761,7 @@ EVERYTHING = ["handoff.claimed", "handoff.resolved", "handoff.expired", "convers
 
 
 def test_the_body_of_a_new_handoff_is_exactly_the_contracts() -> None:
-    app = new_app(handoff_webhook_url=HOOK)
+    app = create_app(handoff_webhook_url=HOOK)
     with time_machine.travel(NOW, tick=False):
         made = hand_over(app, priority="high", reasonDetail="private", aiSummary="private")
     assert announced(app) == [
@@ -767,13 +778,13 @@ def test_the_body_of_a_new_handoff_is_exactly_the_contracts() -> None:
 
 
 def test_an_app_without_an_address_is_told_nothing() -> None:
-    app = new_app(webhook_events=EVERYTHING)
+    app = create_app(webhook_events=EVERYTHING)
     patch(app, hand_over(app), "resolved")
     assert announced(app) == []
 
 
 def test_an_app_is_told_of_no_more_than_it_asks_for() -> None:
-    app = new_app(handoff_webhook_url=HOOK)
+    app = create_app(handoff_webhook_url=HOOK)
     made = hand_over(app)
     patch(app, made, "claimed", assignedAgent="ada")
     patch(app, made, "resolved", returnToAgent=True)
@@ -782,7 +793,7 @@ def test_an_app_is_told_of_no_more_than_it_asks_for() -> None:
 
 
 def test_each_step_is_announced_once_to_an_app_that_asks_for_it() -> None:
-    app = new_app(handoff_webhook_url=HOOK, webhook_events=EVERYTHING)
+    app = create_app(handoff_webhook_url=HOOK, webhook_events=EVERYTHING)
     made = hand_over(app)
     for _ in range(2):
         patch(app, made, "claimed", assignedAgent="ada")
@@ -795,7 +806,7 @@ def test_each_step_is_announced_once_to_an_app_that_asks_for_it() -> None:
 
 
 def test_whoever_announces_tells_the_sender(queue: Queue, names: Names) -> None:
-    app = new_app(handoff_webhook_url=HOOK, webhook_events=EVERYTHING)
+    app = create_app(handoff_webhook_url=HOOK, webhook_events=EVERYTHING)
     save(app, "ends", status="resolved")
     patch(app, hand_over(app), "claimed", assignedAgent="ada")
     assert queue.work() == 3
@@ -803,7 +814,7 @@ def test_whoever_announces_tells_the_sender(queue: Queue, names: Names) -> None:
 
 
 def test_an_expiry_tells_the_sender(queue: Queue, names: Names) -> None:
-    app = new_app(
+    app = create_app(
         handoff_expiration_seconds=600, handoff_webhook_url=HOOK, webhook_events=["handoff.expired"]
     )
     hand_over(app)
@@ -816,7 +827,7 @@ def test_an_expiry_tells_the_sender(queue: Queue, names: Names) -> None:
 @pytest.mark.parametrize("status", ["resolved", "abandoned"])
 @pytest.mark.parametrize("before", [None, "active", "handed_off"])
 def test_the_end_of_a_conversation_is_announced_once(before: str | None, status: str) -> None:
-    app = new_app(handoff_webhook_url=HOOK, webhook_events=EVERYTHING)
+    app = create_app(handoff_webhook_url=HOOK, webhook_events=EVERYTHING)
     if before:
         save(app, status=before)
     for _ in range(2):
@@ -831,9 +842,9 @@ def test_the_end_of_a_conversation_is_announced_once(before: str | None, status:
 
 
 def test_an_end_that_another_writer_was_first_with_is_announced_by_that_one() -> None:
-    app = new_app(handoff_webhook_url=HOOK, webhook_events=EVERYTHING)
+    app = create_app(handoff_webhook_url=HOOK, webhook_events=EVERYTHING)
     save(app)
-    with before_call("TransactWriteItems", lambda _: save(app, status="abandoned"), at=(1,)):
+    with act_before_call("TransactWriteItems", lambda _: save(app, status="abandoned"), at=(1,)):
         save(app, status="resolved")
     assert [each["status"] for each in announced(app)] == ["abandoned"]
     assert conversation(app)["status"] == "resolved"
@@ -842,7 +853,7 @@ def test_an_end_that_another_writer_was_first_with_is_announced_by_that_one() ->
 @pytest.mark.parametrize("after", [False, True])
 def test_an_end_that_dies_anywhere_is_announced_once_it_is_saved_again(after: bool) -> None:
     for number in range(1, 4):
-        app = new_app(handoff_webhook_url=HOOK, webhook_events=EVERYTHING)
+        app = create_app(handoff_webhook_url=HOOK, webhook_events=EVERYTHING)
         save(app, messages=SAID)
         try:
             with cut(number, after=after):
@@ -854,14 +865,14 @@ def test_an_end_that_dies_anywhere_is_announced_once_it_is_saved_again(after: bo
 
 
 def test_a_save_costs_an_app_that_is_not_told_of_ends_no_more_than_before() -> None:
-    app = new_app(handoff_webhook_url=HOOK)
+    app = create_app(handoff_webhook_url=HOOK)
     save(app)
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         save(app, status="resolved", messages=SAID)
     assert calls.operations == ["UpdateItem"]
-    told = new_app(handoff_webhook_url=HOOK, webhook_events=EVERYTHING)
+    told = create_app(handoff_webhook_url=HOOK, webhook_events=EVERYTHING)
     save(told)
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         save(told, status="active", messages=SAID)
         save(told, status="resolved", messages=SAID)
     assert calls.operations == ["UpdateItem", "GetItem", "TransactWriteItems"]

@@ -17,9 +17,9 @@ from genai_voice.foundation.caches import forget_all
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields
 
-from tests.support.gemini import WORDS, Gemini, failure, raw, token
-from tests.support.service import Client, Reply, call, new_app, recorded_calls, rows
-from tests.support.wire import answers
+from tests.support.gemini import WORDS, Gemini, make_failure, make_raw_answer, make_token_answer
+from tests.support.service import Client, Reply, call, create_app, read_rows, record_calls
+from tests.support.wire import answer_calls
 
 NOON = datetime(2026, 11, 25, 12, 0, 30, tzinfo=UTC)
 
@@ -46,7 +46,7 @@ def conversations(app: Client) -> list[dict[str, Any]]:
 def test_a_token_opens_one_session_that_is_locked_to_the_app(
     gemini: Gemini, clock: time_machine.Traveller
 ) -> None:
-    app = new_app(token_expire_minutes=10)
+    app = create_app(token_expire_minutes=10)
     reply = ask(app)
     assert reply.status == 200
     assert reply.json["token"] == "auth_tokens/a-token"
@@ -64,18 +64,18 @@ def test_a_token_opens_one_session_that_is_locked_to_the_app(
 def test_without_a_time_of_its_own_it_lives_for_half_an_hour(
     gemini: Gemini, clock: time_machine.Traveller
 ) -> None:
-    assert ask(new_app()).json["expiresAt"] == "2026-11-25T12:30:30.000Z"
+    assert ask(create_app()).json["expiresAt"] == "2026-11-25T12:30:30.000Z"
 
 
 @pytest.mark.parametrize(("minutes", "ends"), [(0.5, "12:01:00.000Z"), (1440, "12:00:30.000Z")])
 def test_its_life_may_be_a_part_of_a_minute_and_a_day(
     gemini: Gemini, clock: time_machine.Traveller, minutes: float, ends: str
 ) -> None:
-    assert ask(new_app(token_expire_minutes=minutes)).json["expiresAt"].endswith(f"T{ends}")
+    assert ask(create_app(token_expire_minutes=minutes)).json["expiresAt"].endswith(f"T{ends}")
 
 
 def test_the_apps_own_prompt_is_locked_also_where_it_links_a_persona(gemini: Gemini) -> None:
-    app = new_app()
+    app = create_app()
     persona = app.post("/api/personas", {"name": "Calm", "systemPrompt": "Speak slowly."}).json["id"]
     app.patch("/api/personas/assign", {"personaId": persona, "targetAppSlug": app.slug})
     assert ask(app).status == 200
@@ -85,10 +85,10 @@ def test_the_apps_own_prompt_is_locked_also_where_it_links_a_persona(gemini: Gem
 
 
 def test_a_changed_prompt_is_in_the_next_token(gemini: Gemini) -> None:
-    app = new_app()
+    app = create_app()
     before = ask(app).json["configHash"]
     change(app, systemPrompt="Be brief.")
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         after = ask(app).json["configHash"]
     assert calls.operations[-1] == "GetItem", "also where the caller is remembered"
     assert gemini.requests[1].body["bidiGenerateContentSetup"]["systemInstruction"]["parts"] == [
@@ -98,7 +98,7 @@ def test_a_changed_prompt_is_in_the_next_token(gemini: Gemini) -> None:
 
 
 def test_a_browser_may_ask_with_its_session_token_in_the_body(gemini: Gemini) -> None:
-    app = new_app(browser_scope="runtime")
+    app = create_app(browser_scope="runtime")
     reply = call("POST", "/api/token", body={"sessionToken": app.token()})
     assert reply.status == 200
 
@@ -111,7 +111,7 @@ def test_who_is_nobody_is_told_so_and_gemini_is_not_asked(gemini: Gemini) -> Non
 
 @pytest.mark.parametrize("session", [5, "x" * 1_001, {}])
 def test_a_session_that_is_none_is_refused_and_gemini_is_not_asked(gemini: Gemini, session: Any) -> None:
-    reply = ask(new_app(), sessionId=session)
+    reply = ask(create_app(), sessionId=session)
     assert reply.status == 400
     assert reply.json["error"].startswith("Invalid field: sessionId")
     assert gemini.requests == []
@@ -129,16 +129,16 @@ def failed(reply: Reply) -> str:
 
 def test_without_a_key_it_is_told_which_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     forget_all()
-    assert failed(ask(new_app())) == "Gemini is not set up: GEMINI_API_KEY is missing"
+    assert failed(ask(create_app())) == "Gemini is not set up: GEMINI_API_KEY is missing"
 
 
 @pytest.mark.parametrize(
     ("answer", "details"),
     [
-        (failure(400, "INVALID_ARGUMENT"), "Gemini refused the request"),
-        (failure(429, "RESOURCE_EXHAUSTED"), "Gemini takes no more requests for now: try again later"),
-        (failure(503, "UNAVAILABLE"), "Gemini is not available: try again later"),
-        (raw(f"<html>{WORDS}</html>".encode()), "Gemini gave no usable answer"),
+        (make_failure(400, "INVALID_ARGUMENT"), "Gemini refused the request"),
+        (make_failure(429, "RESOURCE_EXHAUSTED"), "Gemini takes no more requests for now: try again later"),
+        (make_failure(503, "UNAVAILABLE"), "Gemini is not available: try again later"),
+        (make_raw_answer(f"<html>{WORDS}</html>".encode()), "Gemini gave no usable answer"),
     ],
     ids=["refused", "too many", "down", "broken"],
 )
@@ -146,7 +146,7 @@ def test_nothing_that_gemini_says_of_itself_is_in_a_reply_or_in_the_log(
     gemini: Gemini, log: StringIO, capsys: pytest.CaptureFixture[str], answer: Any, details: str
 ) -> None:
     gemini.always(answer)
-    app = new_app()
+    app = create_app()
     capsys.readouterr()
     reply = ask(app, sessionId="s")
     assert failed(reply) == details
@@ -154,13 +154,13 @@ def test_nothing_that_gemini_says_of_itself_is_in_a_reply_or_in_the_log(
     for unsaid in (WORDS, "project 42", "a-key", "Be kind."):
         assert unsaid not in written
     assert '"upstream":"gemini"' in log.getvalue()
-    assert [row for row in rows(app.slug, "s") if row["kind"] == "conversation"] == []
+    assert [row for row in read_rows(app.slug, "s") if row["kind"] == "conversation"] == []
 
 
 def test_a_token_is_in_no_line_of_the_log(
     gemini: Gemini, log: StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    app = new_app()
+    app = create_app()
     capsys.readouterr()
     assert ask(app).status == 200
     written = log.getvalue() + "".join(capsys.readouterr())
@@ -170,8 +170,8 @@ def test_a_token_is_in_no_line_of_the_log(
 
 
 def test_a_failure_that_passes_is_not_seen(gemini: Gemini) -> None:
-    gemini.answers(failure(503), failure(429), token("auth_tokens/third"))
-    assert ask(new_app()).json["token"] == "auth_tokens/third"
+    gemini.answers(make_failure(503), make_failure(429), make_token_answer("auth_tokens/third"))
+    assert ask(create_app()).json["token"] == "auth_tokens/third"
 
 
 # -- keys of a deployment ----------------------------------------------------------------------------------
@@ -212,7 +212,7 @@ def test_a_damaged_provider_secret_is_told_in_a_sentence(deployed: Any, document
 
 
 def test_the_hash_is_that_of_the_locked_configuration_and_stays_the_same(gemini: Gemini) -> None:
-    app = new_app(token_expire_minutes=5)
+    app = create_app(token_expire_minutes=5)
     locked = {
         "inputAudioTranscription": {},
         "model": "a-model",
@@ -223,21 +223,21 @@ def test_the_hash_is_that_of_the_locked_configuration_and_stays_the_same(gemini:
     }
     canonical = json.dumps(locked, separators=(",", ":"))
     expected = hashlib.sha256(canonical.encode()).hexdigest()
-    assert {ask(each).json["configHash"] for each in (app, app, new_app())} == {expected}
+    assert {ask(each).json["configHash"] for each in (app, app, create_app())} == {expected}
 
 
 @pytest.mark.parametrize(
     "changed", [{"systemPrompt": "Be kind. "}, {"modelId": "another"}, {"replyAsAudio": False}]
 )
 def test_whatever_is_locked_changes_the_hash(gemini: Gemini, changed: dict[str, Any]) -> None:
-    app = new_app()
+    app = create_app()
     before = ask(app).json["configHash"]
     change(app, **changed)
     assert ask(app).json["configHash"] != before
 
 
 def test_what_is_not_locked_does_not_change_the_hash(gemini: Gemini) -> None:
-    app = new_app()
+    app = create_app()
     before = ask(app).json["configHash"]
     change(app, temperature=1, voice="Kore", name="x")
     assert ask(app).json["configHash"] == before
@@ -247,7 +247,7 @@ def test_what_is_not_locked_does_not_change_the_hash(gemini: Gemini) -> None:
 
 
 def test_a_conversation_that_is_saved_later_says_which_configuration_it_ran(gemini: Gemini) -> None:
-    app = new_app()
+    app = create_app()
     fingerprint = ask(app, sessionId="s").json["configHash"]
     assert conversations(app) == []
     assert app.post("/api/conversations", {"sessionId": "s", "messages": []}).status == 200
@@ -257,7 +257,7 @@ def test_a_conversation_that_is_saved_later_says_which_configuration_it_ran(gemi
 
 
 def test_a_conversation_that_was_saved_before_says_it_too(gemini: Gemini) -> None:
-    app = new_app()
+    app = create_app()
     app.post("/api/conversations", {"sessionId": "s", "status": "resolved", "channel": "web"})
     (before,) = conversations(app)
     assert "configHash" not in before
@@ -266,7 +266,7 @@ def test_a_conversation_that_was_saved_before_says_it_too(gemini: Gemini) -> Non
 
 
 def test_of_several_tokens_for_a_conversation_the_last_counts(gemini: Gemini) -> None:
-    app = new_app()
+    app = create_app()
     ask(app, sessionId="s")
     change(app, systemPrompt="Be brief.")
     app.post("/api/conversations", {"sessionId": "s"})
@@ -276,15 +276,15 @@ def test_of_several_tokens_for_a_conversation_the_last_counts(gemini: Gemini) ->
 
 @pytest.mark.parametrize("session", [None, ""])
 def test_without_a_session_nothing_is_written(gemini: Gemini, session: str | None) -> None:
-    app = new_app()
+    app = create_app()
     ask(app)
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         assert ask(app, sessionId=session).status == 200
     assert calls.written == []
 
 
 def test_a_session_of_another_app_keeps_its_own(gemini: Gemini) -> None:
-    mine, other = new_app(), new_app()
+    mine, other = create_app(), create_app()
     other.post("/api/conversations", {"sessionId": "s"})
     ask(mine, sessionId="s")
     assert ["configHash" in each for each in conversations(other)] == [False]
@@ -304,7 +304,7 @@ SAVES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("body", SAVES.values(), ids=SAVES.keys())
 def test_a_conversation_begins_as_without_a_token(gemini: Gemini, body: dict[str, Any]) -> None:
     """What is stored before it begins is no conversation that a save would have to respect."""
-    app = new_app(handoff_webhook_url="https://desk.example/in", webhook_events=["conversation.ended"])
+    app = create_app(handoff_webhook_url="https://desk.example/in", webhook_events=["conversation.ended"])
     begun = []
     for session in ("with", "without"):
         if session == "with":
@@ -315,12 +315,12 @@ def test_a_conversation_begins_as_without_a_token(gemini: Gemini, body: dict[str
             {name: shown[name] for name in shown if not re.fullmatch(r".*(Id|At|Time|Hash|_id)", name)}
         )
     assert begun[0] == begun[1]
-    announced = [row for row in rows(app.slug) if row["kind"] == "delivery"]
+    announced = [row for row in read_rows(app.slug) if row["kind"] == "delivery"]
     assert len(announced) == (2 if body.get("status") == "resolved" else 0)
 
 
 def test_a_handoff_may_be_the_first_that_is_saved(gemini: Gemini) -> None:
-    app = new_app()
+    app = create_app()
     fingerprint = ask(app, sessionId="s").json["configHash"]
     handoff = {"sessionId": "s", "reason": "user_requested", "transcript": [], "channel": "web"}
     assert app.post("/api/handoffs", handoff).status == 200
@@ -329,7 +329,7 @@ def test_a_handoff_may_be_the_first_that_is_saved(gemini: Gemini) -> None:
 
 
 def test_a_tool_may_run_before_the_first_save(gemini: Gemini) -> None:
-    app = new_app(mute_agent_after_handoff=True)
+    app = create_app(mute_agent_after_handoff=True)
     ask(app, sessionId="s")
     reply = app.post("/api/tools/execute", {"sessionId": "s", "toolName": "unknown"})
     assert (reply.status, reply.json["success"]) == (200, False)
@@ -340,7 +340,7 @@ def test_a_tool_may_run_before_the_first_save(gemini: Gemini) -> None:
 
 
 def test_an_app_may_limit_its_tokens_of_a_minute(gemini: Gemini, clock: time_machine.Traveller) -> None:
-    app = new_app(tokens_per_minute=2)
+    app = create_app(tokens_per_minute=2)
     assert [ask(app).status for _ in range(4)] == [200, 200, 429, 429]
     assert ask(app).json == {"error": "Too many tokens requested"}
     assert len(gemini.requests) == 2
@@ -352,9 +352,9 @@ def test_an_app_may_limit_its_tokens_of_a_minute(gemini: Gemini, clock: time_mac
 
 @pytest.mark.parametrize("limit", [{}, {"tokens_per_minute": 0}], ids=["absent", "zero"])
 def test_without_a_limit_none_is_counted(gemini: Gemini, limit: dict[str, Any]) -> None:
-    app = new_app(**limit)
+    app = create_app(**limit)
     ask(app)
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         assert [ask(app).status for _ in range(5)] == [200] * 5
     assert calls.written == []
 
@@ -362,31 +362,31 @@ def test_without_a_limit_none_is_counted(gemini: Gemini, limit: dict[str, Any]) 
 def test_a_limit_is_the_apps_own_and_counts_what_gemini_has_refused(
     gemini: Gemini, clock: time_machine.Traveller
 ) -> None:
-    one, other = new_app(tokens_per_minute=1), new_app(tokens_per_minute=1)
-    gemini.answers(failure(400))
+    one, other = create_app(tokens_per_minute=1), create_app(tokens_per_minute=1)
+    gemini.answers(make_failure(400))
     assert ask(one).status == 500
     assert ask(one).status == 429
     assert ask(other).status == 200
 
 
 def test_a_new_limit_counts_at_once(gemini: Gemini, clock: time_machine.Traveller) -> None:
-    app = new_app()
+    app = create_app()
     assert ask(app).status == 200
     change(app, tokensPerMinute=1)
     assert [ask(app).status for _ in range(2)] == [200, 429]
 
 
 def test_what_was_counted_goes_by_ttl(gemini: Gemini, clock: time_machine.Traveller) -> None:
-    app = new_app(tokens_per_minute=1)
+    app = create_app(tokens_per_minute=1)
     ask(app)
-    (window,) = [row for row in rows(app.slug) if row["kind"] == "token_minute"]
+    (window,) = [row for row in read_rows(app.slug) if row["kind"] == "token_minute"]
     assert NOON.timestamp() < window["expires_at"] < NOON.timestamp() + 86_400
 
 
 @pytest.mark.usefixtures("strict")
 def test_of_twenty_tokens_at_the_same_time_exactly_as_many_pass_as_the_limit_says(gemini: Gemini) -> None:
-    app = new_app(tokens_per_minute=7)
-    ask(new_app())  # loads the SDK
+    app = create_app(tokens_per_minute=7)
+    ask(create_app())  # loads the SDK
     with time_machine.travel(NOON, tick=False), ThreadPoolExecutor(20) as people:
         statuses = list(people.map(lambda _: ask(app).status, range(20)))
     assert Counter(statuses) == {200: 7, 429: 13}
@@ -394,9 +394,9 @@ def test_of_twenty_tokens_at_the_same_time_exactly_as_many_pass_as_the_limit_say
 
 
 def test_a_busy_table_is_told_before_gemini_is_asked(gemini: Gemini) -> None:
-    app = new_app(tokens_per_minute=1)
+    app = create_app(tokens_per_minute=1)
     app.get("/api/tools")
     throttled = {"__type": "x#ThrottlingException", "message": "slow down"}
-    with answers(None, *[(400, throttled)] * 20):
+    with answer_calls(None, *[(400, throttled)] * 20):
         assert ask(app).status == 503
     assert gemini.requests == []

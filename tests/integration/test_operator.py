@@ -15,9 +15,9 @@ from genai_voice.foundation.clock import now_ms
 from genai_voice.tenancy.hashing import hash_token
 from genai_voice.tenancy.rows import AppRow, SessionRow
 
-from tests.support.operator import lines, run
-from tests.support.service import Client, Reply, call, new_app, recorded_calls, rows
-from tests.support.wire import before_call, lost_answer
+from tests.support.operator import run, run_for_lines
+from tests.support.service import Client, Reply, call, create_app, read_rows, record_calls
+from tests.support.wire import act_before_call, lose_answer
 
 NOW = 1_795_000_000  # 2026-11-18 in epoch seconds
 MINUTE = 60_000
@@ -47,17 +47,20 @@ def listed(app: Client) -> dict[str, dict[str, Any]]:
 
 
 def dumped(app: Client, *options: str) -> dict[str, dict[str, Any]]:
-    return {each["sessionId"]: each for each in lines("conversations", "dump", "--app", app.slug, *options)}
+    return {
+        each["sessionId"]: each
+        for each in run_for_lines("conversations", "dump", "--app", app.slug, *options)
+    }
 
 
 # -- dump --------------------------------------------------------------------------------------------------
 
 
 def test_a_dump_has_what_the_list_has_with_the_transcript_parsed_newest_first() -> None:
-    app = new_app()
+    app = create_app()
     save(app, "first", messages=said("hello", "“grüezi”"), channel="web")
     save(app, "second", status="resolved")
-    printed = lines("conversations", "dump", "--app", app.slug)
+    printed = run_for_lines("conversations", "dump", "--app", app.slug)
     assert [each["sessionId"] for each in printed] == ["second", "first"]
     expected = listed(app)["first"]
     assert printed[1] == expected | {"transcript": json.loads(expected["transcript"])}
@@ -65,7 +68,7 @@ def test_a_dump_has_what_the_list_has_with_the_transcript_parsed_newest_first() 
 
 
 def test_a_dump_is_readable_without_json() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(NOW, tick=False):
         save(app, messages=said("hello"))
     output = run("conversations", "dump", "--app", app.slug).output
@@ -73,7 +76,7 @@ def test_a_dump_is_readable_without_json() -> None:
 
 
 def test_what_callers_say_does_not_steer_the_terminal_of_operators() -> None:
-    app = new_app()
+    app = create_app()
     save(app, messages=said("a\x1b[2Jb\x9bc\r\nd\te"))
     assert (
         "  user: a\ufffd[2Jb\ufffdc\ufffd\nd\te\n" in run("conversations", "dump", "--app", app.slug).stdout
@@ -85,18 +88,18 @@ def test_what_callers_say_does_not_steer_the_terminal_of_operators() -> None:
 
 
 def test_a_long_transcript_is_dumped_whole_also_beyond_what_a_reply_holds() -> None:
-    app = new_app()
+    app = create_app()
     long = said(*(incompressible(1_200_000, seed) for seed in range(4)))
     save(app, messages=long)
-    assert [row["kind"] for row in rows(app.slug, "s")].count("transcript") > 1
+    assert [row["kind"] for row in read_rows(app.slug, "s")].count("transcript") > 1
     assert dumped(app)["s"]["transcript"] == long
 
 
 def test_a_transcript_that_lacks_a_part_is_said_to_and_stops_nothing() -> None:
-    app = new_app()
+    app = create_app()
     save(app, "torn", messages=said(incompressible(900_000)))
     save(app, "whole", messages=said("hello"))
-    part = next(row for row in rows(app.slug, "torn") if row["kind"] == "transcript")
+    part = next(row for row in read_rows(app.slug, "torn") if row["kind"] == "transcript")
     TranscriptPart(part["pk"], part["sk"]).delete()
     found = dumped(app)
     assert (found["torn"]["transcriptOmitted"], "transcript" in found["torn"]) == (True, False)
@@ -105,7 +108,7 @@ def test_a_transcript_that_lacks_a_part_is_said_to_and_stops_nothing() -> None:
 
 
 def test_a_dump_is_of_a_status_of_a_time_and_of_so_many() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel("2026-10-31T23:59:59Z", tick=False):
         save(app, "old")
     with time_machine.travel("2026-11-01T00:00:00Z", tick=False) as clock:
@@ -121,7 +124,7 @@ def test_a_dump_is_of_a_status_of_a_time_and_of_so_many() -> None:
 
 
 def test_a_dump_is_of_its_app_alone() -> None:
-    app, other = new_app(), new_app()
+    app, other = create_app(), create_app()
     save(other, "theirs", messages=said("theirs"))
     assert dumped(app) == {}
 
@@ -139,7 +142,7 @@ def test_a_dump_is_of_its_app_alone() -> None:
     ids=" ".join,
 )
 def test_a_wrong_option_is_refused_in_a_sentence(options: tuple[str, str]) -> None:
-    result = run("conversations", "dump", "--app", new_app().slug, *options)
+    result = run("conversations", "dump", "--app", create_app().slug, *options)
     assert result.exit_code == 2
     assert options[0] in result.output
 
@@ -148,7 +151,7 @@ def test_a_wrong_option_is_refused_in_a_sentence(options: tuple[str, str]) -> No
 
 
 def test_stats_count_every_kind_of_row_of_each_app() -> None:
-    app, other = new_app(), new_app()
+    app, other = create_app(), create_app()
     save(app, "a", messages=said("x"))
     save(app, "b", status="resolved")
     say(app, "a", "one", "two")
@@ -157,7 +160,7 @@ def test_stats_count_every_kind_of_row_of_each_app() -> None:
     assert app.post("/api/events", {"sessionId": "a", "events": batch}).status == 200
     app.post("/api/tools/execute", {"sessionId": "a", "toolName": "none", "parameters": {}})
     save(other, "c")
-    (counted,) = lines("conversations", "stats", "--app", app.slug)
+    (counted,) = run_for_lines("conversations", "stats", "--app", app.slug)
     assert counted == {
         "app": app.slug,
         "conversations": {"active": 1, "handed_off": 0, "resolved": 1, "abandoned": 0},
@@ -169,7 +172,7 @@ def test_stats_count_every_kind_of_row_of_each_app() -> None:
         "personas": 0,
         "documents": 0,
     }
-    everything = {each["app"]: each for each in lines("conversations", "stats")}
+    everything = {each["app"]: each for each in run_for_lines("conversations", "stats")}
     assert everything[app.slug] == counted
     assert everything[other.slug]["conversations"]["active"] == 1
     text = run("conversations", "stats", "--app", app.slug).output
@@ -177,7 +180,7 @@ def test_stats_count_every_kind_of_row_of_each_app() -> None:
 
 
 def test_usage_is_of_the_utc_month_of_the_first_save() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel("2026-10-31T23:59:59.999Z", tick=False) as clock:
         save(app, "october")
         app.post("/api/tools/execute", {"sessionId": "s", "toolName": "none", "parameters": {}})
@@ -195,7 +198,7 @@ def test_usage_is_of_the_utc_month_of_the_first_save() -> None:
         save(app, "december")
         say(app, "december", "c")
         app.post("/api/tools/execute", {"sessionId": "s", "toolName": "none", "parameters": {}})
-    used = lines("usage", "--app", app.slug, "--month", "2026-11")
+    used = run_for_lines("usage", "--app", app.slug, "--month", "2026-11")
     assert used == [
         {
             "app": app.slug,
@@ -206,9 +209,9 @@ def test_usage_is_of_the_utc_month_of_the_first_save() -> None:
             "toolCalls": 2,
         }
     ]
-    (december,) = lines("usage", "--app", app.slug, "--month", "2026-12")
+    (december,) = run_for_lines("usage", "--app", app.slug, "--month", "2026-12")
     assert (december["conversations"], december["messages"], december["toolCalls"]) == (1, 1, 1)
-    (empty,) = lines("usage", "--app", app.slug, "--month", "2027-01")
+    (empty,) = run_for_lines("usage", "--app", app.slug, "--month", "2027-01")
     assert (empty["conversations"], empty["minutes"], empty["toolCalls"]) == (0, 0, 0)
     assert "2 conversations, 2.50 minutes, 2 messages, 2 tool calls" in (
         run("usage", "--app", app.slug, "--month", "2026-11").output
@@ -221,20 +224,20 @@ def clock_ms(moment: str) -> int:
 
 @pytest.mark.parametrize("month", ["2026-13", "2026-1", "november", "0000-01", "9999-12", ""])
 def test_a_month_that_is_none_is_refused(month: str) -> None:
-    result = run("usage", "--app", new_app().slug, "--month", month)
+    result = run("usage", "--app", create_app().slug, "--month", month)
     assert result.exit_code == 2
     assert "--month" in result.output
 
 
 def test_the_calls_of_usage_do_not_grow_with_other_months() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel("2026-09-10T00:00:00Z"):
         for number in range(5):
             save(app, f"september-{number}")
     with time_machine.travel("2026-11-10T00:00:00Z"):
         save(app, "november")
-    with recorded_calls() as calls:
-        assert lines("usage", "--app", app.slug, "--month", "2026-11")[0]["conversations"] == 1
+    with record_calls() as calls:
+        assert run_for_lines("usage", "--app", app.slug, "--month", "2026-11")[0]["conversations"] == 1
     assert sorted(calls.operations) == ["BatchGetItem", "GetItem", "Query", "Query", "Query", "Query"]
 
 
@@ -242,12 +245,12 @@ def test_the_calls_of_usage_do_not_grow_with_other_months() -> None:
 
 
 def resolve(app: Client, *options: str) -> list[str]:
-    printed = lines("conversations", "resolve-stale", "--app", app.slug, *options)
+    printed = run_for_lines("conversations", "resolve-stale", "--app", app.slug, *options)
     return [each["sessionId"] for each in printed]
 
 
 def test_a_conversation_is_stale_when_nothing_was_saved_for_a_quarter_of_an_hour() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(NOW, tick=False) as clock:
         save(app, "left", messages=said("hello"))
         save(app, "goes on")
@@ -272,7 +275,7 @@ def test_a_conversation_is_stale_when_nothing_was_saved_for_a_quarter_of_an_hour
 
 
 def test_how_long_is_the_operators_choice_and_other_apps_stay() -> None:
-    app, other = new_app(), new_app()
+    app, other = create_app(), create_app()
     with time_machine.travel(NOW, tick=False) as clock:
         save(app)
         save(other)
@@ -283,30 +286,30 @@ def test_how_long_is_the_operators_choice_and_other_apps_stay() -> None:
 
 
 def test_a_conversation_that_is_saved_meanwhile_is_not_resolved() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(NOW, tick=False) as clock:
         save(app)
         clock.shift(3600)
-        with before_call("UpdateItem", lambda _: save(app, messages=said("still here")), at=(1,)):
+        with act_before_call("UpdateItem", lambda _: save(app, messages=said("still here")), at=(1,)):
             assert list(operations.resolve_stale(app.slug)) == []
     assert listed(app)["s"]["status"] == "active"
 
 
 def test_only_active_conversations_as_old_as_that_are_read() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(NOW, tick=False) as clock:
         for number in range(5):
             save(app, f"done-{number}", status="resolved")
         save(app, "left")
         clock.shift(3600)
         save(app, "young")
-        with recorded_calls() as calls:
+        with record_calls() as calls:
             assert list(operations.resolve_stale(app.slug)) == ["left"]
     assert calls.operations == ["GetItem", "Query", "BatchGetItem", "UpdateItem"], "first the app"
 
 
 def test_whoever_takes_a_part_has_done_a_part_and_the_next_goes_on() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(NOW, tick=False) as clock:
         for number in range(5):
             save(app, str(number))
@@ -319,7 +322,7 @@ def test_whoever_takes_a_part_has_done_a_part_and_the_next_goes_on() -> None:
 @pytest.mark.usefixtures("strict")
 def test_saves_and_the_resolving_of_stale_conversations_race_without_harm() -> None:
     """A conversation is resolved, or it was saved before: never a call that goes on with its status lost."""
-    app = new_app()
+    app = create_app()
     sessions = [str(number) for number in range(40)]
     for session in sessions:
         save(app, session)
@@ -341,12 +344,12 @@ def test_saves_and_the_resolving_of_stale_conversations_race_without_harm() -> N
 
 
 def backfill(app: Client, *options: str) -> list[tuple[str, int]]:
-    printed = lines("conversations", "backfill", "--app", app.slug, *options)
+    printed = run_for_lines("conversations", "backfill", "--app", app.slug, *options)
     return [(each["sessionId"], each["messages"]) for each in printed]
 
 
 def test_a_missing_transcript_comes_from_the_final_messages_by_time() -> None:
-    app, other = new_app(), new_app()
+    app, other = create_app(), create_app()
     save(app, "missing", status="handed_off")
     save(app, "empty", messages=[])
     save(app, "has one", messages=said("mine"))
@@ -377,54 +380,54 @@ def test_a_missing_transcript_comes_from_the_final_messages_by_time() -> None:
 
 
 def test_a_long_transcript_is_backfilled_in_parts() -> None:
-    app = new_app()
+    app = create_app()
     save(app)
     contents = [incompressible(10_000, seed) for seed in range(100)]
     say(app, "s", *contents)
     assert backfill(app) == [("s", 100)]
     assert [each["content"] for each in dumped(app)["s"]["transcript"]] == contents
-    assert [row["kind"] for row in rows(app.slug, "s")].count("transcript") > 1
+    assert [row["kind"] for row in read_rows(app.slug, "s")].count("transcript") > 1
 
 
 @pytest.mark.parametrize("size", [5, 10_000], ids=["short", "long"])
 def test_a_transcript_that_is_saved_meanwhile_stays(size: int) -> None:
-    app = new_app()
+    app = create_app()
     save(app)
     say(app, "s", *(incompressible(size, seed) for seed in range(100)))
-    with before_call("UpdateItem", lambda _: save(app, messages=said("the client's")), at=(1,)):
+    with act_before_call("UpdateItem", lambda _: save(app, messages=said("the client's")), at=(1,)):
         assert list(operations.backfill(app.slug)) == []
     assert dumped(app)["s"]["transcript"] == said("the client's")
-    parts = [row for row in rows(app.slug, "s") if row["kind"] == "transcript"]
+    parts = [row for row in read_rows(app.slug, "s") if row["kind"] == "transcript"]
     assert all("expires_at" in part for part in parts), "what nothing points at goes"
     assert bool(parts) is (size > 5)
 
 
 def test_a_conversation_that_is_removed_meanwhile_does_not_come_back() -> None:
-    app = new_app()
+    app = create_app()
     save(app)
     say(app, "s", "hello")
-    with before_call("UpdateItem", lambda _: ConversationRow.of(app.slug, "s").delete(), at=(1,)):
+    with act_before_call("UpdateItem", lambda _: ConversationRow.of(app.slug, "s").delete(), at=(1,)):
         assert list(operations.backfill(app.slug)) == []
-    assert {row["kind"] for row in rows(app.slug, "s")} == {"app", "message"}
+    assert {row["kind"] for row in read_rows(app.slug, "s")} == {"app", "message"}
 
 
 def test_a_backfill_whose_answer_is_lost_keeps_its_parts() -> None:
-    app = new_app()
+    app = create_app()
     save(app)
     contents = [incompressible(10_000, seed) for seed in range(100)]
     say(app, "s", *contents)
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         list(operations.backfill(app.slug, dry_run=True))
-    with lost_answer(len(calls.operations) + 2):
+    with lose_answer(len(calls.operations) + 2):
         assert [each.messages for each in operations.backfill(app.slug)] == [100]
     assert [each["content"] for each in dumped(app)["s"]["transcript"]] == contents
-    parts = [row for row in rows(app.slug, "s") if row["kind"] == "transcript"]
+    parts = [row for row in read_rows(app.slug, "s") if row["kind"] == "transcript"]
     assert not any("expires_at" in part for part in parts)
 
 
 @pytest.mark.usefixtures("strict")
 def test_saves_and_a_backfill_race_and_what_a_client_saved_wins() -> None:
-    app = new_app()
+    app = create_app()
     sessions = [str(number) for number in range(30)]
     for session in sessions:
         save(app, session)
@@ -447,7 +450,7 @@ def persona(token: str) -> Reply:
 
 
 def test_a_revoked_token_is_refused_at_once_and_others_go_on() -> None:
-    app = new_app()
+    app = create_app()
     token, other = app.token(), app.token()
     assert persona(token).status == persona(other).status == 200
     result = run("tokens", "revoke", "--session", "--token-stdin", stdin=f"{token}\n")
@@ -458,7 +461,7 @@ def test_a_revoked_token_is_refused_at_once_and_others_go_on() -> None:
 
 
 def test_all_tokens_of_an_app_are_refused_and_new_ones_can_be_opened() -> None:
-    app, other = new_app(), new_app()
+    app, other = create_app(), create_app()
     with time_machine.travel(NOW, tick=False) as clock:
         tokens = [app.token(), app.token()]
         theirs = other.token()
@@ -474,7 +477,7 @@ def test_all_tokens_of_an_app_are_refused_and_new_ones_can_be_opened() -> None:
 
 
 def test_a_token_of_the_very_moment_of_revoking_is_revoked() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(NOW, tick=False):
         token = app.token()
         assert run("tokens", "revoke", "--app", app.slug).exit_code == 0
@@ -484,7 +487,7 @@ def test_a_token_of_the_very_moment_of_revoking_is_revoked() -> None:
 @pytest.mark.parametrize("what", ["app", "session"])
 def test_a_process_that_knows_a_token_takes_it_for_thirty_seconds_more(what: str) -> None:
     """Revoked elsewhere: this process learns of it when it looks the token up again."""
-    app = new_app()
+    app = create_app()
     with time_machine.travel(NOW, tick=False) as clock:
         token = app.token()
         assert persona(token).status == 200
@@ -529,13 +532,13 @@ def test_what_to_revoke_is_said_once_and_a_token_is_no_argument(options: tuple[s
 
 
 def test_the_audit_tells_who_did_what_newest_first() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(NOW, tick=True):
         assert run("app", "update", app.slug, "--voice", "Puck", "--system-prompt", "x" * 500).exit_code == 0
         assert run("app", "create", app.slug, *NEW_APP, APP_SECRET="another secret").exit_code == 1
         save(app)
         assert resolve(app, "--older-than", "0s") == ["s"]
-    newest, refused, updated = lines("audit", "--app", app.slug)
+    newest, refused, updated = run_for_lines("audit", "--app", app.slug)
     assert (newest["command"], newest["outcome"]) == ("conversations resolve-stale", "done")
     assert newest["result"] == {"conversations": 1}
     assert newest["arguments"] == {"app": app.slug, "older_than": 0}
@@ -543,16 +546,16 @@ def test_the_audit_tells_who_did_what_newest_first() -> None:
     assert updated["arguments"] == {"slug": app.slug, "voice": "Puck", "system_prompt": "(500 characters)"}
     assert updated["actor"]
     assert NOW * 1000 <= updated["at"] <= updated["finishedAt"] < NOW * 1000 + MINUTE
-    assert len(lines("audit", "--app", app.slug, "--limit", "2")) == 2
+    assert len(run_for_lines("audit", "--app", app.slug, "--limit", "2")) == 2
     assert "app update" in run("audit", "--app", app.slug).output
-    assert lines("audit", "--app", new_app().slug) == []
+    assert run_for_lines("audit", "--app", create_app().slug) == []
 
 
 NEW_APP = ("--name", "An app", "--model-id", "a-model", "--reply-as-audio", "--system-prompt", "Be kind.")
 
 
 def test_a_change_that_was_cut_off_has_its_intent_recorded_and_running_again_goes_on() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(NOW, tick=False) as clock:
         save(app, "a")
         clock.shift(1)
@@ -562,18 +565,18 @@ def test_a_change_that_was_cut_off_has_its_intent_recorded_and_running_again_goe
         def interrupt(_: int) -> None:
             raise KeyboardInterrupt
 
-        with before_call("UpdateItem", interrupt, at=(2,)):
+        with act_before_call("UpdateItem", interrupt, at=(2,)):
             result = run("conversations", "resolve-stale", "--app", app.slug)
         assert result.exit_code == 130
         assert f"Stopped at {app.slug}: conversations, 1 done. " in result.stderr
         assert "run it again to go on" in result.stderr
-        (record,) = lines("audit", "--app", app.slug)
+        (record,) = run_for_lines("audit", "--app", app.slug)
         assert (record["outcome"], record["result"]) == ("interrupted", {"conversations": 1})
         assert resolve(app) == ["b"]
 
 
 def test_a_process_that_dies_leaves_the_record_that_it_began() -> None:
-    app = new_app()
+    app = create_app()
 
     class Died(BaseException):
         pass
@@ -581,9 +584,9 @@ def test_a_process_that_dies_leaves_the_record_that_it_began() -> None:
     def die(_: int) -> None:
         raise Died
 
-    with pytest.raises(Died), before_call("UpdateItem", die, at=(1, 2)):
+    with pytest.raises(Died), act_before_call("UpdateItem", die, at=(1, 2)):
         run("app", "disable", app.slug)
-    (record,) = lines("audit", "--app", app.slug)
+    (record,) = run_for_lines("audit", "--app", app.slug)
     assert (record["outcome"], "finishedAt" in record) == ("begun", False)
 
 
@@ -603,4 +606,4 @@ def test_an_app_that_is_not_there_is_not_found(command: tuple[str, ...]) -> None
     result = run(*command, "--app", "no-such-app")
     assert result.exit_code == 1
     assert result.output == "Error: App not found: no-such-app\n"
-    assert rows("no-such-app") == []
+    assert read_rows("no-such-app") == []

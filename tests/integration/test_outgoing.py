@@ -25,12 +25,12 @@ from tests.support.https import (
     Behaviour,
     Names,
     Server,
-    drip,
-    endless,
     hang,
-    raw,
-    reply,
-    serving,
+    send_forever,
+    send_raw,
+    send_reply,
+    send_slowly,
+    serve_https,
 )
 
 HOST = "tools.example"
@@ -91,7 +91,7 @@ def deaf(address: str, port: int = 0) -> Iterator[int]:
 
 
 def test_a_request_arrives_as_it_was_meant(server: Server) -> None:
-    server.act = reply(201, b'{"ok": true}')
+    server.act = send_reply(201, b'{"ok": true}')
     url = server.url(HOST, "/orders?of=a%20b")
     headers = {"Content-Type": "application/json", "X-Api-Key": "k"}
     assert send("POST", url, headers=headers, body=b"{}") == HttpResponse(201, b'{"ok": true}')
@@ -129,7 +129,7 @@ def test_a_literal_address_is_called_by_its_address(server: Server) -> None:
 
 
 def test_a_literal_v6_address_keeps_its_brackets(authority: Authority, trusted: None) -> None:
-    with serving(authority, address="::1") as server:
+    with serve_https(authority, address="::1") as server:
         send("GET", server.url("[::1]"))
     assert server.requests[0].headers["host"] == f"[::1]:{server.port}"
 
@@ -158,18 +158,18 @@ def test_a_long_body_arrives_whole(server: Server) -> None:
 
 
 ANSWERS: dict[str, tuple[Behaviour, HttpResponse]] = {
-    "an error": (reply(500, b"no"), HttpResponse(500, b"no")),
-    "nothing": (raw(b"HTTP/1.1 204 No Content\r\n\r\n"), HttpResponse(204, b"")),
-    "chunks": (raw(CHUNKED + b"2\r\nab\r\n1;x=y\r\nc\r\n0\r\nA: b\r\n\r\n"), HttpResponse(200, b"abc")),
-    "until the end of the connection": (raw(HEAD + b"\r\nabc"), HttpResponse(200, b"abc")),
+    "an error": (send_reply(500, b"no"), HttpResponse(500, b"no")),
+    "nothing": (send_raw(b"HTTP/1.1 204 No Content\r\n\r\n"), HttpResponse(204, b"")),
+    "chunks": (send_raw(CHUNKED + b"2\r\nab\r\n1;x=y\r\nc\r\n0\r\nA: b\r\n\r\n"), HttpResponse(200, b"abc")),
+    "until the end of the connection": (send_raw(HEAD + b"\r\nabc"), HttpResponse(200, b"abc")),
     "an early hint first": (
-        raw(b"HTTP/1.1 103 Early Hints\r\n\r\n" + HEAD + b"\r\nabc"),
+        send_raw(b"HTTP/1.1 103 Early Hints\r\n\r\n" + HEAD + b"\r\nabc"),
         HttpResponse(200, b"abc"),
     ),
-    "packed": (reply(200, b"\x1f\x8b", {"Content-Encoding": "gzip"}), HttpResponse(200, b"\x1f\x8b")),
-    "the longest": (reply(200, b"a" * MAX_BODY_BYTES), HttpResponse(200, b"a" * MAX_BODY_BYTES)),
-    "slow": (drip(HEAD + b"Content-Length: 1\r\n\r\na", every_s=0.001), HttpResponse(200, b"a")),
-    "more than announced": (raw(HEAD + b"Content-Length: 1\r\n\r\nabc"), HttpResponse(200, b"a")),
+    "packed": (send_reply(200, b"\x1f\x8b", {"Content-Encoding": "gzip"}), HttpResponse(200, b"\x1f\x8b")),
+    "the longest": (send_reply(200, b"a" * MAX_BODY_BYTES), HttpResponse(200, b"a" * MAX_BODY_BYTES)),
+    "slow": (send_slowly(HEAD + b"Content-Length: 1\r\n\r\na", every_s=0.001), HttpResponse(200, b"a")),
+    "more than announced": (send_raw(HEAD + b"Content-Length: 1\r\n\r\nabc"), HttpResponse(200, b"a")),
 }
 
 
@@ -180,42 +180,42 @@ def test_an_answer_comes_back_as_it_is(server: Server, act: Behaviour, answer: H
 
 
 def test_an_answer_to_head_has_a_length_and_no_body(server: Server) -> None:
-    server.act = raw(HEAD + b"Content-Length: 1000000\r\n\r\n")
+    server.act = send_raw(HEAD + b"Content-Length: 1000000\r\n\r\n")
     assert send("HEAD", server.url(HOST)) == HttpResponse(200, b"")
 
 
 def test_an_answer_whose_body_nobody_wants_ends_with_its_headers(server: Server) -> None:
-    server.act = endless(HEAD + b"Retry-After: 5\r\n\r\n", b"x" * 65_536)
+    server.act = send_forever(HEAD + b"Retry-After: 5\r\n\r\n", b"x" * 65_536)
     assert send("POST", server.url(HOST), seconds=SECONDS, reads_body=False) == HttpResponse(200, b"", "5")
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_an_answer_and_is_not_followed(server: Server, status: int) -> None:
-    server.act = reply(status, b"there", {"Location": server.url("127.0.0.1", "/there")})
+    server.act = send_reply(status, b"there", {"Location": server.url("127.0.0.1", "/there")})
     assert send("GET", server.url(HOST)) == HttpResponse(status, b"there")
     assert [request.target for request in server.requests] == ["/"]
 
 
 BROKEN: dict[str, tuple[Behaviour, str]] = {
-    "nothing": (raw(b""), "valid HTTP"),
-    "half a head": (raw(HEAD + b"Content-Le"), "valid HTTP"),
-    "half a body": (raw(HEAD + b"Content-Length: 5\r\n\r\nab"), "valid HTTP"),
-    "half of the chunks": (raw(CHUNKED + b"5\r\nab"), "valid HTTP"),
-    "no HTTP": (raw(b"220 mail.example ESMTP SECRET\r\n"), "valid HTTP"),
-    "two lengths": (raw(HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab"), "valid HTTP"),
-    "no number as length": (raw(HEAD + b"Content-Length: SECRET\r\n\r\nab"), "valid HTTP"),
-    "another protocol": (raw(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"), "valid HTTP"),
+    "nothing": (send_raw(b""), "valid HTTP"),
+    "half a head": (send_raw(HEAD + b"Content-Le"), "valid HTTP"),
+    "half a body": (send_raw(HEAD + b"Content-Length: 5\r\n\r\nab"), "valid HTTP"),
+    "half of the chunks": (send_raw(CHUNKED + b"5\r\nab"), "valid HTTP"),
+    "no HTTP": (send_raw(b"220 mail.example ESMTP SECRET\r\n"), "valid HTTP"),
+    "two lengths": (send_raw(HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab"), "valid HTTP"),
+    "no number as length": (send_raw(HEAD + b"Content-Length: SECRET\r\n\r\nab"), "valid HTTP"),
+    "another protocol": (send_raw(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"), "valid HTTP"),
     "a longer length": (
-        raw(HEAD + b"Content-Length: %d\r\n\r\n" % (MAX_BODY_BYTES + 1)),
+        send_raw(HEAD + b"Content-Length: %d\r\n\r\n" % (MAX_BODY_BYTES + 1)),
         "longer than 262,144",
     ),
-    "a longer body": (raw(HEAD + b"\r\n" + b"a" * (MAX_BODY_BYTES + 1)), "longer than 262,144"),
-    "endless chunks": (endless(CHUNKED, b"4000\r\n" + b"a" * 0x4000 + b"\r\n"), "longer than 262,144"),
-    "an endless body": (endless(HEAD + b"\r\n", b"a" * 0x4000), "longer than 262,144"),
-    "endless headers": (endless(HEAD, b"X-Header: " + b"a" * 1_000 + b"\r\n"), "valid HTTP"),
-    "an endless header": (endless(HEAD + b"X: ", b"a" * 1_000), "valid HTTP"),
-    "endless trailers": (endless(CHUNKED + b"0\r\n", b"X: " + b"a" * 1_000 + b"\r\n"), "valid HTTP"),
-    "an endless chunk extension": (endless(CHUNKED + b"1;", b"a" * 1_000), "valid HTTP"),
+    "a longer body": (send_raw(HEAD + b"\r\n" + b"a" * (MAX_BODY_BYTES + 1)), "longer than 262,144"),
+    "endless chunks": (send_forever(CHUNKED, b"4000\r\n" + b"a" * 0x4000 + b"\r\n"), "longer than 262,144"),
+    "an endless body": (send_forever(HEAD + b"\r\n", b"a" * 0x4000), "longer than 262,144"),
+    "endless headers": (send_forever(HEAD, b"X-Header: " + b"a" * 1_000 + b"\r\n"), "valid HTTP"),
+    "an endless header": (send_forever(HEAD + b"X: ", b"a" * 1_000), "valid HTTP"),
+    "endless trailers": (send_forever(CHUNKED + b"0\r\n", b"X: " + b"a" * 1_000 + b"\r\n"), "valid HTTP"),
+    "an endless chunk extension": (send_forever(CHUNKED + b"1;", b"a" * 1_000), "valid HTTP"),
 }
 
 
@@ -236,13 +236,13 @@ def test_an_answer_that_is_broken_or_too_long_is_a_sentence(
 SLOW: dict[str, Callable[[Server], None]] = {
     "no handshake": lambda server: setattr(server, "shakes_hands", False),
     "no answer": lambda server: setattr(server, "act", hang),
-    "a dripping head": lambda server: setattr(server, "act", drip(HEAD + b"X: " + b"a" * 1_000)),
-    "a dripping body": lambda server: setattr(server, "act", drip(HEAD + b"\r\n" + b"a" * 1_000)),
-    "dripping chunks": lambda server: setattr(server, "act", drip(CHUNKED + b"1\r\na\r\n" * 1_000)),
+    "a dripping head": lambda server: setattr(server, "act", send_slowly(HEAD + b"X: " + b"a" * 1_000)),
+    "a dripping body": lambda server: setattr(server, "act", send_slowly(HEAD + b"\r\n" + b"a" * 1_000)),
+    "dripping chunks": lambda server: setattr(server, "act", send_slowly(CHUNKED + b"1\r\na\r\n" * 1_000)),
     "endless early hints": lambda server: setattr(
-        server, "act", endless(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100)
+        server, "act", send_forever(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100)
     ),
-    "half a body": lambda server: setattr(server, "act", drip(HEAD + b"Content-Length: 2\r\n\r\na")),
+    "half a body": lambda server: setattr(server, "act", send_slowly(HEAD + b"Content-Length: 2\r\n\r\na")),
 }
 
 
@@ -315,7 +315,7 @@ def test_a_name_is_looked_up_once_and_called_where_that_led(
 ) -> None:
     """A name that changes between the look-up that is vetted and another would lead inside."""
     names.resolve(HOST, ["127.0.0.1"], ["127.0.0.2"], ["10.0.0.1"])
-    with serving(authority, address="127.0.0.2", port=server.port) as elsewhere:
+    with serve_https(authority, address="127.0.0.2", port=server.port) as elsewhere:
         assert send("GET", server.url(HOST)).status == 200
     assert names.asked == [HOST]
     assert (len(server.requests), len(elsewhere.connections)) == (1, 0)
@@ -359,7 +359,7 @@ def test_an_address_that_swallows_connections_leaves_time_for_the_next(
     authority: Authority, names: Names, trusted: None
 ) -> None:
     names.resolve(HOST, ["127.0.0.2", "127.0.0.1"])
-    with serving(authority) as server, deaf("127.0.0.2", server.port), at_most(SECONDS + 0.5):
+    with serve_https(authority) as server, deaf("127.0.0.2", server.port), at_most(SECONDS + 0.5):
         assert send("GET", server.url(HOST), seconds=SECONDS).status == 200
 
 
@@ -395,7 +395,7 @@ def test_a_name_that_leads_outside_is_accepted(names: Names) -> None:
 
 def test_a_certificate_for_another_name_is_not_accepted(authority: Authority, trusted: None) -> None:
     with (
-        serving(authority, hosts=["other.example"]) as server,
+        serve_https(authority, hosts=["other.example"]) as server,
         pytest.raises(RequestFailed, match=r"^The certificate of the host is not valid\.$"),
     ):
         send("GET", server.url(HOST))
@@ -403,7 +403,10 @@ def test_a_certificate_for_another_name_is_not_accepted(authority: Authority, tr
 
 
 def test_a_certificate_for_the_address_is_none_for_the_name(authority: Authority, trusted: None) -> None:
-    with serving(authority, hosts=["127.0.0.1"]) as server, pytest.raises(RequestFailed, match="certificate"):
+    with (
+        serve_https(authority, hosts=["127.0.0.1"]) as server,
+        pytest.raises(RequestFailed, match="certificate"),
+    ):
         send("GET", server.url(HOST))
 
 
@@ -411,7 +414,7 @@ def test_a_certificate_of_a_strange_authority_is_not_accepted(
     tmp_path_factory: pytest.TempPathFactory, trusted: None
 ) -> None:
     with (
-        serving(Authority(tmp_path_factory.mktemp("strange"))) as server,
+        serve_https(Authority(tmp_path_factory.mktemp("strange"))) as server,
         pytest.raises(RequestFailed, match="certificate"),
     ):
         send("GET", server.url(HOST))

@@ -8,7 +8,7 @@ import time_machine
 from genai_voice.personas import library
 from genai_voice.personas.rows import PersonaRow
 
-from tests.support.service import Client, Reply, call, new_app, rows
+from tests.support.service import Client, Reply, call, create_app, read_rows
 
 NOTHING = {
     "systemPrompt": None,
@@ -55,11 +55,11 @@ def link(app: Client, persona_id: str | None) -> None:
 
 
 def test_a_persona_has_eight_keys_also_when_seven_are_not_set() -> None:
-    assert persona(new_app()) == NOTHING | {"systemPrompt": "Be kind."}
+    assert persona(create_app()) == NOTHING | {"systemPrompt": "Be kind."}
 
 
 def test_a_persona_is_the_apps_own_with_the_interfaces_texts_parsed() -> None:
-    assert persona(new_app(**FULL)) == {
+    assert persona(create_app(**FULL)) == {
         "systemPrompt": "Be kind.",
         "voice": "Aoede",
         "personaName": "Sarah",
@@ -72,8 +72,8 @@ def test_a_persona_is_the_apps_own_with_the_interfaces_texts_parsed() -> None:
 
 
 def test_another_apps_slug_is_answered_with_eight_nulls() -> None:
-    other = new_app(**FULL)
-    app = new_app(**FULL)
+    other = create_app(**FULL)
+    app = create_app(**FULL)
 
     assert persona(app, appSlug=other.slug) == NOTHING
     assert persona(app, appSlug=app.slug) == persona(app) != NOTHING
@@ -85,7 +85,7 @@ def test_another_apps_slug_is_answered_with_eight_nulls() -> None:
 @pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize("text", ["new", "", "ünï — 語 🙂"], ids=["text", "empty", "unicode"])
 def test_a_text_is_replaced_and_the_others_are_left_alone(name: str, text: str) -> None:
-    app = new_app(**FULL)
+    app = create_app(**FULL)
     before = persona(app)
 
     reply = patch(app, **{name: text})
@@ -95,7 +95,7 @@ def test_a_text_is_replaced_and_the_others_are_left_alone(name: str, text: str) 
 
 
 def test_the_interfaces_texts_are_sent_as_json_text() -> None:
-    app = new_app(**FULL)
+    app = create_app(**FULL)
 
     assert patch(app, uiStrings='{"a": {"b": ["c"]}}').json == {"ok": True}
 
@@ -112,23 +112,23 @@ def test_the_interfaces_texts_are_sent_as_json_text() -> None:
     ],
 )
 def test_what_may_not_be_changed_here_is_left_alone(change: dict[str, Any]) -> None:
-    app = new_app(**FULL)
-    before = rows(app.slug)
+    app = create_app(**FULL)
+    before = read_rows(app.slug)
 
     reply = patch(app, **change)
 
     assert (reply.status, reply.json) == (200, {"ok": True})
-    [old], [new] = before, rows(app.slug)
+    [old], [new] = before, read_rows(app.slug)
     assert new | {"updated_at": 0} == old | {"updated_at": 0}
 
 
 def test_a_change_says_when() -> None:
     with time_machine.travel("2026-04-07T12:00:00Z", tick=False) as clock:
-        app = new_app()
+        app = create_app()
         clock.shift(10)
         patch(app, personaName="Sarah")
 
-        [row] = [row for row in rows(app.slug) if row["kind"] == "app"]
+        [row] = [row for row in read_rows(app.slug) if row["kind"] == "app"]
     assert row["updated_at"] - row["created_at"] == 10_000
 
 
@@ -171,7 +171,7 @@ def test_a_change_says_when() -> None:
 def test_a_wrong_field_is_refused_by_its_name_and_nothing_is_stored(
     change: dict[str, Any], error: str
 ) -> None:
-    app = new_app(**FULL)
+    app = create_app(**FULL)
     before = persona(app)
 
     reply = patch(app, personaTone="cold", **change) if "personaTone" not in change else patch(app, **change)
@@ -181,7 +181,7 @@ def test_a_wrong_field_is_refused_by_its_name_and_nothing_is_stored(
 
 
 def test_the_longest_texts_are_stored() -> None:
-    app = new_app()
+    app = create_app()
     texts = dict.fromkeys(TEXTS, "x" * 10_000)
 
     assert patch(app, **texts, uiStrings=json.dumps({"a": "x" * 49_000})).status == 200
@@ -189,7 +189,7 @@ def test_the_longest_texts_are_stored() -> None:
 
 
 def test_credentials_are_checked_before_the_fields() -> None:
-    app = new_app()
+    app = create_app()
     stranger = {"x-app-slug": app.slug, "authorization": "Bearer a wrong secret"}
 
     wrong = call("PATCH", "/api/persona", body={"personaName": 5}, headers=stranger)
@@ -206,7 +206,7 @@ def test_credentials_are_checked_before_the_fields() -> None:
 def test_session_tokens_edit_the_persona_unless_the_app_limits_them_to_runtime(
     scope: str | None, status: int
 ) -> None:
-    app = new_app(browser_scope=scope)
+    app = create_app(browser_scope=scope)
     by_token = {"authorization": f"Bearer {app.token()}"}
 
     reply = call("PATCH", "/api/persona", body={"personaName": "Eve"}, headers=by_token)
@@ -224,14 +224,14 @@ def test_session_tokens_edit_the_persona_unless_the_app_limits_them_to_runtime(
 
 
 def test_a_linked_persona_replaces_all_eight_values_without_falling_back_on_one() -> None:
-    app = new_app(**FULL)
+    app = create_app(**FULL)
     pirate(app, personaName="Jack")
 
     assert persona(app) == NOTHING | {"systemPrompt": "Be a pirate.", "personaName": "Jack"}
 
 
 def test_a_change_while_a_persona_is_linked_is_stored_but_hidden() -> None:
-    app = new_app(**FULL)
+    app = create_app(**FULL)
     pirate(app, personaName="Jack")
 
     assert patch(app, personaName="Mary").json == {"ok": True}
@@ -244,7 +244,7 @@ def test_a_change_while_a_persona_is_linked_is_stored_but_hidden() -> None:
 @pytest.mark.parametrize("stored", [False, True], ids=["missing", "inactive"])
 def test_a_link_to_a_missing_or_inactive_persona_counts_for_nothing(stored: bool) -> None:
     """As a reader meets it between reading the app and reading the persona, which is deleted meanwhile."""
-    app = new_app(**FULL)
+    app = create_app(**FULL)
     before = persona(app)
     row = PersonaRow.of(app.slug, pirate(app))
     if stored:
@@ -261,7 +261,7 @@ def test_a_link_to_a_missing_or_inactive_persona_counts_for_nothing(stored: bool
     ids=["cut", "list", "null", "NaN", "lone surrogate", "deep"],
 )
 def test_unreadable_texts_of_the_interface_are_null(text: str) -> None:
-    app = new_app()
+    app = create_app()
     PersonaRow.of(app.slug, pirate(app)).change([PersonaRow.ui_strings.set(text)])
 
     assert persona(app)["uiStrings"] is None

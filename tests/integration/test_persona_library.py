@@ -6,7 +6,16 @@ import pytest
 import time_machine
 from genai_voice.personas.rows import PersonaRow
 
-from tests.support.service import Client, Reply, call, new_app, pages, partition, recorded_calls, rows
+from tests.support.service import (
+    Client,
+    Reply,
+    call,
+    create_app,
+    read_pages,
+    read_partition,
+    read_rows,
+    record_calls,
+)
 
 PIRATE = {"name": "Pirate", "systemPrompt": "Be a pirate."}
 TEXTS = ("voice", "personaName", "personaGreeting", "personaTone", "preferredTerms", "blockedTerms")
@@ -44,7 +53,7 @@ def prompt(app: Client) -> Any:
 
 
 def test_a_new_persona_is_listed_with_what_it_was_given() -> None:
-    app = new_app()
+    app = create_app()
     texts = dict.fromkeys(TEXTS, "ünï 🙂")
     with time_machine.travel(1_800_000_000, tick=False):
         persona_id = create(app, **texts, uiStrings='{"a": "b"}')
@@ -65,7 +74,7 @@ def test_a_new_persona_is_listed_with_what_it_was_given() -> None:
 
 
 def test_what_a_persona_does_not_have_is_left_out_and_an_empty_text_is_a_value() -> None:
-    app = new_app()
+    app = create_app()
     create(app, voice=None, personaTone="")
 
     [persona] = library(app)
@@ -74,14 +83,14 @@ def test_what_a_persona_does_not_have_is_left_out_and_an_empty_text_is_a_value()
 
 
 def test_texts_of_the_interface_are_shown_as_json_text() -> None:
-    app = new_app()
+    app = create_app()
     PersonaRow.of(app.slug, create(app)).change([PersonaRow.ui_strings.set('{"a": 1}')])
 
     assert library(app)[0]["uiStrings"] == '{"a": 1}'
 
 
 def test_personas_are_listed_oldest_first_and_names_need_not_be_unique() -> None:
-    app = new_app()
+    app = create_app()
     ids = [create(app) for _ in range(3)]
     change(app, ids[0], personaTone="new")
 
@@ -89,11 +98,11 @@ def test_personas_are_listed_oldest_first_and_names_need_not_be_unique() -> None
 
 
 def test_a_library_beyond_a_reply_goes_on_at_its_cursor() -> None:
-    app = new_app()
+    app = create_app()
     ids = [create(app, systemPrompt='"' * 100_000) for _ in range(30)]
     delete(app, ids.pop(20))
 
-    read = list(pages(app, "/api/personas", "personas"))
+    read = list(read_pages(app, "/api/personas", "personas"))
 
     assert len(read) > 1
     assert [each["_id"] for page in read for each in page] == ids
@@ -101,7 +110,7 @@ def test_a_library_beyond_a_reply_goes_on_at_its_cursor() -> None:
 
 @pytest.mark.parametrize("field", ["name", "systemPrompt", *TEXTS])
 def test_a_field_is_changed_and_the_others_are_left_alone(field: str) -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         persona_id = create(app, voice="Puck", personaTone="rough")
         [before] = library(app)
@@ -119,20 +128,20 @@ def test_a_field_is_changed_and_the_others_are_left_alone(field: str) -> None:
     ids=["id alone", "null", "the same", "other fields"],
 )
 def test_a_change_of_nothing_is_ok_and_changes_nothing(nothing: dict[str, Any]) -> None:
-    app = new_app()
+    app = create_app()
     persona_id = create(app, personaTone="rough")
-    before = rows(app.slug)
+    before = read_rows(app.slug)
 
     reply = change(app, persona_id, **nothing)
 
     assert (reply.status, reply.json) == (200, {"ok": True})
-    assert rows(app.slug) == before
+    assert read_rows(app.slug) == before
 
 
 def test_a_change_costs_one_read_and_one_transaction() -> None:
-    app = new_app()
+    app = create_app()
     persona_id = create(app)
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         change(app, persona_id, personaTone="calm")
     assert calls.operations == ["BatchGetItem", "TransactWriteItems"]
 
@@ -141,7 +150,7 @@ def test_a_change_costs_one_read_and_one_transaction() -> None:
 
 
 def test_an_assigned_persona_is_what_the_app_presents_until_it_is_cleared() -> None:
-    app = new_app()
+    app = create_app()
     persona_id = create(app)
 
     assert assign(app, persona_id).json == {"ok": True}
@@ -154,7 +163,7 @@ def test_an_assigned_persona_is_what_the_app_presents_until_it_is_cleared() -> N
 
 
 def test_to_assign_without_a_persona_clears() -> None:
-    app = new_app()
+    app = create_app()
     assign(app, create(app))
 
     assert app.patch("/api/personas/assign", {"targetAppSlug": app.slug}).status == 200
@@ -163,7 +172,7 @@ def test_to_assign_without_a_persona_clears() -> None:
 
 
 def test_a_deleted_persona_is_listed_no_more_and_its_app_falls_back_on_its_own_fields() -> None:
-    app = new_app()
+    app = create_app()
     gone, stays = create(app), create(app)
     assign(app, gone)
 
@@ -175,7 +184,7 @@ def test_a_deleted_persona_is_listed_no_more_and_its_app_falls_back_on_its_own_f
 
 
 def test_the_deletion_of_another_persona_leaves_the_link() -> None:
-    app = new_app()
+    app = create_app()
     linked, other = create(app), create(app)
     assign(app, linked)
 
@@ -185,7 +194,7 @@ def test_the_deletion_of_another_persona_leaves_the_link() -> None:
 
 
 def test_a_deletion_that_is_sent_again_is_ok() -> None:
-    app = new_app()
+    app = create_app()
     persona_id = create(app)
 
     assert [delete(app, persona_id).status for _ in range(2)] == [200, 200]
@@ -205,24 +214,24 @@ MISSING = {
 
 @pytest.mark.parametrize(("method", "path", "body", "error"), MISSING.values(), ids=MISSING.keys())
 def test_what_is_missing_is_told(method: str, path: str, body: Any, error: str) -> None:
-    reply = call(method, path, body=body, headers=new_app().headers)
+    reply = call(method, path, body=body, headers=create_app().headers)
     assert (reply.status, reply.json) == (400, {"error": error})
 
 
 @pytest.mark.parametrize("field", ["name", "systemPrompt"])
 def test_what_is_required_cannot_be_made_empty(field: str) -> None:
-    app = new_app()
+    app = create_app()
     reply = change(app, create(app), **{field: ""})
     assert (reply.status, reply.json) == (400, {"error": f"Invalid field: {field}"})
 
 
 @pytest.mark.parametrize("deleted", [False, True], ids=["unknown", "deleted"])
 def test_a_persona_that_is_not_there_is_neither_changed_nor_assigned_nor_rolled_back(deleted: bool) -> None:
-    app = new_app()
+    app = create_app()
     persona_id = create(app) if deleted else "nobody"
     if deleted:
         delete(app, persona_id)
-    before = rows(app.slug)
+    before = read_rows(app.slug)
     rollback = {"personaId": persona_id, "version": 1}
 
     for reply in (
@@ -232,11 +241,11 @@ def test_a_persona_that_is_not_there_is_neither_changed_nor_assigned_nor_rolled_
         app.post("/api/personas/rollback", rollback),
     ):
         assert (reply.status, reply.json) == (404, {"error": "Persona not found"})
-    assert rows(app.slug) == before
+    assert read_rows(app.slug) == before
 
 
 def test_an_unknown_persona_is_not_deleted() -> None:
-    reply = delete(new_app(), "nobody")
+    reply = delete(create_app(), "nobody")
     assert (reply.status, reply.json) == (404, {"error": "Persona not found"})
 
 
@@ -257,12 +266,12 @@ def by_token_with_the_others_slug(app: Client) -> dict[str, str]:
 
 @pytest.mark.parametrize("credential", [by_secret, by_token, by_token_with_the_others_slug])
 def test_no_tenant_sees_or_changes_anothers_personas(credential: Any) -> None:
-    theirs, mine = new_app(), new_app()
+    theirs, mine = create_app(), create_app()
     persona_id = create(theirs)
     change(theirs, persona_id, personaTone="rough")
     assign(theirs, persona_id)
     own = create(mine)
-    before, headers = rows(theirs.slug), credential(mine)
+    before, headers = read_rows(theirs.slug), credential(mine)
 
     def ask(method: str, path: str, **fields: Any) -> Reply:
         return call(method, path, body=fields, headers=headers)
@@ -281,12 +290,12 @@ def test_no_tenant_sees_or_changes_anothers_personas(credential: Any) -> None:
         assert (reply.status, reply.json) == (404, {"error": f"App not found: {theirs.slug}"})
     listed = call("GET", "/api/personas", query={"all": "true"}, headers=headers).json["personas"]
     assert [each["_id"] for each in listed] == [own]
-    assert rows(theirs.slug) == before
+    assert read_rows(theirs.slug) == before
     assert prompt(mine) == "Be kind."
 
 
 def test_another_apps_slug_is_answered_like_an_app_without_personas() -> None:
-    app, other = new_app(), new_app()
+    app, other = create_app(), create_app()
     create(app)
     create(other)
 
@@ -296,9 +305,9 @@ def test_another_apps_slug_is_answered_like_an_app_without_personas() -> None:
 
 
 def test_a_browser_that_is_limited_to_runtime_changes_no_persona() -> None:
-    app = new_app(browser_scope="runtime")
+    app = create_app(browser_scope="runtime")
     persona_id = create(app)
-    headers, before = by_token(app), rows(app.slug)
+    headers, before = by_token(app), read_rows(app.slug)
 
     for method, path, body in [
         ("POST", "/api/personas", PIRATE),
@@ -308,7 +317,7 @@ def test_a_browser_that_is_limited_to_runtime_changes_no_persona() -> None:
         ("POST", "/api/personas/rollback", {"version": 1}),
     ]:
         assert call(method, path, body=body, headers=headers).status == 401
-    assert rows(app.slug) == before
+    assert read_rows(app.slug) == before
     assert call("GET", "/api/personas", headers=headers).json["personas"] == library(app)
 
 
@@ -317,7 +326,7 @@ def test_a_browser_that_is_limited_to_runtime_changes_no_persona() -> None:
 
 def test_with_all_texts_at_their_limits_every_row_stays_below_what_the_table_takes() -> None:
     """Texts that no compression makes smaller."""
-    app, seed = new_app(), iter(range(1_000_000))
+    app, seed = create_app(), iter(range(1_000_000))
 
     def text(size: int) -> str:
         return "".join(chr(0x10000 + (next(seed) * 7919) % 0xFFFFF) for _ in range(size // 4))
@@ -328,4 +337,4 @@ def test_with_all_texts_at_their_limits_every_row_stays_below_what_the_table_tak
 
     assert change(app, persona_id, systemPrompt=text(100_000)).status == 200
 
-    assert len(list(partition(f"APP#{app.slug}#"))) == 3
+    assert len(list(read_partition(f"APP#{app.slug}#"))) == 3

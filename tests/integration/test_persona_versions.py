@@ -14,8 +14,8 @@ from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields
 from genai_voice.tenancy.rows import AppRow, PersonaFields, PersonaVersionRow
 
-from tests.support.service import Client, Reply, call, new_app, pages, recorded_calls, rows
-from tests.support.wire import Cut, answers, before_call, cut, lost_answer
+from tests.support.service import Client, Reply, call, create_app, read_pages, read_rows, record_calls
+from tests.support.wire import Cut, act_before_call, answer_calls, cut, lose_answer
 
 PIRATE = {"name": "Pirate", "systemPrompt": "Be a pirate."}
 LOST = (
@@ -52,7 +52,7 @@ def rollback(app: Client, persona_id: str, version: int) -> Reply:
 
 def versions(app: Client, persona_id: str = "own") -> list[Any]:
     """All of them, newest first."""
-    read = pages(app, "/api/personas/versions", "versions", personaId=persona_id)
+    read = read_pages(app, "/api/personas/versions", "versions", personaId=persona_id)
     return [each for page in read for each in page]
 
 
@@ -95,8 +95,8 @@ def agree(app: Client, persona_id: str) -> None:
 
 
 def test_a_persona_that_was_never_changed_has_one_version() -> None:
-    app = new_app(voice="Puck", ui_strings='{"a": 1}')
-    [row] = rows(app.slug)
+    app = create_app(voice="Puck", ui_strings='{"a": 1}')
+    [row] = read_rows(app.slug)
 
     assert versions(app) == [
         {
@@ -116,7 +116,7 @@ def test_a_persona_that_was_never_changed_has_one_version() -> None:
 
 def test_versions_say_what_was_and_since_when_newest_first() -> None:
     with time_machine.travel(1_800_000_000, tick=False) as clock:
-        app = new_app()
+        app = create_app()
         persona_id = create(app, voice="Puck")
         clock.shift(10)
         app.patch("/api/personas", {"personaId": persona_id, "name": "Captain"})
@@ -163,7 +163,7 @@ OTHER_CHANGES: dict[str, Callable[[Client], object]] = {
 
 @pytest.mark.parametrize("act", OWN_CHANGES.values(), ids=OWN_CHANGES.keys())
 def test_whatever_changes_an_apps_own_persona_keeps_what_it_was(act: Callable[[Client], object]) -> None:
-    app = new_app(persona_tone="old")
+    app = create_app(persona_tone="old")
     [before] = versions(app)
 
     act(app)
@@ -176,7 +176,7 @@ def test_whatever_changes_an_apps_own_persona_keeps_what_it_was(act: Callable[[C
 
 @pytest.mark.parametrize("act", OTHER_CHANGES.values(), ids=OTHER_CHANGES.keys())
 def test_what_leaves_an_apps_own_persona_as_it_is_makes_no_version(act: Callable[[Client], object]) -> None:
-    app = new_app(persona_tone="old")
+    app = create_app(persona_tone="old")
     before = versions(app)
 
     act(app)
@@ -185,18 +185,18 @@ def test_what_leaves_an_apps_own_persona_as_it_is_makes_no_version(act: Callable
 
 
 def test_more_versions_than_a_page_are_read_by_cursor() -> None:
-    app = new_app()
+    app = create_app()
     persona_id = create(app)
     change_often(PersonaRow.of(app.slug, persona_id), 120)
 
-    read = list(pages(app, "/api/personas/versions", "versions", personaId=persona_id))
+    read = list(read_pages(app, "/api/personas/versions", "versions", personaId=persona_id))
 
     assert [len(page) for page in read] == [100, 21]
     assert tones(app, persona_id) == [str(number) for number in range(1, 122)]
 
 
 def test_a_change_between_two_pages_shifts_nothing() -> None:
-    app = new_app()
+    app = create_app()
     change_often(AppRow.of(app.slug), 101)
     first = app.get("/api/personas/versions").json
 
@@ -207,7 +207,7 @@ def test_a_change_between_two_pages_shifts_nothing() -> None:
 
 
 def test_a_cursor_belongs_to_its_persona() -> None:
-    app = new_app()
+    app = create_app()
     change_often(AppRow.of(app.slug), 101)
     cursor = app.get("/api/personas/versions").json["cursor"]
 
@@ -217,7 +217,7 @@ def test_a_cursor_belongs_to_its_persona() -> None:
 
 
 def test_the_versions_of_a_deleted_persona_are_kept() -> None:
-    app = new_app()
+    app = create_app()
     persona_id = create(app)
     change(app, persona_id, "rough")
     before = versions(app, persona_id)
@@ -228,7 +228,7 @@ def test_the_versions_of_a_deleted_persona_are_kept() -> None:
 
 
 def test_an_unknown_persona_has_no_versions() -> None:
-    reply = new_app().get("/api/personas/versions", personaId="nobody")
+    reply = create_app().get("/api/personas/versions", personaId="nobody")
     assert (reply.status, reply.json) == (404, {"error": "Persona not found"})
 
 
@@ -237,7 +237,7 @@ def test_an_unknown_persona_has_no_versions() -> None:
 
 @pytest.mark.parametrize("which", ["own", "library"])
 def test_a_rollback_is_a_new_version_that_says_what_the_old_one_did(which: str) -> None:
-    app = new_app(voice="Puck")
+    app = create_app(voice="Puck")
     persona_id = "own" if which == "own" else create(app, voice="Puck")
     change(app, persona_id, "rough")
     change(app, persona_id, "calm")
@@ -255,7 +255,7 @@ def test_a_rollback_is_a_new_version_that_says_what_the_old_one_did(which: str) 
 
 @pytest.mark.parametrize("absent", [{}, {"personaId": None}, {"personaId": ""}], ids=str)
 def test_without_a_persona_the_apps_own_is_rolled_back(absent: dict[str, Any]) -> None:
-    app = new_app()
+    app = create_app()
     change(app, "own", "rough")
 
     assert app.post("/api/personas/rollback", {"version": 1, **absent}).json == {"ok": True, "version": 3}
@@ -264,7 +264,7 @@ def test_without_a_persona_the_apps_own_is_rolled_back(absent: dict[str, Any]) -
 
 
 def test_a_rollback_that_is_sent_again_makes_no_other_version() -> None:
-    app = new_app()
+    app = create_app()
     change(app, "own", "rough")
 
     assert [rollback(app, "own", 1).json["version"] for _ in range(2)] == [3, 3]
@@ -275,14 +275,14 @@ def test_a_rollback_that_is_sent_again_makes_no_other_version() -> None:
 @pytest.mark.parametrize("version", [2, 99_999_999])
 @pytest.mark.parametrize("which", ["own", "library"])
 def test_a_version_that_never_was_is_not_found(which: str, version: int) -> None:
-    app = new_app()
+    app = create_app()
     reply = rollback(app, "own" if which == "own" else create(app), version)
     assert (reply.status, reply.json) == (404, {"error": "Version not found"})
 
 
 @pytest.mark.parametrize("version", [0, -1, 1.5, "1", True, 10**8])
 def test_a_version_is_a_whole_number(version: Any) -> None:
-    reply = new_app().post("/api/personas/rollback", {"version": version})
+    reply = create_app().post("/api/personas/rollback", {"version": version})
     assert (reply.status, reply.json) == (400, {"error": "Invalid field: version"})
 
 
@@ -290,7 +290,7 @@ def test_a_version_is_a_whole_number(version: Any) -> None:
 
 
 def test_a_conversation_says_which_version_was_in_force_when_it_began() -> None:
-    app = new_app()
+    app = create_app()
     assert in_force(app) == "own@1"
     change(app, "own", "warm")
     assert in_force(app) == "own@2"
@@ -312,7 +312,7 @@ def test_a_conversation_says_which_version_was_in_force_when_it_began() -> None:
 
 
 def test_a_conversation_keeps_the_version_with_which_it_began() -> None:
-    app = new_app()
+    app = create_app()
     app.post("/api/conversations", {"sessionId": "s"})
     change(app, "own", "warm")
 
@@ -324,7 +324,7 @@ def test_a_conversation_keeps_the_version_with_which_it_began() -> None:
 
 
 def test_a_change_of_a_persona_that_is_not_linked_is_no_other_version_in_force() -> None:
-    app = new_app()
+    app = create_app()
     linked, other = create(app), create(app)
     assign(app, linked)
 
@@ -334,7 +334,7 @@ def test_a_change_of_a_persona_that_is_not_linked_is_no_other_version_in_force()
 
 
 def test_a_session_token_tells_the_version_in_force_as_well() -> None:
-    app = new_app()
+    app = create_app()
     change(app, "own", "warm")
     token = {"authorization": f"Bearer {app.token()}"}
 
@@ -361,7 +361,7 @@ ACTS: dict[str, Act] = {
 def test_whoever_is_overtaken_by_whom_the_app_and_its_persona_agree(
     overtaken: str, first: Act, linked: bool
 ) -> None:
-    app = new_app()
+    app = create_app()
     persona_id = create(app)
     change(app, persona_id, "rough")
     if linked:
@@ -370,7 +370,7 @@ def test_whoever_is_overtaken_by_whom_the_app_and_its_persona_agree(
     def overtake(_: int) -> None:
         first(app, persona_id)
 
-    with before_call("TransactWriteItems", overtake, at=(1,)):
+    with act_before_call("TransactWriteItems", overtake, at=(1,)):
         reply = ACTS[overtaken](app, persona_id)
 
     assert reply.status == (404 if first is delete and overtaken != "delete" else 200)
@@ -383,7 +383,7 @@ def test_whoever_is_overtaken_by_whom_the_app_and_its_persona_agree(
 
 @pytest.mark.parametrize("which", ["own", "library", "linked"])
 def test_a_change_that_another_overtakes_loses_neither(which: str) -> None:
-    app = new_app()
+    app = create_app()
     persona_id = "own" if which == "own" else create(app)
     if which == "linked":
         assign(app, persona_id)
@@ -391,19 +391,19 @@ def test_a_change_that_another_overtakes_loses_neither(which: str) -> None:
     def overtake(number: int) -> None:
         change(app, persona_id, f"overtaking {number}")
 
-    with before_call("TransactWriteItems", overtake, at=(1, 2)):
+    with act_before_call("TransactWriteItems", overtake, at=(1, 2)):
         assert change(app, persona_id, "mine").status == 200
 
     assert tones(app, persona_id) == [None, "overtaking 1", "overtaking 2", "mine"]
 
 
 def test_fields_that_are_left_as_they_are_do_not_undo_a_change_that_overtakes() -> None:
-    app = new_app(persona_tone="old")
+    app = create_app(persona_tone="old")
 
     def overtake(_: int) -> None:
         change(app, "own", "new")
 
-    with before_call("UpdateItem", overtake, at=(1,)):
+    with act_before_call("UpdateItem", overtake, at=(1,)):
         apps.update_app(app.slug, AppFields.model_validate({"personaTone": "old", "temperature": 1}))
 
     assert tones(app) == ["old", "new", "old"]
@@ -411,11 +411,11 @@ def test_fields_that_are_left_as_they_are_do_not_undo_a_change_that_overtakes() 
 
 @pytest.mark.parametrize("which", ["own", "library"])
 def test_who_never_wins_is_told_to_try_again(which: str) -> None:
-    app = new_app()
+    app = create_app()
     persona_id = "own" if which == "own" else create(app)
 
     app.get("/api/persona")  # its credentials are known from here on
-    with answers(*[None, LOST] * 100):
+    with answer_calls(*[None, LOST] * 100):
         reply = change(app, persona_id, "mine")
 
     assert reply.status == 503
@@ -425,7 +425,7 @@ def test_who_never_wins_is_told_to_try_again(which: str) -> None:
 @pytest.mark.usefixtures("strict")
 @pytest.mark.parametrize("which", ["own", "library", "linked"])
 def test_of_twenty_changes_at_the_same_time_each_is_a_version(which: str) -> None:
-    app = new_app()
+    app = create_app()
     persona_id = "own" if which == "own" else create(app)
     if which == "linked":
         assign(app, persona_id)
@@ -449,7 +449,7 @@ def test_of_twenty_changes_at_the_same_time_each_is_a_version(which: str) -> Non
 def test_the_app_and_its_persona_agree_whoever_wins(acts: tuple[str, ...], statuses: set[int]) -> None:
     with ThreadPoolExecutor(6) as pool:
         for _ in range(8):
-            app = new_app()
+            app = create_app()
             persona_id = create(app)
             tasks = [pool.submit(ACTS[name], app, persona_id) for name in acts * 2]
             assert {task.result().status for task in tasks} <= statuses
@@ -469,7 +469,7 @@ WORK: dict[str, tuple[Act, list[str | None], str]] = {
 
 
 def victim() -> tuple[Client, str]:
-    app = new_app()
+    app = create_app()
     persona_id = create(app)
     change(app, persona_id, "rough")
     assign(app, persona_id)
@@ -482,11 +482,11 @@ def test_an_accident_at_any_call_loses_and_doubles_nothing(
     act: Act, expected: list[str | None], now: str, accident: str
 ) -> None:
     app, persona_id = victim()
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         assert act(app, persona_id).status == 200
     for number in range(1, len(calls.operations) + 1):
         app, persona_id = victim()
-        happens = lost_answer(number) if accident == "lost answer" else cut(number, after=accident == "after")
+        happens = lose_answer(number) if accident == "lost answer" else cut(number, after=accident == "after")
         try:
             with happens:
                 act(app, persona_id)

@@ -23,8 +23,8 @@ from genai_voice.telemetry.rows import EventsRow
 from genai_voice.tenancy import apps
 from genai_voice.tools import registry
 
-from tests.support.service import Client, Reply, call, event, handle, new_app, recorded_calls
-from tests.support.wire import answers, before_call
+from tests.support.service import Client, Reply, call, create_app, handle, make_event, record_calls
+from tests.support.wire import act_before_call, answer_calls
 
 WRONG = "a wrong guess"
 
@@ -38,7 +38,7 @@ def listed(app: Client, **query: str) -> list[str]:
 
 
 def test_the_session_token_of_the_query_beats_that_of_the_body() -> None:
-    app, other = new_app(), new_app()
+    app, other = create_app(), create_app()
     body = {"sessionId": "s", "sessionToken": other.token()}
     reply = call("POST", "/api/conversations", body=body, query={"sessionToken": app.token()})
     assert reply.status == 200
@@ -46,7 +46,7 @@ def test_the_session_token_of_the_query_beats_that_of_the_body() -> None:
 
 
 def test_an_unreadable_body_opens_a_session_by_its_headers() -> None:
-    app = new_app()
+    app = create_app()
     opened = call("POST", "/api/auth/session", raw=b"{oops", headers=app.headers)
     assert opened.status == 200
     assert opened.json["sessionToken"]
@@ -56,7 +56,7 @@ def test_an_unreadable_body_opens_a_session_by_its_headers() -> None:
 
 @pytest.mark.parametrize("in_query", ["appSlug", "appSecret"])
 def test_no_half_of_a_credential_for_a_session_comes_from_the_query(in_query: str) -> None:
-    app = new_app()
+    app = create_app()
     both = {"appSlug": app.slug, "appSecret": app.secret}
     query = {in_query: both.pop(in_query)}
     reply = call("POST", "/api/auth/session", body=both, query=query)
@@ -64,7 +64,7 @@ def test_no_half_of_a_credential_for_a_session_comes_from_the_query(in_query: st
 
 
 def test_a_token_cannot_be_guessed() -> None:
-    app = new_app()
+    app = create_app()
     tokens = {app.token() for _ in range(20)}
     assert len(tokens) == 20
     characters = {len(token.removeprefix("gvs_")) for token in tokens}
@@ -77,9 +77,9 @@ def guess(app: Client, source: str, secret: str = WRONG) -> int:
 
 
 def test_two_first_wrong_secrets_at_the_same_time_both_count() -> None:
-    app, address = new_app(), "198.51.100.11"
+    app, address = create_app(), "198.51.100.11"
     beside: list[int] = []
-    with before_call(
+    with act_before_call(
         "UpdateItem", lambda _: beside.append(guess(app, address)), at=(2,)
     ):  # 2 begins the window
         assert guess(app, address) == 401
@@ -89,23 +89,23 @@ def test_two_first_wrong_secrets_at_the_same_time_both_count() -> None:
 
 
 def test_a_wrong_secret_beside_the_tenth_is_slowed_already() -> None:
-    app, address = new_app(), "198.51.100.12"
+    app, address = create_app(), "198.51.100.12"
     assert [guess(app, address) for _ in range(9)] == [401] * 9
     beside: list[int] = []
-    with before_call("UpdateItem", lambda _: beside.append(guess(app, address)), at=(2,)):  # 2 blocks
+    with act_before_call("UpdateItem", lambda _: beside.append(guess(app, address)), at=(2,)):  # 2 blocks
         assert guess(app, address) == 401
     assert beside == [429]
 
 
 def test_a_blocked_address_stays_blocked_while_others_are_known() -> None:
-    app, address = new_app(), "198.51.100.13"
+    app, address = create_app(), "198.51.100.13"
     assert [guess(app, address) for _ in range(10)] == [401] * 10
     assert guess(app, "198.51.100.14", app.secret) == 200
     assert guess(app, address, app.secret) == 429
 
 
 def test_wrong_secrets_of_one_minute_count_together_and_block_for_all_of_30_s() -> None:
-    app, address = new_app(), "198.51.100.16"
+    app, address = create_app(), "198.51.100.16"
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         assert [guess(app, address) for _ in range(5)] == [401] * 5
         clock.shift(59)
@@ -118,7 +118,7 @@ def test_wrong_secrets_of_one_minute_count_together_and_block_for_all_of_30_s() 
 
 def test_without_the_pepper_a_stored_hash_proves_nothing() -> None:
     """Another deployment secret of the same id: what a thief of the table would have to make up."""
-    app = new_app()
+    app = create_app()
     file = Path(os.environ["DEPLOYMENT_SECRET_FILE"])
     before = file.read_text()
     statuses = []
@@ -134,9 +134,11 @@ def test_without_the_pepper_a_stored_hash_proves_nothing() -> None:
 
 
 def test_a_rotation_that_meets_another_is_refused_and_forgets_no_secret() -> None:
-    app = new_app()
+    app = create_app()
     with (
-        before_call("UpdateItem", lambda _: apps.rotate_secret(app.slug, "the first one", 60_000), at=(1,)),
+        act_before_call(
+            "UpdateItem", lambda _: apps.rotate_secret(app.slug, "the first one", 60_000), at=(1,)
+        ),
         pytest.raises(Conflict),
     ):
         apps.rotate_secret(app.slug, "the second one", 60_000)
@@ -159,7 +161,7 @@ def test_a_rotation_that_meets_another_is_refused_and_forgets_no_secret() -> Non
 def test_a_body_is_taken_up_to_its_limit_to_the_byte(
     path: str, megabytes: int, body: dict[str, Any], beyond: int, status: int
 ) -> None:
-    app = new_app()
+    app = create_app()
     frame = len(json.dumps(body | {"padding": ""}).encode())
     padding = "x" * (megabytes * 1024 * 1024 - frame + beyond)
     raw = json.dumps(body | {"padding": padding}).encode()
@@ -168,16 +170,16 @@ def test_a_body_is_taken_up_to_its_limit_to_the_byte(
 
 
 def test_a_body_that_arrives_in_base64_is_read_as_it_was_sent() -> None:
-    app = new_app()
+    app = create_app()
     headers = app.headers | {"content-type": "application/webhook+json"}
-    made = event("POST", "/api/conversations", body={"sessionId": "é"}, headers=headers)
+    made = make_event("POST", "/api/conversations", body={"sessionId": "é"}, headers=headers)
     assert made["isBase64Encoded"]
     assert handle(made).status == 200
     assert listed(app) == ["é"]
 
 
 def test_a_transcript_item_may_say_nothing_but_somebody_says_it() -> None:
-    app = new_app()
+    app = create_app()
     said = {"role": "agent", "content": "", "ts": 1}
     save(app, "s", messages=[said])
     [conversation] = app.get("/api/conversations").json["conversations"]
@@ -190,7 +192,7 @@ def test_a_transcript_item_may_say_nothing_but_somebody_says_it() -> None:
 def test_an_identifier_has_at_most_1000_characters_and_any_of_them_may_be_a_key(
     letters: int, status: int
 ) -> None:
-    app, name = new_app(), "é" * letters  # six bytes of a key each
+    app, name = create_app(), "é" * letters  # six bytes of a key each
     message = {"role": "user", "content": "x", "isFinal": True, "createdAt": 1}
     for path, body in {
         "/api/conversations": {"sessionId": name},
@@ -198,7 +200,7 @@ def test_an_identifier_has_at_most_1000_characters_and_any_of_them_may_be_a_key(
         "/api/messages": {"messages": [message | {"sessionId": name, "participantIdentity": name}]},
         "/api/tools/execute": {"sessionId": name, "toolName": name},
     }.items():
-        with answers() as sent:
+        with answer_calls() as sent:
             reply = app.post(path, body, **{"x-trace-id": name[:1_000]})
         assert reply.status == status, path
         keys = re.findall(r'"(pk|sk|gsi1pk|gsi1sk|gsi2pk|gsi2sk)": {"S": "([^"]*)"}', json.dumps(sent))
@@ -210,7 +212,7 @@ def test_an_identifier_has_at_most_1000_characters_and_any_of_them_may_be_a_key(
 
 
 def test_a_caller_who_is_slowed_down_gets_the_cors_headers_too() -> None:
-    app = new_app(max_actions_per_turn=1)
+    app = create_app(max_actions_per_turn=1)
     action = {"sessionId": "s", "toolName": "t"}
     statuses = [app.post("/api/tools/execute", action) for _ in range(2)]
     assert [reply.status for reply in statuses] == [200, 429]
@@ -234,7 +236,7 @@ def test_where_origins_are_listed_every_reply_depends_on_the_origin(
 
 
 def test_what_is_refused_is_not_logged_either(log: StringIO, capsys: pytest.CaptureFixture[str]) -> None:
-    app = new_app()
+    app = create_app()
     capsys.readouterr()
     secrets = {"appSlug": app.slug, "appSecret": "in-the-query"}
     refused = [
@@ -260,7 +262,7 @@ def save(app: Client, session: str, **fields: Any) -> None:
 
 def test_a_status_that_was_read_decides_only_while_it_stands() -> None:
     """The refused save reads that the conversation is active again; before it writes, a person takes over."""
-    app = new_app()
+    app = create_app()
     save(app, "s", status="handed_off")
     row = ConversationRow.of(app.slug, "s")
 
@@ -268,8 +270,10 @@ def test_a_status_that_was_read_decides_only_while_it_stands() -> None:
         row.change([ConversationRow.status.set(status)])
 
     with (
-        before_call("GetItem", lambda _: becomes("active"), at=(1,)),
-        before_call("UpdateItem", lambda _: becomes("handed_off"), at=(3,)),  # 1 is refused, 2 is that above
+        act_before_call("GetItem", lambda _: becomes("active"), at=(1,)),
+        act_before_call(
+            "UpdateItem", lambda _: becomes("handed_off"), at=(3,)
+        ),  # 1 is refused, 2 is that above
     ):
         save(app, "s", status="resolved")
     [conversation] = app.get("/api/conversations").json["conversations"]
@@ -277,7 +281,7 @@ def test_a_status_that_was_read_decides_only_while_it_stands() -> None:
 
 
 def test_a_list_of_one_status_is_newest_created_first_whatever_was_saved_last() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         for session in ("first", "second", "first"):
             save(app, session)
@@ -302,7 +306,7 @@ def refused_as_foreign(reply: Reply) -> None:
 
 
 def test_a_cursor_of_messages_serves_its_own_session_and_app_alone() -> None:
-    app, other = new_app(), new_app()
+    app, other = create_app(), create_app()
     for start in range(0, 160, 40):
         batch = [message("one", number) for number in range(start, start + 40)]
         assert app.post("/api/messages", {"messages": batch}).status == 200
@@ -314,7 +318,7 @@ def test_a_cursor_of_messages_serves_its_own_session_and_app_alone() -> None:
 
 
 def test_a_cursor_of_tools_serves_its_own_list_and_app_alone() -> None:
-    app, other = new_app(), new_app()
+    app, other = create_app(), create_app()
     for number in range(16):
         schema = json.dumps({"description": "x" * 350_000})
         registry.put_tool(app.slug, f"tool-{number}", description="", parameters_schema=schema)
@@ -326,7 +330,7 @@ def test_a_cursor_of_tools_serves_its_own_list_and_app_alone() -> None:
 
 
 def test_a_cursor_of_executions_serves_its_own_app_alone() -> None:
-    app, other = new_app(), new_app()
+    app, other = create_app(), create_app()
     for number in range(101):
         app.post("/api/tools/execute", {"sessionId": "s", "toolName": f"tool-{number}"})
     cursor = app.get("/api/tools/executions").json["cursor"]
@@ -336,7 +340,7 @@ def test_a_cursor_of_executions_serves_its_own_app_alone() -> None:
 
 
 def test_a_cursor_outlives_the_rotation_of_the_deployment_secret_once() -> None:
-    app = new_app()
+    app = create_app()
     for number in range(101):
         app.post("/api/tools/execute", {"sessionId": "s", "toolName": f"tool-{number}"})
     cursor = app.get("/api/tools/executions").json["cursor"]
@@ -358,23 +362,23 @@ def test_a_cursor_outlives_the_rotation_of_the_deployment_secret_once() -> None:
 
 
 def test_a_write_that_dynamodb_refuses_for_another_reason_is_no_lost_race() -> None:
-    app = new_app()
+    app = create_app()
     save(app, "s")
     too_large = "com.amazon.coral.validate#ValidationException"
-    with answers((400, {"__type": too_large, "message": "Item size to update has exceeded"})) as sent:
+    with answer_calls((400, {"__type": too_large, "message": "Item size to update has exceeded"})) as sent:
         reply = app.post("/api/conversations", {"sessionId": "s", "channel": "web"})
     assert (reply.status, reply.json) == (500, {"error": "Internal server error"})
     assert len(sent) == 1
 
 
 def test_only_what_dynamodb_left_unprocessed_is_sent_again() -> None:
-    app = new_app()
+    app = create_app()
     app.get("/api/tools")
     batch = [message("s", number) | {"content": "x"} for number in range(3)]
-    with answers() as sent:
+    with answer_calls() as sent:
         app.post("/api/messages", {"messages": batch})
     [(table, puts)] = sent[0]["RequestItems"].items()
-    with answers((200, {"UnprocessedItems": {table: puts[1:2]}})) as sent:
+    with answer_calls((200, {"UnprocessedItems": {table: puts[1:2]}})) as sent:
         assert app.post("/api/messages", {"messages": batch}).status == 200
     assert [len(asked["RequestItems"][table]) for asked in sent] == [3, 1]
 
@@ -399,10 +403,10 @@ def parts(app: Client) -> list[TranscriptPart]:
 @pytest.mark.parametrize("before", [{"messages": long(1)}, {"status": "handed_off"}], ids=["long", "short"])
 def test_a_short_transcript_that_meets_a_long_one_leaves_no_part_for_ever(before: dict[str, Any]) -> None:
     """The short save is refused and reads why; before it writes, another save stores a long transcript."""
-    app = new_app()
+    app = create_app()
     save(app, "s", **before)
 
-    with before_call("UpdateItem", lambda _: save(app, "s", messages=long(2)), at=(2,)):
+    with act_before_call("UpdateItem", lambda _: save(app, "s", messages=long(2)), at=(2,)):
         save(app, "s", messages=SHORT, status="resolved")
 
     [conversation] = app.get("/api/conversations").json["conversations"]
@@ -412,7 +416,7 @@ def test_a_short_transcript_that_meets_a_long_one_leaves_no_part_for_ever(before
 
 
 def test_who_has_just_read_where_parts_are_finds_them_for_an_hour() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(1_800_000_000, tick=False):
         save(app, "s", messages=long(1))
         save(app, "s", messages=SHORT)
@@ -420,27 +424,27 @@ def test_who_has_just_read_where_parts_are_finds_them_for_an_hour() -> None:
 
 
 def test_once_a_transcript_is_short_again_a_save_is_one_call_again() -> None:
-    app = new_app()
+    app = create_app()
     save(app, "s", messages=long(1))
     save(app, "s", messages=SHORT)
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         save(app, "s", messages=SHORT)
     assert calls.operations == ["UpdateItem"]
 
 
 def test_a_refused_status_without_messages_leaves_a_long_transcript_alone() -> None:
-    app = new_app()
+    app = create_app()
     save(app, "s", status="handed_off", messages=long(1))
     save(app, "s", status="resolved")
     assert not any(part.expires_at for part in parts(app))
 
 
 def test_a_list_reads_no_transcript_that_its_reply_has_no_room_for() -> None:
-    app = new_app()
+    app = create_app()
     for number in range(9):
         noise = random.Random(number).randbytes(550_000).hex()  # noqa: S311 - only has to be incompressible
         save(app, f"s{number}", messages=[{"role": "user", "content": noise, "ts": 1}])
-    with answers() as sent:
+    with answer_calls() as sent:
         shown = listed(app)
     tables = [table for body in sent for table in body.get("RequestItems", {}).values()]
     read = {asked["sk"]["S"] for table in tables for asked in table["Keys"]}
@@ -449,7 +453,7 @@ def test_a_list_reads_no_transcript_that_its_reply_has_no_room_for() -> None:
 
 
 def test_parts_that_are_gone_are_not_made_again_by_their_expiry() -> None:
-    app = new_app()
+    app = create_app()
     save(app, "s", messages=long(1))
     for part in parts(app):
         part.delete()
@@ -461,7 +465,7 @@ def test_parts_that_are_gone_are_not_made_again_by_their_expiry() -> None:
 
 
 def test_equal_events_of_two_traces_are_two_batches() -> None:
-    app = new_app()
+    app = create_app()
     for trace in ("one", "two", "one"):
         body = {"sessionId": "s", "events": [{"eventType": "e", "ts": 1}]}
         assert app.post("/api/events", body, **{"x-trace-id": trace}).json == {"inserted": 1}
@@ -470,9 +474,9 @@ def test_equal_events_of_two_traces_are_two_batches() -> None:
 
 
 def test_an_execution_says_when_it_began_and_how_long_it_took() -> None:
-    app = new_app()
+    app = create_app()
     app.get("/api/tools")
-    with before_call("BatchGetItem", lambda _: time.sleep(0.03), at=(1,)):
+    with act_before_call("BatchGetItem", lambda _: time.sleep(0.03), at=(1,)):
         before = now_ms()
         app.post("/api/tools/execute", {"sessionId": "s", "toolName": "t"})
     [execution] = app.get("/api/tools/executions").json["executions"]
@@ -481,11 +485,11 @@ def test_an_execution_says_when_it_began_and_how_long_it_took() -> None:
 
 
 def test_two_operators_who_add_one_rule_at_the_same_time_add_it_once() -> None:
-    app = new_app()
+    app = create_app()
     rule = (app.slug, "keyword", "gun", "block", None)
     first: list[bool] = []
 
-    with before_call("TransactWriteItems", lambda _: first.append(guardrails.add_if_new(*rule)), at=(1,)):
+    with act_before_call("TransactWriteItems", lambda _: first.append(guardrails.add_if_new(*rule)), at=(1,)):
         second = guardrails.add_if_new(*rule)
 
     assert (first, second) == ([True], False)
@@ -493,7 +497,7 @@ def test_two_operators_who_add_one_rule_at_the_same_time_add_it_once() -> None:
 
 
 def test_a_rule_that_somebody_made_under_another_id_is_not_added_again() -> None:
-    app = new_app()
+    app = create_app()
     made = RuleRow(key("APP", app.slug), key("RULE", "of-somebody"), type="keyword", pattern="gun")
     made.action, made.is_active, made.place = "warn", True, "0"
     made.save()

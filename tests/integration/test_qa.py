@@ -10,8 +10,8 @@ from genai_voice.qa.model.runs import MAX_RESPONSE_BYTES
 from genai_voice.qa.rows import RecentRow, ScenarioRow
 from genai_voice.tools import registry
 
-from tests.support.service import Client, Reply, new_app, pages, recorded_calls
-from tests.support.wire import Cut, before_call, cut, lost_answer
+from tests.support.service import Client, Reply, create_app, read_pages, record_calls
+from tests.support.wire import Cut, act_before_call, cut, lose_answer
 
 NOW = 1_800_000_000
 TURNS = [{"role": "user", "content": "Please cancel APT-10042."}]
@@ -49,7 +49,7 @@ def runs_of(app: Client, **query: str) -> list[dict[str, Any]]:
 
 
 def test_all_that_is_said_of_a_scenario_is_kept() -> None:
-    app = new_app()
+    app = create_app()
     content = {
         "expectations": {
             "shouldContain": ["cancelled"],
@@ -80,7 +80,7 @@ def test_all_that_is_said_of_a_scenario_is_kept() -> None:
 
 
 def test_what_is_not_said_has_its_default() -> None:
-    app = new_app()
+    app = create_app()
     scenario(app, description="  ", expectations=None, tags=None, isActive=None, evaluatorType="")
     [found] = scenarios_of(app)
     assert (found["expectations"], found["tags"], found["llmJudgeCriteria"]) == ({}, [], [])
@@ -92,7 +92,7 @@ def test_what_is_not_said_has_its_default() -> None:
 
 
 def test_a_scenario_that_is_saved_again_is_replaced_whole_at_its_place() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(NOW, tick=False):
         first = scenario(app, "a", description="x", tags=["x"], expectations={"shouldHandoff": True})
     with time_machine.travel(NOW + 1, tick=False):
@@ -107,7 +107,7 @@ def test_a_scenario_that_is_saved_again_is_replaced_whole_at_its_place() -> None
 
 
 def test_names_are_the_apps_own() -> None:
-    one, other = new_app(), new_app()
+    one, other = create_app(), create_app()
     assert scenario(one) != scenario(other)
     assert len(scenarios_of(one)) == 1
 
@@ -126,7 +126,7 @@ def test_names_are_the_apps_own() -> None:
     ids=str,
 )
 def test_a_scenario_needs_a_name_and_turns(fields: dict[str, Any]) -> None:
-    reply = new_app().post("/api/qa/scenarios", {"name": "x", "turns": TURNS, **fields})
+    reply = create_app().post("/api/qa/scenarios", {"name": "x", "turns": TURNS, **fields})
     assert (reply.status, reply.json) == (400, {"error": "name and turns are required"})
 
 
@@ -146,7 +146,7 @@ def test_a_scenario_needs_a_name_and_turns(fields: dict[str, Any]) -> None:
     ids=str,
 )
 def test_turns_are_what_the_user_says(turn: Any) -> None:
-    reply = new_app().post("/api/qa/scenarios", {"name": "x", "turns": [*TURNS, turn], "tags": 5})
+    reply = create_app().post("/api/qa/scenarios", {"name": "x", "turns": [*TURNS, turn], "tags": 5})
     assert (reply.status, reply.json) == (400, {"error": "turns must be [{ role: 'user', content: string }]"})
 
 
@@ -182,12 +182,12 @@ def test_turns_are_what_the_user_says(turn: Any) -> None:
     ids=str,
 )
 def test_what_is_wrong_with_a_scenario_is_told(fields: dict[str, Any], error: str) -> None:
-    reply = new_app().post("/api/qa/scenarios", {"name": "x", "turns": TURNS, **fields})
+    reply = create_app().post("/api/qa/scenarios", {"name": "x", "turns": TURNS, **fields})
     assert (reply.status, reply.json) == (400, {"error": error})
 
 
 def test_scenarios_are_filtered_by_whether_they_are_active() -> None:
-    app = new_app()
+    app = create_app()
     on, off = scenario(app, "on"), scenario(app, "off", isActive=False)
     switched = scenario(app, "switched")
     scenario(app, "switched", isActive=False)
@@ -196,7 +196,7 @@ def test_scenarios_are_filtered_by_whether_they_are_active() -> None:
 
 
 def test_an_index_that_still_knows_a_scenario_as_active_is_not_believed() -> None:
-    app = new_app()
+    app = create_app()
     made = scenario(app, tags=["smoke"], isActive=False)
     ScenarioRow.of(app.slug, made).change([ScenarioRow.gsi2pk.set(ScenarioRow.make_list_key(app.slug, True))])
     assert scenarios_of(app, active="true") == []
@@ -204,18 +204,18 @@ def test_an_index_that_still_knows_a_scenario_as_active_is_not_believed() -> Non
 
 
 def test_scenarios_come_in_pages_of_a_hundred() -> None:
-    app = new_app()
+    app = create_app()
     made = [scenario(app, str(number), isActive=number % 2 == 0) for number in range(205)]
-    found = list(pages(app, "/api/qa/scenarios", "scenarios"))
+    found = list(read_pages(app, "/api/qa/scenarios", "scenarios"))
     assert [len(page) for page in found] == [100, 100, 5]
     assert sorted(each["_id"] for page in found for each in page) == sorted(made)
-    active = list(pages(app, "/api/qa/scenarios", "scenarios", active="true", stats="true"))
+    active = list(read_pages(app, "/api/qa/scenarios", "scenarios", active="true", stats="true"))
     assert [len(page) for page in active] == [100, 3]
 
 
 @pytest.mark.usefixtures("strict")
 def test_of_many_who_save_a_name_at_once_there_is_one_scenario() -> None:
-    app = new_app()
+    app = create_app()
     with ThreadPoolExecutor(12) as pool:
         saving = [pool.submit(scenario, app, "x", description=str(number)) for number in range(24)]
     assert len({each.result() for each in saving}) == 1
@@ -228,7 +228,7 @@ def test_of_many_who_save_a_name_at_once_there_is_one_scenario() -> None:
 
 
 def test_a_run_answers_what_it_checked_and_is_kept() -> None:
-    app = new_app()
+    app = create_app()
     made = scenario(
         app, expectations={"shouldContain": ["cancelled", "monday"], "shouldCallTool": ["cancel_appointment"]}
     )
@@ -272,15 +272,15 @@ def test_a_run_answers_what_it_checked_and_is_kept() -> None:
 
 
 def test_a_run_is_a_read_and_a_transaction() -> None:
-    app = new_app()
+    app = create_app()
     made = scenario(app)
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         ran(app, made)
     assert calls.operations == ["BatchGetItem", "TransactWriteItems"]
 
 
 def test_without_expectations_a_run_passes_by_default() -> None:
-    app = new_app()
+    app = create_app()
     [only] = ran(app, scenario(app), "")["results"]
     assert (only["check"], only["passed"]) == ("hasExpectations", True)
 
@@ -291,7 +291,7 @@ def test_without_expectations_a_run_passes_by_default() -> None:
 )
 def test_on_the_judge_path_there_is_no_placeholder(evaluator: str, expectations: Any) -> None:
     """Nobody is asked: there are no criteria (contract 9.1, 12)."""
-    app = new_app()
+    app = create_app()
     made = scenario(app, evaluatorType=evaluator, expectations=expectations)
     answered = ran(app, made, useLlmJudge=True)
     assert answered == {
@@ -306,7 +306,7 @@ def test_on_the_judge_path_there_is_no_placeholder(evaluator: str, expectations:
 
 
 def test_a_judge_that_is_asked_of_a_scenario_of_strings_changes_only_the_reply(gemini: Any) -> None:
-    app = new_app()
+    app = create_app()
     criteria = [{"name": "polite", "description": "x"}]
     made = scenario(app, expectations={"shouldContain": ["cancelled"]}, llmJudgeCriteria=criteria)
     answered = ran(app, made, useLlmJudge=True, judgeRuns=5)
@@ -316,14 +316,14 @@ def test_a_judge_that_is_asked_of_a_scenario_of_strings_changes_only_the_reply(g
 
 @pytest.mark.parametrize("tools", [None, "x", {"a": 1}, 5, False])
 def test_called_tools_that_are_no_array_are_none(tools: Any) -> None:
-    app = new_app()
+    app = create_app()
     made = scenario(app, expectations={"shouldCallTool": "x"})
     assert ran(app, made, calledTools=tools)["status"] == "failed"
     assert runs_of(app)[0]["input"]["calledTools"] == []
 
 
 def test_an_inactive_scenario_may_be_run() -> None:
-    app = new_app()
+    app = create_app()
     assert ran(app, scenario(app, isActive=False))["status"] == "passed"
 
 
@@ -343,7 +343,7 @@ def test_an_inactive_scenario_may_be_run() -> None:
     ids=str,
 )
 def test_a_run_needs_a_scenario_and_a_response(body: dict[str, Any]) -> None:
-    reply = new_app().post("/api/qa/runs", body)
+    reply = create_app().post("/api/qa/runs", body)
     assert (reply.status, reply.json) == (400, {"error": "scenarioId and responseText are required"})
 
 
@@ -363,12 +363,12 @@ def test_a_run_needs_a_scenario_and_a_response(body: dict[str, Any]) -> None:
     ids=str,
 )
 def test_what_is_wrong_with_a_run_is_told(fields: dict[str, Any], error: str) -> None:
-    reply = run(new_app(), "x", **fields)
+    reply = run(create_app(), "x", **fields)
     assert (reply.status, reply.json) == (400, {"error": error})
 
 
 def test_a_scenario_of_another_app_is_none() -> None:
-    mine, theirs = new_app(), new_app()
+    mine, theirs = create_app(), create_app()
     made = scenario(theirs)
     for scenario_id in (made, "unknown", "#"):
         reply = run(mine, scenario_id)
@@ -378,7 +378,7 @@ def test_a_scenario_of_another_app_is_none() -> None:
 
 def test_runs_of_a_scenario_stay_within_the_app() -> None:
     """Section 7, row 5."""
-    mine, theirs = new_app(), new_app()
+    mine, theirs = create_app(), create_app()
     made = scenario(theirs)
     ran(theirs, made)
     assert runs_of(mine, scenarioId=made) == []
@@ -386,7 +386,7 @@ def test_runs_of_a_scenario_stay_within_the_app() -> None:
 
 
 def test_runs_are_listed_newest_first_by_scenario_and_moment() -> None:
-    app = new_app()
+    app = create_app()
     one, other = scenario(app, "one"), scenario(app, "other")
     made = []
     for at in range(6):
@@ -413,19 +413,19 @@ def test_runs_are_listed_newest_first_by_scenario_and_moment() -> None:
         {"since": str((NOW + 1) * 1000)},
         {"scenarioId": one, "since": "5"},
     ):
-        found = list(pages(app, "/api/qa/runs", "runs", limit="2", **query))
+        found = list(read_pages(app, "/api/qa/runs", "runs", limit="2", **query))
         assert [each["_id"] for page in found for each in page] == ids(**query)
         assert [len(page) for page in found][:-1] == [2] * (len(found) - 1)
 
 
 @pytest.mark.parametrize("since", ["soon", "-1", "1e999", "nan", "[]"])
 def test_a_moment_that_is_none_is_told(since: str) -> None:
-    reply = new_app().get("/api/qa/runs", since=since)
+    reply = create_app().get("/api/qa/runs", since=since)
     assert (reply.status, reply.json) == (400, {"error": "Invalid field: since"})
 
 
 def test_a_run_has_the_name_that_its_scenario_had() -> None:
-    app = new_app()
+    app = create_app()
     made = scenario(app, "cancel", expectations={"shouldContain": ["x"]})
     ran(app, made)
     scenario(app, "cancel")
@@ -434,11 +434,11 @@ def test_a_run_has_the_name_that_its_scenario_had() -> None:
 
 
 def test_runs_that_fill_a_reply_come_in_pages_that_fit() -> None:
-    app = new_app()
+    app = create_app()
     made = scenario(app)
     for _ in range(30):
         ran(app, made, '"' * MAX_RESPONSE_BYTES)
-    found = list(pages(app, "/api/qa/runs", "runs"))
+    found = list(read_pages(app, "/api/qa/runs", "runs"))
     assert len(found) > 1
     assert sum(map(len, found)) == 30
 
@@ -457,7 +457,7 @@ def kept(app: Client, scenario_id: str) -> tuple[set[str], set[str]]:
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_a_run_that_dies_anywhere_is_kept_whole_or_not_at_all(number: int, after: bool) -> None:
-    app = new_app()
+    app = create_app()
     made = scenario(app)
     ran(app, made)
     try:
@@ -471,17 +471,17 @@ def test_a_run_that_dies_anywhere_is_kept_whole_or_not_at_all(number: int, after
 
 
 def test_a_run_whose_answer_is_lost_is_kept_once() -> None:
-    app = new_app()
+    app = create_app()
     made = scenario(app)
-    with lost_answer(2):
+    with lose_answer(2):
         answered = ran(app, made)
     assert kept(app, made) == ({answered["id"]}, {answered["id"]})
 
 
 def test_runs_that_come_in_between_are_not_forgotten() -> None:
-    app = new_app()
+    app = create_app()
     made = scenario(app)
-    with before_call("TransactWriteItems", lambda _: ran(app, made), at=(1, 2, 3)):
+    with act_before_call("TransactWriteItems", lambda _: ran(app, made), at=(1, 2, 3)):
         ran(app, made)
     listed, recent = kept(app, made)
     assert listed == recent
@@ -490,7 +490,7 @@ def test_runs_that_come_in_between_are_not_forgotten() -> None:
 
 @pytest.mark.usefixtures("strict")
 def test_runs_that_race_are_all_kept() -> None:
-    app = new_app()
+    app = create_app()
     made = scenario(app)
     with ThreadPoolExecutor(4) as pool:
         running = [pool.submit(ran, app, made, str(number)) for number in range(16)]
@@ -502,7 +502,7 @@ def test_runs_that_race_are_all_kept() -> None:
 
 
 def test_the_last_results_are_told_of_each_scenario() -> None:
-    app = new_app()
+    app = create_app()
     made = scenario(app, "ran", expectations={"shouldContain": ["yes"]})
     never = scenario(app, "never ran")
     ids = [ran(app, made, "yes" if number % 4 else f"no {number}")["id"] for number in range(22)]
@@ -519,16 +519,16 @@ def test_the_last_results_are_told_of_each_scenario() -> None:
 
 
 def test_the_last_results_of_a_page_are_one_read() -> None:
-    app = new_app()
+    app = create_app()
     for number in range(30):
         ran(app, scenario(app, str(number)))
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         assert all(each["passRate"] == 1 for each in scenarios_of(app, stats="true"))
     assert calls.operations == ["Query", "BatchGetItem", "BatchGetItem"]
 
 
 def test_another_scenario_or_other_tools_do_not_make_it_flaky() -> None:
-    app = new_app()
+    app = create_app()
     made = scenario(app, expectations={"shouldCallTool": "x", "shouldHandoff": False})
     ran(app, made, "same", calledTools=["x"])
     ran(app, made, "same", calledTools=["X", "x"])
@@ -568,7 +568,7 @@ def graded(app: Client, scenario_id: str, session: str = "s", **fields: Any) -> 
 
 
 def test_of_a_conversation_is_graded_what_really_happened() -> None:
-    app = new_app("demo-dentist")
+    app = create_app("demo-dentist")
     for tool in ("cancel_appointment", "check_availability"):
         registry.put_tool(app.slug, tool, description="", parameters_schema="{}")
     app.post("/api/scenario-state/reset", {})
@@ -609,7 +609,7 @@ def test_of_a_conversation_is_graded_what_really_happened() -> None:
 
 
 def test_a_handoff_that_is_over_was_one() -> None:
-    app = new_app()
+    app = create_app()
     made = scenario(app, expectations={"shouldHandoff": True})
     body = {"sessionId": "s", "reason": "r", "transcript": said(("agent", "A person comes."))}
     handoff = app.post("/api/handoffs", body).json["id"]
@@ -623,7 +623,7 @@ def test_a_handoff_that_is_over_was_one() -> None:
     "transcript", [None, [], said(("user", "Hello?"))], ids=["none", "empty", "user alone"]
 )
 def test_where_no_transcript_has_the_agent_its_messages_do(transcript: list[dict[str, Any]] | None) -> None:
-    app = new_app()
+    app = create_app()
     save(app, messages=transcript)
     message(app, "agent", "first", 1)
     message(app, "assistant", "last", 2)
@@ -634,7 +634,7 @@ def test_where_no_transcript_has_the_agent_its_messages_do(transcript: list[dict
 
 
 def test_an_agent_that_said_nothing_is_graded_by_nothing() -> None:
-    app = new_app()
+    app = create_app()
     save(app, messages=said(("user", "Hello?")))
     made = scenario(app, expectations={"shouldContain": ["hello"]})
     found = graded(app, made)
@@ -644,13 +644,13 @@ def test_an_agent_that_said_nothing_is_graded_by_nothing() -> None:
 def test_the_last_answer_of_a_long_transcript_is_found() -> None:
     from tests.integration.test_handoffs import long_transcript
 
-    app = new_app()
+    app = create_app()
     save(app, messages=[*long_transcript(1_000), *said(("agent", "At last."))])
     assert graded(app, scenario(app))["input"]["responseText"] == "At last."
 
 
 def test_an_answer_that_is_too_long_is_not_graded() -> None:
-    app = new_app()
+    app = create_app()
     save(app, messages=said(("agent", "x" * (MAX_RESPONSE_BYTES + 1))))
     body = {"scenarioId": scenario(app), "fromConversation": True, "sessionId": "s"}
     reply = app.post("/api/qa/runs", body)
@@ -661,7 +661,7 @@ def test_an_answer_that_is_too_long_is_not_graded() -> None:
 
 
 def test_a_conversation_that_is_not_there_is_told_after_the_scenario() -> None:
-    app, other = new_app(), new_app()
+    app, other = create_app(), create_app()
     save(other, messages=said(("agent", "x")))
     message(app, "agent", "said without a conversation", 1, session="t")
     made = scenario(app)
@@ -678,7 +678,7 @@ def test_a_conversation_that_is_not_there_is_told_after_the_scenario() -> None:
 
 
 def test_one_answer_with_strange_tools_takes_nothing_from_the_others() -> None:
-    app = new_app()
+    app = create_app()
     ids = [scenario(app, name) for name in "ab"]
     answers = {ids[0]: "fine", ids[1]: {"responseText": "fine", "calledTools": None}}
     assert suite(app, scenarioIds=ids, responses=answers)["errors"] == 0
@@ -691,7 +691,7 @@ def suite(app: Client, **body: Any) -> Any:
 
 
 def test_a_suite_tells_of_each_scenario_what_came_of_it() -> None:
-    app, other = new_app(), new_app()
+    app, other = create_app(), create_app()
     good = scenario(app, "good", expectations={"shouldContain": ["yes"]})
     bad = scenario(app, "bad", expectations={"shouldContain": ["no"]}, isActive=False)
     with_tool = scenario(app, "with tool", expectations={"shouldCallTool": "x"})
@@ -757,7 +757,7 @@ def test_a_suite_tells_of_each_scenario_what_came_of_it() -> None:
 
 
 def test_a_suite_by_tag_runs_the_active_scenarios_that_have_it() -> None:
-    app = new_app()
+    app = create_app()
     tagged = [scenario(app, str(number), tags=["other", "smoke"]) for number in range(3)]
     scenario(app, "inactive", tags=["smoke"], isActive=False)
     scenario(app, "another tag", tags=["smoke test"])
@@ -767,7 +767,7 @@ def test_a_suite_by_tag_runs_the_active_scenarios_that_have_it() -> None:
 
 
 def test_a_suite_of_many_goes_on_with_a_cursor() -> None:
-    app = new_app()
+    app = create_app()
     tagged = [scenario(app, str(number), tags=["smoke"]) for number in range(51)]
     answers = dict.fromkeys(tagged, "x")
     first = suite(app, tag="smoke", responses=answers)
@@ -779,7 +779,7 @@ def test_a_suite_of_many_goes_on_with_a_cursor() -> None:
 
 
 def test_where_a_tag_is_rare_a_call_looks_at_a_part_and_goes_on() -> None:
-    app = new_app()
+    app = create_app()
     rare = scenario(app, "rare", tags=["rare"])
     row = ScenarioRow.of(app.slug, rare).find_stored()
     assert row
@@ -818,15 +818,15 @@ def test_where_a_tag_is_rare_a_call_looks_at_a_part_and_goes_on() -> None:
     ids=str,
 )
 def test_what_is_wrong_with_a_suite_is_told(body: dict[str, Any], error: str) -> None:
-    reply = new_app().post("/api/qa/suites/run", body)
+    reply = create_app().post("/api/qa/suites/run", body)
     assert (reply.status, reply.json["error"].partition(" (")[0]) == (400, error.partition(" (")[0])
 
 
 def test_a_conversation_that_several_scenarios_grade_is_read_once() -> None:
-    app = new_app()
+    app = create_app()
     save(app, messages=said(("agent", "x")))
     ids = [scenario(app, str(number)) for number in range(4)]
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         told = suite(app, scenarioIds=ids, fromConversations=dict.fromkeys(ids, "s"))
     assert told["passed"] == 4
     assert calls.operations == [

@@ -14,8 +14,8 @@ from genai_voice.foundation.transactions import Change, put_all, write_together
 from genai_voice.telemetry.rows import EventsRow
 from genai_voice.tools import registry
 
-from tests.support.service import Client, Reply, new_app, partition, recorded_calls
-from tests.support.wire import Cut, answers, cut, lost_answer, unprocessed
+from tests.support.service import Client, Reply, create_app, read_partition, record_calls
+from tests.support.wire import Cut, answer_calls, cut, leave_unprocessed, lose_answer
 
 PLAIN_CONFLICT = (
     400,
@@ -34,7 +34,7 @@ def cancelled(*codes: str) -> tuple[int, dict[str, Any]]:
 
 @pytest.fixture
 def app(engine: None) -> Client:
-    app = new_app()
+    app = create_app()
     app.get("/api/tools")  # its credentials are known from here on
     return app
 
@@ -44,7 +44,7 @@ def app(engine: None) -> Client:
 
 @pytest.mark.parametrize("conflicts", [1, 3, 5])
 def test_a_plain_write_that_meets_a_transaction_is_sent_again(app: Client, conflicts: int) -> None:
-    with answers(*[PLAIN_CONFLICT] * conflicts) as sent:
+    with answer_calls(*[PLAIN_CONFLICT] * conflicts) as sent:
         reply = app.post("/api/conversations", {"sessionId": "s", "messages": []})
     assert reply.status == 200
     assert len(sent) == conflicts + 1
@@ -53,7 +53,7 @@ def test_a_plain_write_that_meets_a_transaction_is_sent_again(app: Client, confl
 
 
 def test_after_five_more_tries_the_caller_is_told_to_try_again(app: Client) -> None:
-    with answers(*[PLAIN_CONFLICT] * 10) as sent:
+    with answer_calls(*[PLAIN_CONFLICT] * 10) as sent:
         reply = app.post("/api/conversations", {"sessionId": "s", "messages": []})
     assert reply.status == 503
     assert "try again" in reply.json["error"]
@@ -67,14 +67,14 @@ def change(app: Client, condition: Any = None) -> Change:
 @pytest.mark.parametrize("code", ["ThrottlingException", "ProvisionedThroughputExceededException"])
 def test_a_table_that_throttles_is_no_bug(app: Client, code: str) -> None:
     throttled = (400, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "inner detail"})
-    with answers(*[throttled] * 50):
+    with answer_calls(*[throttled] * 50):
         replies = [send_events(app), app.get("/api/tools")]
     for reply in replies:
         assert (reply.status, reply.json) == (503, {"error": "The table is busy: try again"})
 
 
 def test_a_cancelled_transaction_is_sent_again_with_the_same_token(app: Client) -> None:
-    with answers(cancelled("TransactionConflict"), cancelled("TransactionConflict")) as sent:
+    with answer_calls(cancelled("TransactionConflict"), cancelled("TransactionConflict")) as sent:
         assert write_together([change(app)])
     assert len(sent) == 3
     assert len({body["ClientRequestToken"] for body in sent}) == 1
@@ -90,29 +90,29 @@ THROTTLED = [cancelled("None", "ThrottlingError"), cancelled("ProvisionedThrough
 def test_a_transaction_that_is_throttled_is_sent_again_and_is_no_bug(
     app: Client, throttled: tuple[int, dict[str, Any]]
 ) -> None:
-    with answers(None, throttled, throttled) as sent:  # the first call reads the app
+    with answer_calls(None, throttled, throttled) as sent:  # the first call reads the app
         assert change_persona(app).status == 200
     assert ["TransactItems" in body for body in sent] == [False, True, True, True]
-    with answers(None, *[throttled] * 50):
+    with answer_calls(None, *[throttled] * 50):
         reply = app.patch("/api/persona", {"personaTone": "brisk"})
     assert (reply.status, reply.json) == (503, {"error": "The table is busy: try again"})
 
 
 def test_a_transaction_whose_condition_failed_is_not_sent_again(app: Client) -> None:
-    other = new_app()
-    with answers(cancelled("ConditionalCheckFailed", "TransactionConflict")) as sent:
+    other = create_app()
+    with answer_calls(cancelled("ConditionalCheckFailed", "TransactionConflict")) as sent:
         assert not write_together([change(app), change(other)])
     assert len(sent) == 1
 
 
 def test_a_transaction_that_loses_every_race_counts_as_lost(app: Client) -> None:
-    with answers(*[cancelled("TransactionConflict")] * 10) as sent:
+    with answer_calls(*[cancelled("TransactionConflict")] * 10) as sent:
         assert not write_together([change(app)])
     assert len(sent) == 6
 
 
 def test_messages_that_dynamodb_leaves_unprocessed_are_sent_again(app: Client) -> None:
-    with unprocessed(times=2) as sent:
+    with leave_unprocessed(times=2) as sent:
         assert send_messages(app).status == 200
     assert len(sent) == 2 + 3
     sixty_messages(app)
@@ -121,7 +121,7 @@ def test_messages_that_dynamodb_leaves_unprocessed_are_sent_again(app: Client) -
 def test_a_table_that_takes_nothing_makes_the_caller_try_again(app: Client) -> None:
     row = EventsRow.of(app.slug, "s", 1, "[]", None)
     row.event_count = 0
-    with unprocessed(times=100) as sent, pytest.raises(Busy):
+    with leave_unprocessed(times=100) as sent, pytest.raises(Busy):
         put_all([row])
     assert len(sent) == 7
 
@@ -177,7 +177,7 @@ def one_conversation(app: Client) -> None:
     row = ConversationRow.find(ConversationRow.of(app.slug, "s").pk, "CONVERSATION")
     assert row is not None
     present = {sk for _, sk in row.list_part_keys()}
-    for item in partition(row.pk):
+    for item in read_partition(row.pk):
         if item["sk"]["S"] in present:
             assert "expires_at" not in item
 
@@ -189,7 +189,10 @@ def sixty_messages(app: Client) -> None:
 
 
 def one_batch(app: Client) -> None:
-    assert len([row for row in partition(f"APP#{app.slug}#SESSION#s#") if row["kind"]["S"] == "events"]) == 1
+    assert (
+        len([row for row in read_partition(f"APP#{app.slug}#SESSION#s#") if row["kind"]["S"] == "events"])
+        == 1
+    )
 
 
 def cancelled_and_told(app: Client) -> None:
@@ -238,10 +241,10 @@ def test_a_process_that_dies_at_any_call_loses_and_doubles_nothing(
 ) -> None:
     act, check = work
     with_a_tool(app)
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         assert act(app).status == 200
     for number in range(1, len(calls.operations) + 1):
-        victim = with_a_tool(new_app())
+        victim = with_a_tool(create_app())
         try:
             with cut(number, after=after):
                 act(victim)
@@ -259,20 +262,20 @@ def test_an_answer_that_is_lost_is_asked_for_again_without_harm(
     if act is cancel_appointment:
         request.getfixturevalue("strict")  # moto forgets the ClientRequestToken
     with_a_tool(app)
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         assert act(app).status == 200
     for number in range(1, len(calls.operations) + 1):
-        victim = with_a_tool(new_app())
-        with lost_answer(number):
+        victim = with_a_tool(create_app())
+        with lose_answer(number):
             reply = act(victim)
         assert reply.status == 200, reply.text
         check(victim)
 
 
 def test_a_call_whose_answer_is_lost_counts_once_in_the_rate_window() -> None:
-    app = with_a_tool(new_app(max_actions_per_turn=2))
+    app = with_a_tool(create_app(max_actions_per_turn=2))
     app.get("/api/tools")
-    with recorded_calls() as calls, lost_answer(2):
+    with record_calls() as calls, lose_answer(2):
         assert cancel_appointment(app).status == 200
     assert "UpdateItem" in calls.operations
     assert cancel_appointment(app).status == 200
@@ -284,7 +287,7 @@ def test_a_table_that_cannot_be_reached_is_a_500_in_our_envelope_and_the_next_ca
         500,
         {"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError", "message": "inner detail"},
     )
-    with answers(*[unreachable] * 20):
+    with answer_calls(*[unreachable] * 20):
         reply = app.post("/api/conversations", {"sessionId": "s"})
     assert (reply.status, reply.json) == (500, {"error": "Internal server error"})
     assert app.post("/api/conversations", {"sessionId": "s"}).status == 200

@@ -11,7 +11,7 @@ from genai_voice.demos.scenarios import SLUGS, load_initial_state
 from genai_voice.foundation.table import Item
 from genai_voice.tools import registry
 
-from tests.support.service import Client, call, new_app, rows
+from tests.support.service import Client, call, create_app, read_rows
 
 MUTABLE = ("demo-dentist", "demo-ecommerce")
 
@@ -19,9 +19,9 @@ MUTABLE = ("demo-dentist", "demo-ecommerce")
 def a_demo(slug: str) -> Client:
     """The demo app as it is before anything has happened. Its slug is everybody's, so it begins empty."""
     with Item.batch_write() as batch:
-        for row in rows(slug):
+        for row in read_rows(slug):
             batch.delete(Item(row["pk"], row["sk"]))
-    return new_app(slug)
+    return create_app(slug)
 
 
 def put_state(app: Client, state: bytes) -> None:
@@ -35,7 +35,7 @@ def shown(app: Client, **query: str) -> Any:
 
 
 def state_rows(app: Client) -> list[Any]:
-    return [row for row in rows(app.slug) if row["kind"] == "scenario_state"]
+    return [row for row in read_rows(app.slug) if row["kind"] == "scenario_state"]
 
 
 def cancel(app: Client) -> None:
@@ -72,7 +72,7 @@ def test_an_initial_state_has_its_rows(slug: str, counts: dict[str, int] | None)
 
 
 def test_an_app_that_is_no_demo_has_no_state() -> None:
-    app = new_app()
+    app = create_app()
 
     assert shown(app) == {"appSlug": app.slug, "state": None, "updatedAt": None}
 
@@ -92,7 +92,7 @@ def test_after_a_call_that_changes_it_the_state_shows_the_change_and_when() -> N
 def test_another_apps_state_is_not_shown(slug: str) -> None:
     a_demo(slug)
 
-    assert shown(new_app(), appSlug=slug) == {"appSlug": slug, "state": None, "updatedAt": None}
+    assert shown(create_app(), appSlug=slug) == {"appSlug": slug, "state": None, "updatedAt": None}
 
 
 def test_asking_for_the_own_app_or_for_all_changes_nothing() -> None:
@@ -113,7 +113,7 @@ def test_asking_for_the_own_app_or_for_all_changes_nothing() -> None:
     ],
 )
 def test_an_unreadable_state_is_shown_as_two_nulls_and_tools_go_on_without_it(stored: bytes) -> None:
-    app = new_app()
+    app = create_app()
     put_state(app, stored)
 
     assert shown(app) == {"appSlug": app.slug, "state": None, "updatedAt": None}
@@ -192,15 +192,15 @@ def test_a_reset_takes_credentials_from_its_body() -> None:
 
 @pytest.mark.parametrize("slug", [None, "demo-earnings"], ids=["no demo", "demo without state"])
 def test_a_reset_without_a_state_says_so_and_writes_nothing(slug: str | None) -> None:
-    app = a_demo(slug) if slug else new_app()
-    before = rows(app.slug)
+    app = a_demo(slug) if slug else create_app()
+    before = read_rows(app.slug)
 
     reply = app.post("/api/scenario-state/reset", {})
 
     assert reply.status == 200
     assert set(reply.json) == {"ok", "message"}
     assert reply.json["ok"] is True
-    assert rows(app.slug) == before
+    assert read_rows(app.slug) == before
 
 
 def test_a_reset_resets_no_other_app() -> None:

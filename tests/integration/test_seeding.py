@@ -21,7 +21,7 @@ from genai_voice.tenancy.fields import AppFields, NewApp
 from genai_voice.tools import registry
 from genai_voice.tools.rows import ToolRow
 
-from tests.support.service import Reply, call, rows
+from tests.support.service import Reply, call, read_rows
 
 SECRET = "the demos' secret"
 NEW = {"name": "An app", "modelId": "a-model", "replyAsAudio": True, "systemPrompt": "Be kind."}
@@ -33,7 +33,7 @@ def remove_demos() -> None:
     """The demos' slugs are everybody's: who needs them begins without them."""
     with Item.batch_write() as batch:
         for slug in SLUGS:
-            for row in rows(slug):
+            for row in read_rows(slug):
                 batch.delete(Item(row["pk"], row["sk"]))
 
 
@@ -61,7 +61,7 @@ def execute(slug: str, tool: str, parameters: Mapping[str, Any]) -> Any:
 
 
 def of_kind(slug: str, kind: str) -> list[Row]:
-    return [row for row in rows(slug) if row["kind"] == kind]
+    return [row for row in read_rows(slug) if row["kind"] == kind]
 
 
 def timeless(found: list[Row]) -> list[Row]:
@@ -130,9 +130,9 @@ class Twice:
 def twice(engine: None) -> Twice:
     remove_demos()
     with time_machine.travel("2026-04-07T12:00:00Z") as clock:
-        first, before = seeded(), [rows(slug) for slug in SLUGS]
+        first, before = seeded(), [read_rows(slug) for slug in SLUGS]
         clock.shift(3600)
-        return Twice(first, seeded(), before, [rows(slug) for slug in SLUGS])
+        return Twice(first, seeded(), before, [read_rows(slug) for slug in SLUGS])
 
 
 def test_there_is_a_line_for_every_step(twice: Twice) -> None:
@@ -182,9 +182,9 @@ def operated(engine: None) -> Operated:
     guardrails.create(slug, NewRule.model_validate({"type": "pii", "pattern": "ssn", "action": "warn"}))
     apps.update_app(slug, AppFields.model_validate(KEPT | REPLACED))
     apps.set_active(slug, False)
-    before = rows(slug)
+    before = read_rows(slug)
     lines = seeded()
-    return Operated(before, rows(slug), lines)
+    return Operated(before, read_rows(slug), lines)
 
 
 def test_seeding_again_keeps_the_fields_that_operators_changed(operated: Operated) -> None:
@@ -224,7 +224,7 @@ def test_seeding_what_is_there_already_makes_no_version() -> None:
     remove_demos()
     seeded()
     seeded()
-    assert [row for row in rows("demo-dentist") if row["kind"] == "persona_version"] == []
+    assert [row for row in read_rows("demo-dentist") if row["kind"] == "persona_version"] == []
 
 
 def test_a_rule_that_an_operator_softened_is_not_doubled_and_not_hardened(operated: Operated) -> None:
@@ -317,7 +317,7 @@ def test_a_secret_that_may_not_be_one_is_refused_before_anything_is_written() ->
     with pytest.raises(ValueError, match="8 to 500"):
         seeded("short")
 
-    assert [row for slug in SLUGS for row in rows(slug)] == []
+    assert [row for slug in SLUGS for row in read_rows(slug)] == []
 
 
 def test_seeding_that_broke_off_can_be_done_again() -> None:
@@ -370,7 +370,7 @@ def test_an_app_seeded_twice_keeps_its_stored_hash(slug: str) -> None:
     hashes = []
     for _ in range(2):
         seeding.seed_app(slug, new(), "its first secret")
-        hashes.append(rows(slug)[0]["secrets"])
+        hashes.append(read_rows(slug)[0]["secrets"])
 
     assert hashes[0] == hashes[1]
 

@@ -6,15 +6,15 @@ import pytest
 import time_machine
 from genai_voice.sweep import service
 
-from tests.support.service import Client, new_app, sweep
-from tests.support.webhooks import Queue, announced
+from tests.support.service import Client, create_app, sweep
+from tests.support.webhooks import Queue, announce
 
 NOON = 1_767_268_800.0
 
 
 @pytest.fixture
 def app() -> Client:
-    return new_app(handoff_webhook_url="https://127.0.0.1:1/")
+    return create_app(handoff_webhook_url="https://127.0.0.1:1/")
 
 
 def told(queue: Queue, app: Client) -> list[str]:
@@ -24,9 +24,9 @@ def told(queue: Queue, app: Client) -> list[str]:
 
 def test_what_is_due_is_handed_on_and_what_is_not_yet_waits(app: Client, queue: Queue) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
-        first = announced(app)
+        first = announce(app)
         clock.shift(60)
-        second = announced(app)
+        second = announce(app)
         clock.shift(-60)
         sweep()
         assert told(queue, app) == [first.delivery_id]
@@ -36,7 +36,7 @@ def test_what_is_due_is_handed_on_and_what_is_not_yet_waits(app: Client, queue: 
 
 
 def test_what_has_ended_or_is_gone_is_not_handed_on(app: Client, queue: Queue) -> None:
-    ended, gone = announced(app), announced(app)
+    ended, gone = announce(app), announce(app)
     ended.change(ended.end_changes("delivered", int(NOON * 1000)))
     gone.delete()
     sweep()
@@ -44,7 +44,7 @@ def test_what_has_ended_or_is_gone_is_not_handed_on(app: Client, queue: Queue) -
 
 
 def test_a_sweep_ends_between_pages_when_time_is_up_and_the_next_goes_on(app: Client, queue: Queue) -> None:
-    made = {announced(app).delivery_id for _ in range(60)}
+    made = {announce(app).delivery_id for _ in range(60)}
     turns = iter([True, False])
     assert service.sweep("delivery", lambda: next(turns)) == 50
     assert service.sweep("delivery", lambda: False) == 0
@@ -57,7 +57,7 @@ def test_a_sweep_ends_between_pages_when_time_is_up_and_the_next_goes_on(app: Cl
 def test_without_a_queue_a_sweep_says_how_much_is_due(
     app: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    announced(app)
+    announce(app)
     capsys.readouterr()
     sweep()
     lines = [json.loads(each) for each in capsys.readouterr().out.splitlines()]

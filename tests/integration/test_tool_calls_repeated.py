@@ -20,9 +20,9 @@ from genai_voice.tenancy.fields import AppFields
 from genai_voice.tools import registry
 from genai_voice.tools.rows import CallRow, ToolRow
 
-from tests.support.https import Behaviour, Names, Server, raw, reply
-from tests.support.service import Client, Reply, new_app, recorded_calls, rows
-from tests.support.wire import Cut, answers, before_call, cut, lost_answer
+from tests.support.https import Behaviour, Names, Server, send_raw, send_reply
+from tests.support.service import Client, Reply, create_app, read_rows, record_calls
+from tests.support.wire import Cut, act_before_call, answer_calls, cut, lose_answer
 
 HOST = "tools.example"
 CANCEL = {"toolName": "cancel_appointment", "parameters": {"appointmentId": "A"}}
@@ -44,7 +44,7 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 def with_endpoint(server: Server, app: Client | None = None) -> Client:
     """An app whose tool `open_door` is at this server, which numbers its answers."""
-    app = app or new_app()
+    app = app or create_app()
     server.act = numbered(server)
     tool = {"name": "open_door", "description": "x", "parametersSchema": "{}"}
     assert app.post("/api/tools", tool | {"endpoint": server.url(HOST)}).status == 200
@@ -52,12 +52,12 @@ def with_endpoint(server: Server, app: Client | None = None) -> Client:
 
 
 def numbered(server: Server) -> Behaviour:
-    return lambda wire: reply(200, str(len(server.requests)).encode())(wire)
+    return lambda wire: send_reply(200, str(len(server.requests)).encode())(wire)
 
 
 def with_appointment(app: Client | None = None) -> Client:
     """An app whose demo tool `cancel_appointment` can do something."""
-    app = app or new_app()
+    app = app or create_app()
     registry.put_tool(app.slug, "cancel_appointment", description="", parameters_schema="{}")
     state = {"appointments": [{"id": "A", "date": "2026-04-07", "time": "9:00 AM", "status": "confirmed"}]}
     StateRow.of(app.slug).change(
@@ -85,7 +85,7 @@ def version(app: Client) -> int:
 
 
 def claims(app: Client, session: str = "s") -> list[dict[str, Any]]:
-    return [row for row in rows(app.slug, session) if row["kind"] == "tool_call"]
+    return [row for row in read_rows(app.slug, session) if row["kind"] == "tool_call"]
 
 
 def begun(app: Client, what: dict[str, Any] = OPEN) -> None:
@@ -100,14 +100,14 @@ def begun(app: Client, what: dict[str, Any] = OPEN) -> None:
 def test_a_demo_tool_that_is_called_again_answers_as_before_and_does_nothing() -> None:
     app = with_appointment()
     first = send(app, CANCEL)
-    before = rows(app.slug, "s")
+    before = read_rows(app.slug, "s")
 
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         again = send(app, CANCEL)
 
     assert first.json["data"]["status"] == "cancelled"
     assert (again.status, again.text) == (first.status, first.text)
-    assert rows(app.slug, "s") == before
+    assert read_rows(app.slug, "s") == before
     assert calls.operations == ["BatchGetItem", "GetItem"]
 
 
@@ -127,7 +127,7 @@ def test_an_endpoint_that_is_called_again_is_not_called(server: Server) -> None:
     ],
 )
 def test_a_failure_is_a_result_like_others(what: dict[str, str], status: str) -> None:
-    app = new_app()
+    app = create_app()
     registry.put_tool(app.slug, "strict", description="", parameters_schema='{"required": ["x"]}')
     registry.put_tool(app.slug, "nothing", description="", parameters_schema="{}")
     first = send(app, what)
@@ -139,7 +139,7 @@ def test_a_failure_is_a_result_like_others(what: dict[str, str], status: str) ->
 
 def test_an_endpoint_that_failed_is_not_called_again_under_the_same_id(server: Server) -> None:
     app = with_endpoint(server)
-    server.act = raw(b"")
+    server.act = send_raw(b"")
     first = send(app, OPEN)
     server.act = numbered(server)
     assert send(app, OPEN).json == first.json
@@ -172,7 +172,7 @@ def test_ids_of_other_sessions_and_apps_are_other_calls_also_for_the_provider(se
 def test_an_id_that_comes_with_another_call_is_refused(server: Server, other: dict[str, Any]) -> None:
     app = with_endpoint(server)
     send(app, OPEN)
-    before = rows(app.slug, "s")
+    before = read_rows(app.slug, "s")
 
     refused = send(app, OPEN | other)
 
@@ -180,7 +180,7 @@ def test_an_id_that_comes_with_another_call_is_refused(server: Server, other: di
         409,
         {"error": "toolCallId belongs to another call: the tool or its parameters differ"},
     )
-    assert rows(app.slug, "s") == before
+    assert read_rows(app.slug, "s") == before
     assert len(server.requests) == 1
 
 
@@ -227,7 +227,7 @@ def test_an_id_is_forgotten_after_a_day(server: Server, clock: time_machine.Trav
 def test_a_repeat_does_not_count_and_a_refused_call_leaves_no_claim(
     server: Server, clock: time_machine.Traveller
 ) -> None:
-    app = with_endpoint(server, new_app(max_actions_per_turn=2))
+    app = with_endpoint(server, create_app(max_actions_per_turn=2))
     assert [send(app, OPEN, "a").status for _ in range(3)] == [200] * 3
     assert [send(app, OPEN, "b").status for _ in range(3)] == [200] * 3
     assert send(app, OPEN, "c").status == 429
@@ -239,7 +239,7 @@ def test_a_repeat_does_not_count_and_a_refused_call_leaves_no_claim(
 
 
 def test_a_call_that_died_after_it_was_counted_counts_once() -> None:
-    app = with_appointment(new_app(max_actions_per_turn=2))
+    app = with_appointment(create_app(max_actions_per_turn=2))
     app.get("/api/tools")
     with pytest.raises(Cut), cut(2, after=True):  # the window is written, nothing else
         send(app, CANCEL)
@@ -258,13 +258,13 @@ def test_a_repeat_while_the_first_is_in_flight_waits_for_its_result(server: Serv
     def answer_when_told(wire: Any) -> None:
         arrived.set()
         go.wait(WAIT_FOR_THREADS_S)
-        reply(200, b'"of the first"')(wire)
+        send_reply(200, b'"of the first"')(wire)
 
     server.act = answer_when_told
     with ThreadPoolExecutor() as pool:
         first = pool.submit(send, app, OPEN)
         assert arrived.wait(WAIT_FOR_THREADS_S)
-        with before_call("GetItem", lambda _: go.set(), at=(1,)):  # it has looked once, and looks again
+        with act_before_call("GetItem", lambda _: go.set(), at=(1,)):  # it has looked once, and looks again
             again = send(app, OPEN)
 
     assert again.text == first.result().text == '{"success":true,"data":"of the first"}'
@@ -274,7 +274,7 @@ def test_a_repeat_while_the_first_is_in_flight_waits_for_its_result(server: Serv
 def test_who_waits_too_long_is_told_so(server: Server, clock: time_machine.Traveller) -> None:
     app = with_endpoint(server)
     begun(app)
-    with before_call("GetItem", lambda _: clock.shift(7), at=(1, 2)):
+    with act_before_call("GetItem", lambda _: clock.shift(7), at=(1, 2)):
         waiting = send(app, OPEN)
     assert (waiting.status, waiting.json) == (503, {"error": "This tool call is still running: try again"})
     assert audited(app) == []
@@ -306,7 +306,7 @@ def test_a_result_that_the_table_did_not_take_is_written_again_and_not_asked_for
         "CancellationReasons": reasons,
     }
 
-    with answers(*[None] * (2 + changed), *[(400, refused)] * 6):
+    with answer_calls(*[None] * (2 + changed), *[(400, refused)] * 6):
         result = send(app, OPEN)
 
     assert result.json == {"success": True, "data": 1}
@@ -325,8 +325,8 @@ def test_who_looked_before_the_first_had_begun_does_not_call_as_well(
 ) -> None:
     app = with_endpoint(server)
     with (
-        before_call("UpdateItem", lambda _: begun(app), at=(1,)),
-        before_call("GetItem", lambda _: clock.shift(7), at=(1, 2)),
+        act_before_call("UpdateItem", lambda _: begun(app), at=(1,)),
+        act_before_call("GetItem", lambda _: clock.shift(7), at=(1, 2)),
     ):
         second = send(app, OPEN)
     assert second.status == 503
@@ -377,7 +377,7 @@ def test_who_comes_back_after_another_has_taken_over_answers_as_the_other_and_au
         clock.shift(31)
         assert send(app, OPEN).json["data"] == 2
 
-    with before_call("TransactWriteItems", overtake, at=(1,)):
+    with act_before_call("TransactWriteItems", overtake, at=(1,)):
         late = send(app, OPEN)
 
     assert late.json["data"] == 2
@@ -390,7 +390,7 @@ def test_two_that_take_over_at_the_same_time_are_one(server: Server, clock: time
     clock.shift(31)
 
     inner: list[Reply] = []
-    with before_call("UpdateItem", lambda _: inner.append(send(app, OPEN)), at=(1,)):
+    with act_before_call("UpdateItem", lambda _: inner.append(send(app, OPEN)), at=(1,)):
         outer = send(app, OPEN)
 
     assert outer.text == inner[0].text
@@ -417,12 +417,12 @@ def test_a_process_that_dies_at_any_call_has_acted_once_when_the_client_has_sent
     limited: dict[str, Any],
     after: bool,
 ) -> None:
-    counted = made(server, new_app(**limited))
+    counted = made(server, create_app(**limited))
     counted.get("/api/tools")
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         assert send(counted, what).status == 200
     for number in range(1, len(calls.operations) + 1):
-        victim = made(server, new_app(**limited))
+        victim = made(server, create_app(**limited))
         victim.get("/api/tools")
         with pytest.raises(Cut), cut(number, after=after):
             send(victim, what)
@@ -442,15 +442,15 @@ def test_a_process_that_dies_at_any_call_has_acted_once_when_the_client_has_sent
 def test_an_answer_of_the_table_that_is_lost_changes_nothing(
     server: Server, what: dict[str, Any], made: Callable[[Server, Client], Client]
 ) -> None:
-    counted = made(server, new_app(max_actions_per_turn=1))
+    counted = made(server, create_app(max_actions_per_turn=1))
     counted.get("/api/tools")
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         send(counted, what)
     for number in range(1, len(calls.operations) + 1):
-        victim = made(server, new_app(max_actions_per_turn=1))
+        victim = made(server, create_app(max_actions_per_turn=1))
         victim.get("/api/tools")
         before = len(server.requests)
-        with lost_answer(number):
+        with lose_answer(number):
             first = send(victim, what)
         assert first.status == 200
         assert send(victim, what).text == first.text
@@ -461,7 +461,7 @@ def test_an_answer_of_the_table_that_is_lost_changes_nothing(
 def test_a_result_that_somebody_has_erased_is_not_made_again(server: Server) -> None:
     app = with_endpoint(server)
     send(app, OPEN)
-    for row in rows(app.slug):
+    for row in read_rows(app.slug):
         if row["kind"] == "execution":
             CallRow(row["pk"], row["sk"]).delete()
     assert send(app, OPEN).status == 409
@@ -481,7 +481,7 @@ def at_once(count: int, work: Callable[[int], Reply]) -> list[Reply]:
 def test_twenty_that_send_one_call_at_the_same_time_call_the_endpoint_once(
     server: Server, limited: dict[str, Any]
 ) -> None:
-    app = with_endpoint(server, new_app(**limited))
+    app = with_endpoint(server, create_app(**limited))
 
     def slow(wire: Any) -> None:
         time.sleep(0.3)
@@ -497,7 +497,7 @@ def test_twenty_that_send_one_call_at_the_same_time_call_the_endpoint_once(
 @pytest.mark.usefixtures("strict")
 @pytest.mark.parametrize("limited", [{}, {"max_actions_per_turn": 1}], ids=["unlimited", "limited"])
 def test_twenty_that_send_one_call_at_the_same_time_change_the_state_once(limited: dict[str, Any]) -> None:
-    app = with_appointment(new_app(**limited))
+    app = with_appointment(create_app(**limited))
 
     replies = at_once(20, lambda _: send(app, CANCEL))
 
@@ -511,7 +511,7 @@ def test_of_twenty_named_calls_at_the_same_time_exactly_as_many_pass_as_the_limi
     server: Server,
 ) -> None:
     """Each is sent twice at once: ten calls, a limit of four."""
-    app = with_endpoint(server, new_app(max_actions_per_turn=4))
+    app = with_endpoint(server, create_app(max_actions_per_turn=4))
 
     replies = at_once(20, lambda number: send(app, OPEN, f"call-{number // 2}"))
 

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from genai_voice.tools import registry
 
-from tests.support.service import Client, Reply, client_events, new_app, rows
+from tests.support.service import Client, Reply, create_app, find_client_events, read_rows
 
 NOON = datetime(2026, 4, 7, 12, tzinfo=UTC)
 
@@ -34,11 +34,11 @@ def logged(app: Client) -> int:
 
 
 def windows(app: Client) -> list[dict[str, Any]]:
-    return [row for row in rows(app.slug, "s1") if row["kind"] == "rate"]
+    return [row for row in read_rows(app.slug, "s1") if row["kind"] == "rate"]
 
 
 def test_a_call_over_the_limit_is_refused_and_not_logged(clock: time_machine.Traveller) -> None:
-    app = new_app(max_actions_per_turn=2)
+    app = create_app(max_actions_per_turn=2)
 
     assert statuses(app, 2) == [200, 200]
     refused = act(app)
@@ -48,13 +48,13 @@ def test_a_call_over_the_limit_is_refused_and_not_logged(clock: time_machine.Tra
 
 
 def test_a_refused_call_changes_no_state(clock: time_machine.Traveller) -> None:
-    app = new_app(max_actions_per_turn=1)
+    app = create_app(max_actions_per_turn=1)
     registry.put_tool(app.slug, "lookup_metric", description="", parameters_schema="{}")
     act(app)
-    before = rows(app.slug, "s1")
+    before = read_rows(app.slug, "s1")
 
     assert act(app, tool="lookup_metric").status == 429
-    assert rows(app.slug, "s1") == before
+    assert read_rows(app.slug, "s1") == before
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_refused_call_changes_no_state(clock: time_machine.Traveller) -> None:
 def test_every_execution_counts_whatever_came_of_it(
     clock: time_machine.Traveller, tool: str, schema: str | None
 ) -> None:
-    app = new_app(max_actions_per_turn=1)
+    app = create_app(max_actions_per_turn=1)
     if schema:
         registry.put_tool(app.slug, tool, description="", parameters_schema=schema)
 
@@ -77,14 +77,14 @@ def test_every_execution_counts_whatever_came_of_it(
 
 
 def test_a_malformed_call_does_not_count(clock: time_machine.Traveller) -> None:
-    app = new_app(max_actions_per_turn=1)
+    app = create_app(max_actions_per_turn=1)
 
     assert app.post("/api/tools/execute", {"sessionId": "s1"}).status == 400
     assert act(app).status == 200
 
 
 def test_the_session_may_act_again_after_a_minute(clock: time_machine.Traveller) -> None:
-    app = new_app(max_actions_per_turn=2)
+    app = create_app(max_actions_per_turn=2)
     assert statuses(app, 3) == [200, 200, 429]
 
     clock.shift(61)
@@ -93,7 +93,7 @@ def test_the_session_may_act_again_after_a_minute(clock: time_machine.Traveller)
 
 
 def test_the_window_slides(clock: time_machine.Traveller) -> None:
-    app = new_app(max_actions_per_turn=2)
+    app = create_app(max_actions_per_turn=2)
     act(app)
     clock.shift(40)
     act(app)
@@ -109,7 +109,7 @@ def test_the_window_slides(clock: time_machine.Traveller) -> None:
 def test_an_action_counts_for_exactly_sixty_seconds(
     clock: time_machine.Traveller, seconds: float, status: int
 ) -> None:
-    app = new_app(max_actions_per_turn=1)
+    app = create_app(max_actions_per_turn=1)
     act(app)
 
     clock.shift(seconds)
@@ -118,7 +118,7 @@ def test_an_action_counts_for_exactly_sixty_seconds(
 
 
 def test_a_refused_call_does_not_prolong_the_wait(clock: time_machine.Traveller) -> None:
-    app = new_app(max_actions_per_turn=1)
+    app = create_app(max_actions_per_turn=1)
     act(app)
     clock.shift(30)
     assert act(app).status == 429
@@ -129,13 +129,13 @@ def test_a_refused_call_does_not_prolong_the_wait(clock: time_machine.Traveller)
 
 
 def test_each_session_has_its_own_limit() -> None:
-    app = new_app(max_actions_per_turn=1)
+    app = create_app(max_actions_per_turn=1)
 
     assert [act(app, session).status for session in ("s1", "s2", "s1")] == [200, 200, 429]
 
 
 def test_equal_sessions_of_two_apps_do_not_share_a_limit() -> None:
-    one, two = new_app(max_actions_per_turn=1), new_app(max_actions_per_turn=1)
+    one, two = create_app(max_actions_per_turn=1), create_app(max_actions_per_turn=1)
 
     assert [act(app).status for app in (one, two, one)] == [200, 200, 429]
 
@@ -144,14 +144,14 @@ def test_equal_sessions_of_two_apps_do_not_share_a_limit() -> None:
     "fields", [pytest.param({}, id="absent"), pytest.param({"max_actions_per_turn": 0}, id="zero")]
 )
 def test_without_a_limit_nothing_is_counted(fields: dict[str, Any]) -> None:
-    app = new_app(**fields)
+    app = create_app(**fields)
 
     assert statuses(app, 12) == [200] * 12
     assert windows(app) == []
 
 
 def test_a_window_holds_what_counts_and_expires(clock: time_machine.Traveller) -> None:
-    app = new_app(max_actions_per_turn=3)
+    app = create_app(max_actions_per_turn=3)
     statuses(app, 3)
     clock.shift(61)
 
@@ -168,16 +168,16 @@ def test_a_window_holds_what_counts_and_expires(clock: time_machine.Traveller) -
 )
 @pytest.mark.parametrize("warm", [False, True], ids=["first of the session", "later"])
 def test_a_call_that_another_overtakes_counts_anew(warm: bool, limit: int, outer: int) -> None:
-    app = new_app(max_actions_per_turn=limit + warm)
+    app = create_app(max_actions_per_turn=limit + warm)
     if warm:
         act(app)
     inner: list[int] = []
 
     def overtake(**_: object) -> None:
-        client_events().unregister("before-call.dynamodb.UpdateItem", overtake)
+        find_client_events().unregister("before-call.dynamodb.UpdateItem", overtake)
         inner.append(act(app).status)
 
-    client_events().register("before-call.dynamodb.UpdateItem", overtake)
+    find_client_events().register("before-call.dynamodb.UpdateItem", overtake)
 
     assert act(app).status == outer
     assert inner == [200]
@@ -185,17 +185,17 @@ def test_a_call_that_another_overtakes_counts_anew(warm: bool, limit: int, outer
 
 
 def test_a_place_whose_answer_was_lost_is_taken_once() -> None:
-    app = new_app(max_actions_per_turn=2)
+    app = create_app(max_actions_per_turn=2)
     lost = [0.0]
 
     def send_again(**_: object) -> float | None:
         return lost.pop() if lost else None  # as after a broken connection: the first try did arrive
 
-    client_events().register("needs-retry.dynamodb.UpdateItem", send_again)
+    find_client_events().register("needs-retry.dynamodb.UpdateItem", send_again)
     try:
         assert act(app).status == 200
     finally:
-        client_events().unregister("needs-retry.dynamodb.UpdateItem", send_again)
+        find_client_events().unregister("needs-retry.dynamodb.UpdateItem", send_again)
 
     assert not lost
     assert len(windows(app)[0]["hits"]) == 1
@@ -204,7 +204,7 @@ def test_a_place_whose_answer_was_lost_is_taken_once() -> None:
 
 @pytest.mark.usefixtures("strict")
 def test_of_twenty_calls_at_the_same_time_exactly_as_many_pass_as_the_limit_says() -> None:
-    app = new_app(max_actions_per_turn=5)
+    app = create_app(max_actions_per_turn=5)
 
     with ThreadPoolExecutor(20) as pool:
         passed = list(pool.map(lambda _: act(app).status, range(20)))

@@ -14,7 +14,16 @@ from genai_voice.foundation.table import Item
 from genai_voice.tools import registry
 from genai_voice.tools.rows import ToolRow
 
-from tests.support.service import Client, Reply, call, client_events, new_app, pages, recorded_calls, rows
+from tests.support.service import (
+    Client,
+    Reply,
+    call,
+    create_app,
+    find_client_events,
+    read_pages,
+    read_rows,
+    record_calls,
+)
 
 ANYTHING = '{"type": "object"}'
 MOVE = {"appointmentId": "APT-10041", "newDate": "2026-05-04", "newTime": "9:00 AM"}
@@ -36,27 +45,27 @@ def with_state(app: Client, state: Any) -> Client:
 
 
 def a_clinic() -> Client:
-    app = with_tools(new_app(), "reschedule_appointment", "cancel_appointment", "lookup_appointment")
+    app = with_tools(create_app(), "reschedule_appointment", "cancel_appointment", "lookup_appointment")
     return with_state(app, load_initial_state("demo-dentist"))
 
 
 def remove(slug: str) -> None:
     """All rows of the app."""
     with Item.batch_write() as batch:
-        for row in rows(slug):
+        for row in read_rows(slug):
             batch.delete(Item(row["pk"], row["sk"]))
 
 
 def a_demo(slug: str = "demo-dentist") -> Client:
     """The demo app as it is before anything has happened. Its slug is everybody's, so it begins empty."""
     remove(slug)
-    return new_app(slug)
+    return create_app(slug)
 
 
 @pytest.fixture
 def heavy_app() -> Iterator[Client]:
     """An app whose many rows go when the test ends: moto copies its whole table for every transaction."""
-    app = new_app()
+    app = create_app()
     yield app
     remove(app.slug)
 
@@ -73,7 +82,7 @@ def executions(app: Client) -> list[Any]:
 
 
 def stored(app: Client, kind: str) -> list[dict[str, Any]]:
-    return [row for row in rows(app.slug) if row["kind"] == kind]
+    return [row for row in read_rows(app.slug) if row["kind"] == kind]
 
 
 def state_of(app: Client) -> Any:
@@ -90,11 +99,11 @@ def once_before(operation: str, action: Callable[[], object]) -> Iterator[None]:
             pending.pop()()
 
     name = f"before-call.dynamodb.{operation}"
-    client_events().register(name, hook)
+    find_client_events().register(name, hook)
     try:
         yield
     finally:
-        client_events().unregister(name, hook)
+        find_client_events().unregister(name, hook)
     assert not pending, f"{operation} was never sent"
 
 
@@ -102,7 +111,7 @@ def once_before(operation: str, action: Callable[[], object]) -> Iterator[None]:
 
 
 def test_agents_load_exactly_five_keys_of_the_active_tools_oldest_first() -> None:
-    app = new_app()
+    app = create_app()
     registry.put_tool(
         app.slug,
         "zeta",
@@ -135,7 +144,7 @@ def test_agents_load_exactly_five_keys_of_the_active_tools_oldest_first() -> Non
 
 
 def test_people_see_all_tools_inactive_ones_too() -> None:
-    app = with_tools(new_app(), "one", "two")
+    app = with_tools(create_app(), "one", "two")
     ToolRow.of(app.slug, "one").change([ToolRow.is_active.set(False)])
 
     one, two = app.get("/api/tools/all", all="true").json["tools"]
@@ -160,7 +169,7 @@ def test_people_see_all_tools_inactive_ones_too() -> None:
 
 
 def test_a_replaced_tool_keeps_its_id_and_place_and_is_active_again() -> None:
-    app = with_tools(new_app(), "one", "two")
+    app = with_tools(create_app(), "one", "two")
     before = app.get("/api/tools/all").json["tools"][0]
     ToolRow.of(app.slug, "one").change([ToolRow.is_active.set(False)])
 
@@ -178,7 +187,7 @@ def test_a_replaced_tool_keeps_its_id_and_place_and_is_active_again() -> None:
     [("/api/tools", "tools"), ("/api/tools/all", "tools"), ("/api/tools/executions", "executions")],
 )
 def test_another_apps_slug_is_answered_as_an_app_without_data(path: str, items: str) -> None:
-    other, app = with_tools(new_app(), "theirs"), with_tools(new_app(), "mine")
+    other, app = with_tools(create_app(), "theirs"), with_tools(create_app(), "mine")
     for each, tool in ((other, "theirs"), (app, "mine")):
         execute(each, tool)
 
@@ -194,14 +203,14 @@ def test_tools_that_fill_a_reply_end_it_early_with_a_cursor(heavy_app: Client) -
     with_tools(app, *names, schema=json.dumps({"description": "x" * 350_000}))
 
     for path in ("/api/tools", "/api/tools/all"):
-        found = list(pages(app, path, "tools"))
+        found = list(read_pages(app, path, "tools"))
         assert len(found) == 2
         assert [tool["name"] for page in found for tool in page] == names
 
 
 @pytest.mark.parametrize("path", ["/api/tools", "/api/tools/all", "/api/tools/executions"])
 def test_a_cursor_of_another_list_is_refused(path: str) -> None:
-    reply = new_app().get(path, cursor="c29tZXRoaW5nIHRoYXQgd2FzIG5ldmVyIGEgY3Vyc29y")
+    reply = create_app().get(path, cursor="c29tZXRoaW5nIHRoYXQgd2FzIG5ldmVyIGEgY3Vyc29y")
 
     assert reply.status == 400
     assert reply.json["error"].startswith("Invalid field: cursor")
@@ -212,7 +221,7 @@ def test_executions_come_newest_first_a_hundred_at_a_time(heavy_app: Client) -> 
     for number in range(103):
         execute(app, f"tool-{number}")
 
-    first, second = pages(app, "/api/tools/executions", "executions")
+    first, second = read_pages(app, "/api/tools/executions", "executions")
 
     assert (len(first), len(second)) == (100, 3)
     assert [each["toolName"] for each in first + second] == [
@@ -225,7 +234,7 @@ def test_executions_that_fill_a_reply_end_it_early_with_a_cursor(heavy_app: Clie
     for number in range(12):
         execute(app, f"tool-{number}", {"quotes": '"' * 65_000})  # 16 bytes of a reply for each
 
-    found = list(pages(app, "/api/tools/executions", "executions"))
+    found = list(read_pages(app, "/api/tools/executions", "executions"))
 
     assert len(found) > 1
     assert [each["toolName"] for page in found for each in page] == [f"tool-{n}" for n in range(11, -1, -1)]
@@ -256,7 +265,7 @@ def test_executions_that_fill_a_reply_end_it_early_with_a_cursor(heavy_app: Clie
 def test_a_malformed_call_is_refused_before_the_caller_is_known_and_not_logged(
     body: dict[str, Any], error: str
 ) -> None:
-    app = new_app()
+    app = create_app()
 
     for reply in (app.post("/api/tools/execute", body), call("POST", "/api/tools/execute", body=body)):
         assert (reply.status, reply.json) == (400, {"error": error})
@@ -264,7 +273,7 @@ def test_a_malformed_call_is_refused_before_the_caller_is_known_and_not_logged(
 
 
 def test_parameters_over_128_kb_are_refused_and_those_of_128_kb_are_not() -> None:
-    app = new_app()
+    app = create_app()
     frame = len('{"text":""}')
 
     largest = execute(app, "no_such_tool", {"text": "x" * (131_072 - frame)})
@@ -276,7 +285,7 @@ def test_parameters_over_128_kb_are_refused_and_those_of_128_kb_are_not() -> Non
 
 
 def test_a_stranger_executes_nothing() -> None:
-    app = with_tools(new_app(), "lookup_metric")
+    app = with_tools(create_app(), "lookup_metric")
 
     reply = call(
         "POST",
@@ -293,7 +302,7 @@ def test_a_stranger_executes_nothing() -> None:
 
 
 def test_an_unknown_tool_answers_200_and_is_logged_as_an_error() -> None:
-    app = new_app()
+    app = create_app()
 
     reply = execute(app, "no_such_tool", {"a": 1})
 
@@ -302,7 +311,7 @@ def test_an_unknown_tool_answers_200_and_is_logged_as_an_error() -> None:
 
 
 def test_an_inactive_tool_is_an_unknown_one() -> None:
-    app = with_tools(new_app(), "no_such_tool")
+    app = with_tools(create_app(), "no_such_tool")
     ToolRow.of(app.slug, "no_such_tool").change([ToolRow.is_active.set(False)])
 
     assert execute(app, "no_such_tool").json == NOT_FOUND
@@ -310,13 +319,13 @@ def test_an_inactive_tool_is_an_unknown_one() -> None:
 
 
 def test_another_apps_tool_is_an_unknown_one() -> None:
-    with_tools(new_app(), "no_such_tool")
+    with_tools(create_app(), "no_such_tool")
 
-    assert execute(new_app(), "no_such_tool").json == NOT_FOUND
+    assert execute(create_app(), "no_such_tool").json == NOT_FOUND
 
 
 def test_a_tool_without_endpoint_and_handler_says_so() -> None:
-    app = with_tools(new_app(), "open_door")
+    app = with_tools(create_app(), "open_door")
 
     reply = execute(app, "open_door")
 
@@ -368,7 +377,7 @@ def mismatch(expected: str, got: str) -> str:
 def test_parameters_that_do_not_fit_are_told_and_logged_as_a_validation_error(
     schema: str, parameters: dict[str, Any], fault: str
 ) -> None:
-    app = with_tools(new_app(), "transfer_to_human", schema=schema)
+    app = with_tools(create_app(), "transfer_to_human", schema=schema)
 
     reply = execute(app, "transfer_to_human", parameters)
 
@@ -400,7 +409,7 @@ def test_parameters_that_do_not_fit_are_told_and_logged_as_a_validation_error(
     ],
 )
 def test_parameters_that_are_not_refuted_pass(schema: str, parameters: dict[str, Any]) -> None:
-    app = with_tools(new_app(), "transfer_to_human", schema=schema)
+    app = with_tools(create_app(), "transfer_to_human", schema=schema)
 
     reply = execute(app, "transfer_to_human", parameters)
 
@@ -408,7 +417,7 @@ def test_parameters_that_are_not_refuted_pass(schema: str, parameters: dict[str,
 
 
 def test_absent_and_null_parameters_are_none() -> None:
-    app = with_tools(new_app(), "transfer_to_human")
+    app = with_tools(create_app(), "transfer_to_human")
 
     for parameters in ({}, {"parameters": None}):
         call_ = {"sessionId": "s1", "toolName": "transfer_to_human", **parameters}
@@ -433,7 +442,7 @@ def test_a_demo_tool_answers_from_the_state_and_changes_it() -> None:
 
 
 def test_a_demo_tool_goes_by_its_name_whatever_the_app() -> None:
-    app = with_tools(new_app(), "lookup_metric", "check_inventory")
+    app = with_tools(create_app(), "lookup_metric", "check_inventory")
 
     metric = execute(app, "lookup_metric", {"metric": "revenue", "period": "q4 2025"}).json
     stock = execute(app, "check_inventory", {"productName": "hoodie"}).json
@@ -568,7 +577,7 @@ def test_an_execution_is_recorded_with_what_was_asked_and_answered() -> None:
 def test_the_trace_id_is_that_of_the_body_else_of_the_header(
     body: dict[str, Any], header: str, kept: str | None
 ) -> None:
-    app = new_app()
+    app = create_app()
 
     app.post("/api/tools/execute", {"sessionId": "s1", "toolName": "t", **body}, **{"x-trace-id": header})
 
@@ -579,7 +588,7 @@ def test_the_trace_id_is_that_of_the_body_else_of_the_header(
 
 
 def test_a_session_token_executes_as_its_app() -> None:
-    app = with_tools(new_app(browser_scope="runtime"), "lookup_metric")
+    app = with_tools(create_app(browser_scope="runtime"), "lookup_metric")
     headers = {"authorization": f"Bearer {app.token()}"}
 
     reply = call(
@@ -623,10 +632,10 @@ def test_an_execution_makes_at_most_four_calls_to_the_table(
     fields: dict[str, Any], tool: str, sent: list[str]
 ) -> None:
     app = with_state(
-        with_tools(new_app(**fields), "reschedule_appointment"), load_initial_state("demo-dentist")
+        with_tools(create_app(**fields), "reschedule_appointment"), load_initial_state("demo-dentist")
     )
 
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         reply = execute(app, tool, MOVE)
 
     assert reply.status == 200

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from tests.support.service import Client, Reply, call, new_app, rows
+from tests.support.service import Client, Reply, call, create_app, read_rows
 
 LEAST = {"sessionId": "s", "toolName": "wave", "status": "success"}
 
@@ -20,7 +20,7 @@ def executions(app: Client) -> list[Any]:
 
 
 def test_what_an_agent_says_is_in_the_audit() -> None:
-    app = new_app()
+    app = create_app()
     said = {
         "toolName": "wave",
         "status": "timeout",
@@ -40,12 +40,12 @@ def test_what_an_agent_says_is_in_the_audit() -> None:
     assert execution.pop("_id")
     assert execution.pop("_creationTime") == 1767225603000.25
     assert execution == said | {"appSlug": app.slug, "sessionId": "s"}
-    [row] = [each for each in rows(app.slug) if each["kind"] == "execution"]
+    [row] = [each for each in read_rows(app.slug) if each["kind"] == "execution"]
     assert row["gsi2pk"] == f"APP#{app.slug}#TRACE#t#"
 
 
 def test_what_is_absent_has_the_contracts_defaults() -> None:
-    app = new_app()
+    app = create_app()
     absent = ("parameters", "result", "durationMs", "executedAt", "traceId", "spanId", "source")
     with time_machine.travel(1_800_000_000, tick=False):
         log(app)
@@ -83,14 +83,14 @@ def test_an_incomplete_log_is_refused_before_the_caller_is_known(field: str) -> 
     ],
 )
 def test_a_malformed_log_is_refused(fields: dict[str, Any], field: str) -> None:
-    app = new_app()
+    app = create_app()
     reply = log(app, **fields)
     assert (reply.status, reply.json) == (400, {"error": f"Invalid field: {field}"})
     assert executions(app) == []
 
 
 def test_logs_do_not_count_in_the_rate_limit() -> None:
-    app = new_app(max_actions_per_turn=1)
+    app = create_app(max_actions_per_turn=1)
     for _ in range(3):
         assert log(app).status == 200
     act = {"sessionId": "s", "toolName": "t"}
@@ -99,7 +99,7 @@ def test_logs_do_not_count_in_the_rate_limit() -> None:
 
 
 def test_a_log_that_is_sent_again_is_stored_once() -> None:
-    app = new_app()
+    app = create_app()
     for number in range(3):
         log(app, executedAt=1767225603000, unknown=number)
     assert len(executions(app)) == 1
@@ -122,14 +122,14 @@ def test_a_log_that_is_sent_again_is_stored_once() -> None:
     ids=lambda other: next(iter(other)),
 )
 def test_a_log_that_says_something_else_is_another(other: dict[str, Any]) -> None:
-    app = new_app()
+    app = create_app()
     log(app, executedAt=1767225603000)
     log(app, **{"executedAt": 1767225603000} | other)
     assert len(executions(app)) == 2
 
 
 def test_logs_stand_among_executions_by_when_they_were_executed() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(1_800_000_000, tick=False):
         app.post("/api/tools/execute", {"sessionId": "s", "toolName": "in the middle"})
     log(app, toolName="first", executedAt=1_799_999_999_999)
@@ -154,7 +154,7 @@ def test_the_largest_log_fits_its_row() -> None:
     while len(text.encode()) > 131_072:
         text = text[:-1]
     names = ("sessionId", "toolName", "status", "traceId", "spanId", "source")
-    app = new_app()
+    app = create_app()
 
     reply = log(app, parameters=text, result=text[::-1], **dict.fromkeys(names, longest))
 

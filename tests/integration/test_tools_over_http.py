@@ -8,9 +8,18 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from genai_voice.tools import registry
 
-from tests.support.https import Behaviour, Names, Server, drip, endless, raw, reply, serving
-from tests.support.service import Client, new_app, recorded_calls, rows
-from tests.support.wire import before_call
+from tests.support.https import (
+    Behaviour,
+    Names,
+    Server,
+    send_forever,
+    send_raw,
+    send_reply,
+    send_slowly,
+    serve_https,
+)
+from tests.support.service import Client, create_app, read_rows, record_calls
+from tests.support.wire import act_before_call
 
 HOST = "tools.example"
 
@@ -22,7 +31,7 @@ def _tools_example_is_here(names: Names) -> None:
 
 def with_tool(server: Server, target: str = "/doors", *, app: Client | None = None, **fields: Any) -> Client:
     """An app whose tool `open_door` is at this server."""
-    app = app or new_app()
+    app = app or create_app()
     tool = {"name": "open_door", "description": "x", "parametersSchema": "{}"}
     made = app.post("/api/tools", tool | {"endpoint": server.url(HOST, target)} | fields)
     assert made.status == 200, made.text
@@ -47,7 +56,7 @@ def audit(app: Client) -> dict[str, Any]:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 def test_parameters_are_the_body(server: Server, method: str) -> None:
-    server.act = reply(200, b"{}")
+    server.act = send_reply(200, b"{}")
     app = with_tool(server, "/doors?floor=2", httpMethod=method)
 
     execute(app, {"room": "é", "times": [1, 2.5], "deep": {"x": None}})
@@ -60,7 +69,7 @@ def test_parameters_are_the_body(server: Server, method: str) -> None:
 
 
 def test_parameters_of_a_get_are_its_query(server: Server) -> None:
-    server.act = reply(200, b"{}")
+    server.act = send_reply(200, b"{}")
     app = with_tool(server, "/doors?floor=2&wing=a%20b", httpMethod="GET")
 
     execute(
@@ -92,13 +101,13 @@ def test_parameters_of_a_get_are_its_query(server: Server) -> None:
 
 
 def test_a_get_without_parameters_adds_no_question_mark(server: Server) -> None:
-    server.act = reply(200, b"{}")
+    server.act = send_reply(200, b"{}")
     execute(with_tool(server, "/doors", httpMethod="GET"))
     assert server.requests[0].target == "/doors"
 
 
 def test_stored_headers_are_sent_as_they_were_given_and_override_the_content_type(server: Server) -> None:
-    server.act = reply(200, b"{}")
+    server.act = send_reply(200, b"{}")
     headers = {"Authorization": "Bearer of-a-provider", "Content-Type": "application/vnd.doors+json"}
     app = with_tool(server, headers=json.dumps(headers))
 
@@ -106,26 +115,26 @@ def test_stored_headers_are_sent_as_they_were_given_and_override_the_content_typ
 
     sent = server.requests[0].headers
     assert sent.items() >= {name.lower(): value for name, value in headers.items()}.items()
-    assert "Bearer of-a-provider" not in repr(rows(app.slug))
+    assert "Bearer of-a-provider" not in repr(read_rows(app.slug))
 
 
 def test_the_longest_headers_that_are_registered_go_out_beside_ours(server: Server) -> None:
-    server.act = reply(200, b"{}")
+    server.act = send_reply(200, b"{}")
     app = with_tool(server, headers=json.dumps({"X": "a" * 7_999}))
     assert execute(app, toolCallId="c") == {"success": True, "data": {}}
     assert len(server.requests[0].headers["x"]) == 7_999
 
 
 def test_a_tool_that_has_an_endpoint_is_no_demo_tool_any_more(server: Server) -> None:
-    server.act = reply(200, b'{"value": 1}')
+    server.act = send_reply(200, b'{"value": 1}')
     app = with_tool(server, name="lookup_metric")
     answer = app.post("/api/tools/execute", {"sessionId": "s", "toolName": "lookup_metric"})
     assert answer.json == {"success": True, "data": {"value": 1}}
 
 
 def test_a_tool_that_was_seeded_and_then_given_an_endpoint_is_posted_to(server: Server) -> None:
-    server.act = reply(200, b"{}")
-    app = new_app()
+    server.act = send_reply(200, b"{}")
+    app = create_app()
     registry.put_tool(app.slug, "open_door", description="x", parameters_schema="{}")
     assert app.patch("/api/tools", {"name": "open_door", "endpoint": server.url(HOST)}).status == 200
     assert execute(app) == {"success": True, "data": {}}
@@ -150,7 +159,7 @@ def test_parameters_that_do_not_fit_are_not_sent(server: Server) -> None:
     ("status", "success"), [(200, True), (201, True), (299, True), (302, False), (404, False), (500, False)]
 )
 def test_the_json_of_the_answer_is_the_data(server: Server, status: int, success: bool, value: Any) -> None:
-    server.act = reply(status, json.dumps(value).encode(), {"Location": server.url(HOST, "/elsewhere")})
+    server.act = send_reply(status, json.dumps(value).encode(), {"Location": server.url(HOST, "/elsewhere")})
     app = with_tool(server)
 
     assert execute(app, {"room": "1"}) == {"success": success, "data": value}
@@ -164,7 +173,7 @@ def test_the_json_of_the_answer_is_the_data(server: Server, status: int, success
 
 
 def test_an_answer_that_has_no_content_is_a_success_without_data(server: Server) -> None:
-    server.act = raw(b"HTTP/1.1 204 No Content\r\n\r\n")
+    server.act = send_raw(b"HTTP/1.1 204 No Content\r\n\r\n")
     assert execute(with_tool(server, httpMethod="DELETE")) == {"success": True, "data": None}
 
 
@@ -186,7 +195,7 @@ NO_JSON = {
 
 @pytest.mark.parametrize("body", NO_JSON.values(), ids=NO_JSON.keys())
 def test_an_answer_without_json_is_an_error(server: Server, body: bytes) -> None:
-    server.act = reply(200, body)
+    server.act = send_reply(200, body)
     app = with_tool(server)
 
     result = execute(app)
@@ -196,14 +205,14 @@ def test_an_answer_without_json_is_an_error(server: Server, body: bytes) -> None
 
 
 BROKEN: dict[str, tuple[Behaviour, str]] = {
-    "no answer": (raw(b""), "The host did not answer with valid HTTP."),
-    "no HTTP": (raw(b"hello\r\n\r\n"), "The host did not answer with valid HTTP."),
+    "no answer": (send_raw(b""), "The host did not answer with valid HTTP."),
+    "no HTTP": (send_raw(b"hello\r\n\r\n"), "The host did not answer with valid HTTP."),
     "too long by its length": (
-        raw(b"HTTP/1.1 200 OK\r\nContent-Length: 262145\r\n\r\n"),
+        send_raw(b"HTTP/1.1 200 OK\r\nContent-Length: 262145\r\n\r\n"),
         "The answer is longer than 262,144 bytes.",
     ),
     "endless": (
-        endless(b"HTTP/1.1 200 OK\r\n\r\n", b" " * 65_536),
+        send_forever(b"HTTP/1.1 200 OK\r\n\r\n", b" " * 65_536),
         "The answer is longer than 262,144 bytes.",
     ),
 }
@@ -223,7 +232,7 @@ def test_a_call_that_fails_is_told_in_a_sentence_and_logged(
 
 
 def test_a_call_ends_after_ten_seconds_though_there_is_always_something_to_read(server: Server) -> None:
-    server.act = drip(b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 1_000)
+    server.act = send_slowly(b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 1_000)
     app = with_tool(server)
 
     assert execute(app) == {"success": False, "error": "There was no answer within 10 s."}
@@ -241,13 +250,13 @@ def test_a_name_that_has_become_private_since_it_was_registered_is_not_called(
 
 
 def test_nobody_listens(server: Server, authority: Any) -> None:
-    with serving(authority) as gone:
+    with serve_https(authority) as gone:
         app = with_tool(gone)
     assert execute(app) == {"success": False, "error": "The connection to the host failed."}
 
 
 def test_nothing_of_a_call_is_logged(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
-    server.act = reply(500, b'"said-by-the-endpoint"')
+    server.act = send_reply(500, b'"said-by-the-endpoint"')
     app = with_tool(server, "/secret-path", headers='{"X-Key": "of-a-provider"}')
     capsys.readouterr()
 
@@ -281,7 +290,7 @@ def test_the_largest_call_with_the_largest_answer_fits_its_row(server: Server, n
     answer, said = noise(262_144, 1), noise(131_072 - len('{"said":}'), 2)
     body = json.dumps(answer, ensure_ascii=False).encode()
     assert len(body) == 262_144
-    server.act = reply(200, body)
+    server.act = send_reply(200, body)
     app = with_tool(server, name="\U0001f6aa" * 1_000)
     labels = {
         "traceId": "\U0001f50e" * 1_000,
@@ -314,17 +323,17 @@ def test_the_largest_call_with_the_largest_answer_fits_its_row(server: Server, n
 def test_a_call_asks_the_table_at_most_four_times(
     server: Server, named: dict[str, str], expected: list[str]
 ) -> None:
-    server.act = reply(200, b"{}")
-    app = with_tool(server, app=new_app(max_actions_per_turn=5))
-    with recorded_calls() as calls:
+    server.act = send_reply(200, b"{}")
+    app = with_tool(server, app=create_app(max_actions_per_turn=5))
+    with record_calls() as calls:
         execute(app, **named)
     assert calls.operations == expected
 
 
 def test_the_lease_is_written_before_the_call_goes_out(server: Server) -> None:
-    server.act = reply(200, b"{}")
+    server.act = send_reply(200, b"{}")
     app = with_tool(server)
-    with before_call("UpdateItem", lambda _: server.requests.clear(), at=(1,)), recorded_calls() as calls:
+    with act_before_call("UpdateItem", lambda _: server.requests.clear(), at=(1,)), record_calls() as calls:
         execute(app, toolCallId="c")
     assert len(server.requests) == 1
     assert calls.operations == ["BatchGetItem", "UpdateItem", "TransactWriteItems"]

@@ -7,8 +7,8 @@ import pytest
 from genai_voice.tools import registry
 from genai_voice.tools.rows import ToolRow
 
-from tests.support.https import Names, Server, reply
-from tests.support.service import Client, Reply, call, new_app, rows
+from tests.support.https import Names, Server, send_reply
+from tests.support.service import Client, Reply, call, create_app, read_rows
 
 DOORS = "https://tools.example.com/doors"
 TOOL = {
@@ -47,7 +47,7 @@ def row(app: Client) -> ToolRow:
 
 
 def test_a_registered_tool_is_listed_with_all_that_was_said() -> None:
-    app = new_app()
+    app = create_app()
 
     made = register(app, httpMethod="PUT", requiresConfirmation=True, requiresAuth=True)
 
@@ -62,14 +62,14 @@ def test_a_registered_tool_is_listed_with_all_that_was_said() -> None:
 
 
 def test_what_is_absent_has_the_contracts_defaults() -> None:
-    app = new_app()
+    app = create_app()
     register(app, httpMethod="", headers=None, requiresAuth=None, transport="http")
     expected = {"httpMethod": "POST", "requiresConfirmation": False, "requiresAuth": False, "isActive": True}
     assert shown(app).items() >= expected.items()
 
 
 def test_a_tool_that_is_registered_again_is_replaced_and_keeps_id_place_and_creation() -> None:
-    app = new_app()
+    app = create_app()
     register(app, headers='{"X-Key": "k"}', httpMethod="GET", requiresAuth=True)
     update(app, isActive=False)
     before = shown(app)
@@ -112,7 +112,7 @@ MISSING, ENDPOINT = "Missing required fields", "Active tools must have an endpoi
     ],
 )
 def test_what_is_no_tool_is_refused_before_the_caller_is_known(fields: dict[str, Any], error: str) -> None:
-    app = new_app()
+    app = create_app()
     for answer in (register(app, **fields), call("POST", "/api/tools", body=TOOL | fields)):
         assert (answer.status, answer.json) == (400, {"error": error})
     assert app.get("/api/tools/all").json == {"tools": []}
@@ -120,11 +120,11 @@ def test_what_is_no_tool_is_refused_before_the_caller_is_known(fields: dict[str,
 
 def test_a_tool_without_an_endpoint_is_refused_in_the_contracts_words() -> None:
     body = {key: value for key, value in TOOL.items() if key != "endpoint"}
-    assert new_app().post("/api/tools", body).json == {"error": ENDPOINT}
+    assert create_app().post("/api/tools", body).json == {"error": ENDPOINT}
 
 
 def test_a_tool_over_livekit_is_refused_in_a_sentence() -> None:
-    app = new_app()
+    app = create_app()
     body = {key: value for key, value in TOOL.items() if key != "endpoint"}
     register(app)
     for answer in (
@@ -154,7 +154,7 @@ FORBIDDEN = {
 
 @pytest.mark.parametrize("address", FORBIDDEN.values(), ids=FORBIDDEN.keys())
 def test_an_address_that_no_call_may_go_to_is_refused(address: str) -> None:
-    app = new_app()
+    app = create_app()
     register(app)
     before = row(app)
 
@@ -168,7 +168,7 @@ def test_an_address_that_no_call_may_go_to_is_refused(address: str) -> None:
 def test_a_name_that_leads_to_a_private_address_is_refused_and_one_that_does_not_resolve_is_not(
     names: Names,
 ) -> None:
-    app = new_app()
+    app = create_app()
     names.resolve("inside.example.com", ["93.184.216.34", "10.0.0.1"])
 
     assert register(app, endpoint="https://inside.example.com").status == 400
@@ -194,7 +194,7 @@ def test_a_stranger_makes_us_look_up_no_name(names: Names) -> None:
     ],
 )
 def test_a_header_that_may_not_go_out_is_refused(headers: dict[str, str]) -> None:
-    app = new_app()
+    app = create_app()
     register(app)
     for answer in (register(app, headers=json.dumps(headers)), update(app, headers=json.dumps(headers))):
         assert answer.status == 400
@@ -206,7 +206,7 @@ def test_a_header_that_may_not_go_out_is_refused(headers: dict[str, str]) -> Non
 
 
 def test_stored_headers_are_shown_masked_to_everybody_and_nowhere_in_the_table() -> None:
-    app = new_app()
+    app = create_app()
     headers = {"Authorization": KEY, "X-Short": "k", "X-Empty": ""}
 
     register(app, headers=json.dumps(headers))
@@ -219,13 +219,13 @@ def test_stored_headers_are_shown_masked_to_everybody_and_nowhere_in_the_table()
         assert masked == dict.fromkeys(headers, "********")
         assert KEY not in reply_.text
     assert KEY not in app.get("/api/tools").text
-    assert KEY not in repr(rows(app.slug))
+    assert KEY not in repr(read_rows(app.slug))
 
 
 def test_headers_that_are_moved_to_another_tool_or_app_are_never_sent(server: Server, names: Names) -> None:
     names.resolve("tools.example", ["127.0.0.1"])
-    server.act = reply(200, b"{}")
-    mine, theirs = new_app(), new_app()
+    server.act = send_reply(200, b"{}")
+    mine, theirs = create_app(), create_app()
     register(theirs, endpoint=server.url("tools.example"), headers=json.dumps({"Authorization": KEY}))
     register(mine, endpoint=server.url("tools.example"))
     register(theirs, name="another", endpoint=server.url("tools.example"))
@@ -263,7 +263,7 @@ def test_headers_that_are_moved_to_another_tool_or_app_are_never_sent(server: Se
     ],
 )
 def test_only_what_is_given_changes(fields: dict[str, Any], changed: dict[str, Any]) -> None:
-    app = new_app()
+    app = create_app()
     register(app, headers='{"A": "x"}', requiresAuth=True)
     before, sealed = shown(app), row(app).sealed_headers
 
@@ -276,7 +276,7 @@ def test_only_what_is_given_changes(fields: dict[str, Any], changed: dict[str, A
 
 
 def test_empty_headers_remove_the_stored_ones() -> None:
-    app = new_app()
+    app = create_app()
     register(app, headers='{"A": "x"}')
     update(app, headers="{}")
     assert "headers" not in shown(app)
@@ -294,7 +294,7 @@ ELSEWHERE = {
 @pytest.mark.parametrize("endpoint", ELSEWHERE.values(), ids=ELSEWHERE.keys())
 def test_stored_headers_do_not_follow_to_another_host(endpoint: str) -> None:
     """Whoever may change an endpoint would be sent what `tools/all` masks."""
-    app = new_app()
+    app = create_app()
     register(app, headers='{"A": "x"}')
     before = shown(app)
 
@@ -310,7 +310,7 @@ def test_stored_headers_do_not_follow_to_another_host(endpoint: str) -> None:
 
 @pytest.mark.parametrize("endpoint", [DOORS, DOORS + "/2", DOORS.removesuffix("/doors"), DOORS + "?a=b"])
 def test_stored_headers_stay_with_their_host(endpoint: str) -> None:
-    app = new_app()
+    app = create_app()
     register(app, headers='{"A": "x"}')
     for each in (endpoint, DOORS):
         assert update(app, endpoint=each).status == 200
@@ -318,7 +318,7 @@ def test_stored_headers_stay_with_their_host(endpoint: str) -> None:
 
 
 def test_a_tool_is_switched_off_and_on() -> None:
-    app = new_app()
+    app = create_app()
     register(app)
 
     update(app, isActive=False)
@@ -331,7 +331,7 @@ def test_a_tool_is_switched_off_and_on() -> None:
 
 
 def test_a_tool_that_nothing_carries_out_cannot_be_switched_on_but_with_an_endpoint() -> None:
-    app = new_app()
+    app = create_app()
     registry.put_tool(app.slug, "open_door", description="x", parameters_schema="{}")
     update(app, isActive=False)
 
@@ -344,7 +344,7 @@ def test_a_tool_that_nothing_carries_out_cannot_be_switched_on_but_with_an_endpo
 
 
 def test_a_demo_tool_is_switched_on_without_an_endpoint() -> None:
-    app = new_app()
+    app = create_app()
     registry.put_tool(app.slug, "lookup_metric", description="x", parameters_schema="{}")
     for active in (False, True):
         body = {"name": "lookup_metric", "isActive": active}
@@ -353,7 +353,7 @@ def test_a_demo_tool_is_switched_on_without_an_endpoint() -> None:
 
 
 def test_seeding_again_keeps_an_endpoint_its_headers_and_its_method() -> None:
-    app = new_app()
+    app = create_app()
     register(app, headers='{"A": "x"}', httpMethod="GET")
     before, sealed = shown(app), row(app).sealed_headers
 
@@ -369,7 +369,7 @@ def test_seeding_again_keeps_an_endpoint_its_headers_and_its_method() -> None:
 
 
 def test_a_removed_tool_is_gone_and_what_it_did_is_not() -> None:
-    app = new_app()
+    app = create_app()
     registry.put_tool(app.slug, "open_door", description="x", parameters_schema="{}")
     app.post("/api/tools/execute", {"sessionId": "s", "toolName": "open_door"})
 
@@ -381,19 +381,19 @@ def test_a_removed_tool_is_gone_and_what_it_did_is_not() -> None:
 
 
 def test_what_is_not_there_is_neither_changed_nor_removed() -> None:
-    app = new_app()
+    app = create_app()
     register(app)
     remove(app)
     for answer in (remove(app), update(app, isActive=True), update(app)):
         assert (answer.status, answer.json) == (404, {"error": "Tool not found"})
-    assert rows(app.slug) == [each for each in rows(app.slug) if each["kind"] != "tool"]
+    assert read_rows(app.slug) == [each for each in read_rows(app.slug) if each["kind"] != "tool"]
 
 
 # -- who may -----------------------------------------------------------------------------------------------
 
 
 def test_a_browser_that_is_kept_to_runtime_calls_changes_no_tool() -> None:
-    app = new_app(browser_scope="runtime")
+    app = create_app(browser_scope="runtime")
     register(app)
     before = row(app).serialize()
     token = {"authorization": f"Bearer {app.token()}"}

@@ -8,7 +8,7 @@ import time_machine
 from genai_voice.tools import registry
 from genai_voice.tools.rows import ExecutionRow
 
-from tests.support.service import Client, new_app, pages, recorded_calls
+from tests.support.service import Client, create_app, read_pages, record_calls
 
 MEGABYTE = 1024 * 1024
 TRACE = "trace-1"
@@ -55,7 +55,7 @@ def order(timeline: list[dict[str, Any]]) -> list[tuple[str, float]]:
 
 
 def test_a_timeline_shows_each_type_with_its_own_keys() -> None:
-    app = new_app("demo-dentist")
+    app = create_app("demo-dentist")
     registry.put_tool(app.slug, "check_availability", description="", parameters_schema="{}")
     with time_machine.travel(1_800_000_002, tick=False):
         act(app, "check_availability", parameters={"startDate": "2026-04-07"}, spanId="span-1")
@@ -87,7 +87,7 @@ def test_a_timeline_shows_each_type_with_its_own_keys() -> None:
 
 
 def test_what_is_absent_is_left_out_and_data_alone_is_null() -> None:
-    app = new_app()
+    app = create_app()
     send(app, happened(1))
     say(app, "hi", 2)
     act(app)
@@ -103,13 +103,13 @@ def test_what_is_absent_is_left_out_and_data_alone_is_null() -> None:
     [('{"a":1}', {"a": 1}), ("null", None), (None, None), ("{oops", "{oops"), ("", ""), ("NaN", "NaN")],
 )
 def test_the_data_of_an_event_is_parsed_or_passed_on(text: str | None, shown: Any) -> None:
-    app = new_app()
+    app = create_app()
     send(app, happened(1, data=text))
     assert read(app)[0]["data"]["data"] == shown
 
 
 def test_the_parameters_and_the_result_of_a_tool_that_cannot_be_parsed_are_passed_on() -> None:
-    app = new_app()
+    app = create_app()
     act(app)
     (row,) = ExecutionRow.list_newest(app.slug, None, 1)
     row.change([ExecutionRow.parameters.set("{oops"), ExecutionRow.result.set("timed out")])
@@ -118,14 +118,14 @@ def test_the_parameters_and_the_result_of_a_tool_that_cannot_be_parsed_are_passe
 
 
 def test_only_final_messages_are_shown() -> None:
-    app = new_app()
+    app = create_app()
     say(app, "hel", 1, isFinal=False)
     say(app, "hello", 2)
     assert [entry["data"]["content"] for entry in read(app)] == ["hello"]
 
 
 def test_it_is_ascending_by_time_and_at_the_same_moment_by_type() -> None:
-    app = new_app()
+    app = create_app()
     with time_machine.travel(0.005, tick=False):
         act(app)
     say(app, "a", 5)
@@ -141,7 +141,7 @@ def test_it_is_ascending_by_time_and_at_the_same_moment_by_type() -> None:
 
 
 def test_the_same_moment_has_the_same_order_every_time() -> None:
-    app = new_app()
+    app = create_app()
     send(app, *(happened(1, f"e{number}") for number in range(20)))
     first = read(app)
     send(app, *(happened(1, f"e{number}") for number in reversed(range(20))))
@@ -153,7 +153,7 @@ def test_the_same_moment_has_the_same_order_every_time() -> None:
 
 
 def test_a_batch_that_is_sent_again_and_has_grown_shows_no_event_twice() -> None:
-    app = new_app()
+    app = create_app()
     events = [happened(number, data=f'{{"n":{number}}}') for number in range(30)]
     for start, end in [(0, 10), (0, 20), (5, 30), (0, 10), (29, 30)]:
         send(app, *events[start:end])
@@ -161,7 +161,7 @@ def test_a_batch_that_is_sent_again_and_has_grown_shows_no_event_twice() -> None
 
 
 def test_an_event_twice_in_one_batch_is_one() -> None:
-    app = new_app()
+    app = create_app()
     send(app, happened(1), happened(1), happened(1.0))
     assert len(read(app)) == 1
 
@@ -178,7 +178,7 @@ DIFFERENT: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("other", DIFFERENT.values(), ids=DIFFERENT.keys())
 def test_an_event_is_known_by_its_time_type_and_data(other: dict[str, Any]) -> None:
-    app = new_app()
+    app = create_app()
     event = happened(1, data="x")
     send(app, event, event | other)
     entries = read(app)
@@ -187,7 +187,7 @@ def test_an_event_is_known_by_its_time_type_and_data(other: dict[str, Any]) -> N
 
 
 def test_the_same_event_under_two_sessions_is_two() -> None:
-    app = new_app()
+    app = create_app()
     for session in ("a", "b", "a"):
         send(app, happened(1), session=session)
     assert sorted(entry["data"]["sessionId"] for entry in read(app)) == ["a", "b"]
@@ -197,7 +197,7 @@ def test_the_same_event_under_two_sessions_is_two() -> None:
 
 
 def test_the_same_trace_of_another_app_is_another_trace() -> None:
-    mine, theirs = new_app(), new_app()
+    mine, theirs = create_app(), create_app()
     for app in (mine, theirs):
         send(app, happened(1, data=f'"{app.slug}"'))
         say(app, app.slug, 2)
@@ -211,7 +211,7 @@ def test_the_same_trace_of_another_app_is_another_trace() -> None:
 
 
 def test_ids_that_would_climb_into_other_traces_do_not() -> None:
-    app = new_app()
+    app = create_app()
     traces = ["t", "t#EVENTS#", "t#", "t%23", "T", "t/b", "é", "t" * 1000, "t" * 999]
     for trace in traces:
         send(app, happened(1, data=json.dumps(trace)), trace=trace)
@@ -221,12 +221,12 @@ def test_ids_that_would_climb_into_other_traces_do_not() -> None:
 
 @pytest.mark.parametrize("query", [{}, {"traceId": ""}, {"sessionId": "s"}], ids=str)
 def test_a_trace_id_is_needed(query: dict[str, str]) -> None:
-    reply = new_app().get("/api/traces", **query)
+    reply = create_app().get("/api/traces", **query)
     assert (reply.status, reply.json) == (400, {"error": "Missing required parameter: traceId"})
 
 
 def test_an_unknown_trace_is_empty_also_with_a_session() -> None:
-    app = new_app()
+    app = create_app()
     send(app, happened(1))
     reply = app.get("/api/traces", traceId="unknown", sessionId="s")
     assert (reply.status, reply.json) == (200, {"traceId": "unknown", "timeline": []})
@@ -236,22 +236,22 @@ def test_an_unknown_trace_is_empty_also_with_a_session() -> None:
 
 
 def test_a_trace_of_10_000_events_is_answered_in_few_calls() -> None:
-    app = new_app()
+    app = create_app()
     for start in range(0, 10_000, 100):
         send(app, *(happened(start + number) for number in range(100)))
-    with recorded_calls() as calls:
+    with record_calls() as calls:
         timeline = read(app)
     assert [entry["timestamp"] for entry in timeline] == list(range(10_000))
     assert calls.operations == ["Query", "BatchGetItem", "Query", "Query"]
 
 
 def test_a_long_trace_is_read_page_by_page_and_none_exceeds_what_lambda_takes() -> None:
-    app = new_app()
+    app = create_app()
     for start in range(0, 120, 6):
         batch = [happened(start + number, data=json.dumps('"\\' * 20_000)) for number in range(6)]
         send(app, *batch)
         send(app, *batch[3:], happened(start + 0.5))
-    found = list(pages(app, "/api/traces", "timeline", traceId=TRACE))
+    found = list(read_pages(app, "/api/traces", "timeline", traceId=TRACE))
     assert len(found) > 2
     times = [entry["timestamp"] for page in found for entry in page]
     assert times == sorted([*range(120), *(start + 0.5 for start in range(0, 120, 6))])
@@ -261,10 +261,10 @@ def test_a_long_trace_is_read_page_by_page_and_none_exceeds_what_lambda_takes() 
 
 
 def test_a_cursor_of_one_trace_opens_no_other() -> None:
-    app = new_app()
+    app = create_app()
     for start in range(0, 60, 5):
         send(app, *(happened(start + number, data="x" * 190_000) for number in range(5)))
     cursor = app.get("/api/traces", traceId=TRACE).json["cursor"]
     assert app.get("/api/traces", traceId=TRACE, cursor=cursor).status == 200
     assert app.get("/api/traces", traceId="another", cursor=cursor).status == 400
-    assert new_app().get("/api/traces", traceId=TRACE, cursor=cursor).status == 400
+    assert create_app().get("/api/traces", traceId=TRACE, cursor=cursor).status == 400

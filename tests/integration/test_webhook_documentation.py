@@ -15,8 +15,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from tests.support.https import Names, Received, Server
 from tests.support.missing import skip_unless
-from tests.support.service import ROOT, new_app
-from tests.support.webhooks import announced, deliver
+from tests.support.service import ROOT, create_app
+from tests.support.webhooks import announce, deliver
 
 PAGE = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
 SECOND = 1_000
@@ -49,9 +49,9 @@ def in_javascript(secret: str, request: Received) -> bool:
 def sent(server: Server, names: Names) -> tuple[list[str], Received]:
     """A webhook within a rotation, and the secrets that sign it."""
     names.resolve("tools.example", ["127.0.0.1"])
-    app = new_app(handoff_webhook_url=server.url("tools.example"))
+    app = create_app(handoff_webhook_url=server.url("tools.example"))
     secrets = [webhook_settings.rotate_secret(app.slug, 60 * SECOND) for _ in range(2)]
-    deliver(announced(app, handoffId="é"))
+    deliver(announce(app, handoffId="é"))
     return secrets, server.requests[0]
 
 

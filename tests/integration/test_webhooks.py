@@ -15,11 +15,11 @@ from genai_voice.webhooks import deliveries
 from genai_voice.webhooks.retries import SCHEDULE
 from genai_voice.webhooks.rows import WebhookRow
 
-from tests.support.https import Names, Server, reply
-from tests.support.operator import lines, run
-from tests.support.service import Client, call, new_app, pages, recorded_calls, rows, sweep
-from tests.support.webhooks import Queue, announced, deliver, stored
-from tests.support.wire import before_call
+from tests.support.https import Names, Server, send_reply
+from tests.support.operator import run, run_for_lines
+from tests.support.service import Client, call, create_app, read_pages, read_rows, record_calls, sweep
+from tests.support.webhooks import Queue, announce, deliver, find_stored
+from tests.support.wire import act_before_call
 
 LIST, REPLAY = "/api/webhooks/deliveries", "/api/webhooks/deliveries/replay"
 EVENTS: tuple[WebhookEvent, ...] = ("handoff.created", "handoff.resolved", "guardrail.blocked")
@@ -30,7 +30,7 @@ NOON = 1_767_268_800_000
 @pytest.fixture
 def app() -> Client:
     """An app that is told of several events, at an address where nobody answers."""
-    return new_app(handoff_webhook_url="https://127.0.0.1:1/", webhook_events=[*EVENTS])
+    return create_app(handoff_webhook_url="https://127.0.0.1:1/", webhook_events=[*EVENTS])
 
 
 def settled(row: WebhookRow, status: Any, *attempts: DeliveryAttempt) -> WebhookRow:
@@ -42,7 +42,7 @@ def settled(row: WebhookRow, status: Any, *attempts: DeliveryAttempt) -> Webhook
 
 
 def failed(app: Client, event: WebhookEvent = "handoff.created") -> WebhookRow:
-    return settled(announced(app, event), "failed", DeliveryAttempt(at=NOON, duration_ms=5, status=400))
+    return settled(announce(app, event), "failed", DeliveryAttempt(at=NOON, duration_ms=5, status=400))
 
 
 def replayed(row: WebhookRow) -> Callable[[int], None]:
@@ -69,7 +69,7 @@ def find(app: Client, **query: str) -> list[Any]:
 
 def test_a_delivery_is_shown_with_what_is_sent_and_what_came_of_it(app: Client) -> None:
     with time_machine.travel(NOON / 1000, tick=False):
-        row = announced(app, handoffId="h", priority="high")
+        row = announce(app, handoffId="h", priority="high")
         [waiting] = find(app)
     expected = {
         "_id": row.delivery_id,
@@ -105,11 +105,11 @@ def many(app: Client) -> list[WebhookRow]:
     """Of every event and status some, newest first."""
     made: list[WebhookRow] = []
     for place in range(45):
-        row = announced(app, EVENTS[place % 3])
+        row = announce(app, EVENTS[place % 3])
         status = STATUSES[place // 3 % 3]
         if status != "pending":
             settled(row, status)
-        made.insert(0, stored(row))
+        made.insert(0, find_stored(row))
     return made
 
 
@@ -133,7 +133,7 @@ def test_a_list_is_exact_whatever_filters_it_and_goes_on_by_cursor(
     ]
     assert [each["_id"] for each in find(app, **asked)] == expected
     for limit in ("1", "4", str(len(expected))):
-        paged = list(pages(app, LIST, "deliveries", limit=limit, **asked))
+        paged = list(read_pages(app, LIST, "deliveries", limit=limit, **asked))
         assert [each["_id"] for page in paged for each in page] == expected
         assert all(len(page) == int(limit) for page in paged[:-1])
         assert paged[-1]
@@ -149,7 +149,7 @@ def test_a_cursor_serves_its_own_filters_alone(app: Client, many: list[WebhookRo
 def test_a_status_that_has_changed_since_the_index_was_read_is_not_shown(app: Client) -> None:
     moved, stays = failed(app), failed(app)
     assert len(find(app)) == 2
-    with before_call("BatchGetItem", replayed(moved), at=(1,)):
+    with act_before_call("BatchGetItem", replayed(moved), at=(1,)):
         shown = find(app, status="failed")
     assert [each["_id"] for each in shown] == [stays.delivery_id]
 
@@ -162,8 +162,8 @@ def test_a_filter_that_nothing_can_match_is_refused(app: Client, asked: dict[str
 
 @pytest.mark.parametrize("number", [0, 3])
 def test_a_list_reads_its_own_app_alone(app: Client, many: list[WebhookRow], number: int) -> None:
-    other = new_app(handoff_webhook_url="https://127.0.0.1:1/")
-    made = [announced(other) for _ in range(number)]
+    other = create_app(handoff_webhook_url="https://127.0.0.1:1/")
+    made = [announce(other) for _ in range(number)]
     assert len(find(other)) == len(find(other, status="pending")) == len(made)
     assert find(other, appSlug=app.slug) == []
 
@@ -186,67 +186,67 @@ def test_what_has_ended_is_sent_once_more_under_its_id(
     server: Server, names: Names, queue: Queue, status: str
 ) -> None:
     names.resolve("tools.example", ["127.0.0.1"])
-    app = new_app(handoff_webhook_url=server.url("tools.example"))
-    server.act = reply(200 if status == "delivered" else 400)
-    row = announced(app)
+    app = create_app(handoff_webhook_url=server.url("tools.example"))
+    server.act = send_reply(200 if status == "delivered" else 400)
+    row = announce(app)
     deliver(row)
-    assert stored(row).status == status
-    server.act = reply(200)
+    assert find_stored(row).status == status
+    server.act = send_reply(200)
 
     assert app.post(REPLAY, {"deliveryId": row.delivery_id}).json == {"ok": True}
     [shown] = find(app, status="pending")
     assert (shown["_id"], len(shown["attempts"])) == (row.delivery_id, 1)
-    assert stored(row).expires_at is None
+    assert find_stored(row).expires_at is None
     assert queue.work() == 1
     assert [request.headers["webhook-id"] for request in server.requests] == [row.delivery_id] * 2
-    assert [each.status for each in stored(row).attempts] == [200 if status == "delivered" else 400, 200]
-    assert stored(row).status == "delivered"
+    assert [each.status for each in find_stored(row).attempts] == [200 if status == "delivered" else 400, 200]
+    assert find_stored(row).status == "delivered"
 
 
 def test_a_replay_has_all_its_attempts_anew(app: Client) -> None:
-    row = announced(app)
+    row = announce(app)
     row.change([WebhookRow.claims.set(SCHEDULE.max_attempts), *row.end_changes("failed", NOON)])
     app.post(REPLAY, {"deliveryId": row.delivery_id})
-    with time_machine.travel(stored(row).due_at / 1000, tick=False):
-        claimed = stored(row).claim(int(stored(row).due_at))
+    with time_machine.travel(find_stored(row).due_at / 1000, tick=False):
+        claimed = find_stored(row).claim(int(find_stored(row).due_at))
     assert claimed
     assert claimed.claims == 1
 
 
 def test_attempts_of_many_replays_are_forgotten_but_for_the_latest(app: Client) -> None:
     tried = [DeliveryAttempt(at=NOON + place, duration_ms=1, status=500) for place in range(100)]
-    row = settled(announced(app), "failed", *tried)
+    row = settled(announce(app), "failed", *tried)
     app.post(REPLAY, {"deliveryId": row.delivery_id})
-    assert [each.at for each in stored(row).attempts] == [NOON + place for place in range(68, 100)]
+    assert [each.at for each in find_stored(row).attempts] == [NOON + place for place in range(68, 100)]
 
 
 def test_a_delivery_that_is_pending_stays_as_it_is(app: Client, queue: Queue) -> None:
-    row = announced(app)
-    before = rows(app.slug)
+    row = announce(app)
+    before = read_rows(app.slug)
     assert app.post(REPLAY, {"deliveryId": row.delivery_id}).json == {"ok": True}
-    assert rows(app.slug) == before
+    assert read_rows(app.slug) == before
     assert queue.bodies() == []
 
 
 @pytest.mark.parametrize("name", ["unknown", "x" * 1_000, "é#ID#", "foreign"])
 def test_a_delivery_that_is_not_the_apps_is_not_found(app: Client, name: str) -> None:
-    foreign = failed(new_app(handoff_webhook_url="https://127.0.0.1:1/"))
+    foreign = failed(create_app(handoff_webhook_url="https://127.0.0.1:1/"))
     asked = foreign.delivery_id if name == "foreign" else name
     refused = app.post(REPLAY, {"deliveryId": asked})
     assert (refused.status, refused.json) == (404, {"error": "Delivery not found"})
-    assert stored(foreign).status == "failed"
+    assert find_stored(foreign).status == "failed"
 
 
 def test_a_replay_that_meets_another_is_well(app: Client, queue: Queue) -> None:
     row = failed(app)
-    with before_call("UpdateItem", replayed(row), at=(1,)):
+    with act_before_call("UpdateItem", replayed(row), at=(1,)):
         assert app.post(REPLAY, {"deliveryId": row.delivery_id}).json == {"ok": True}
     assert queue.bodies() == [{"app": app.slug, "deliveryId": row.delivery_id}]
 
 
 def test_a_delivery_that_goes_while_it_is_replayed_does_not_come_back(app: Client) -> None:
     row = failed(app)
-    with before_call("UpdateItem", lambda _: row.delete(), at=(1,)), pytest.raises(NotFound):
+    with act_before_call("UpdateItem", lambda _: row.delete(), at=(1,)), pytest.raises(NotFound):
         deliveries.replay(app.slug, row.delivery_id)
     assert row.find_stored() is None
 
@@ -256,12 +256,12 @@ def test_a_delivery_that_goes_while_it_is_replayed_does_not_come_back(app: Clien
 
 def test_a_redrive_has_all_that_failed_sent_again_and_nothing_else(app: Client, queue: Queue) -> None:
     given_up = [failed(app, event) for event in (*EVENTS, *EVENTS)]
-    delivered, waiting = settled(announced(app), "delivered"), announced(app)
-    printed = lines("webhooks", "redrive", "--app", app.slug)
+    delivered, waiting = settled(announce(app), "delivered"), announce(app)
+    printed = run_for_lines("webhooks", "redrive", "--app", app.slug)
     assert {each["deliveryId"] for each in printed} == {row.delivery_id for row in given_up}
-    assert {stored(row).status for row in given_up} == {"pending"}
-    assert (stored(delivered).status, stored(waiting).status) == ("delivered", "pending")
-    assert lines("webhooks", "redrive", "--app", app.slug) == []
+    assert {find_stored(row).status for row in given_up} == {"pending"}
+    assert (find_stored(delivered).status, find_stored(waiting).status) == ("delivered", "pending")
+    assert run_for_lines("webhooks", "redrive", "--app", app.slug) == []
     sweep()
     assert {each["deliveryId"] for each in queue.bodies()} >= {row.delivery_id for row in given_up}
 
@@ -270,17 +270,17 @@ def test_a_redrive_that_is_cut_off_goes_on_when_it_is_run_again(app: Client) -> 
     given_up = [failed(app) for _ in range(25)]
     first = next(deliveries.redrive(app.slug))
     assert first == given_up[0].delivery_id
-    assert {stored(row).status for row in given_up[10:]} == {"failed"}
+    assert {find_stored(row).status for row in given_up[10:]} == {"failed"}
     assert [*deliveries.redrive(app.slug)] == [row.delivery_id for row in given_up[10:]]
-    assert {stored(row).status for row in given_up} == {"pending"}
+    assert {find_stored(row).status for row in given_up} == {"pending"}
 
 
 def test_a_dry_redrive_names_them_and_changes_nothing(app: Client, queue: Queue) -> None:
-    row, before = failed(app), rows(app.slug)
-    assert lines("webhooks", "redrive", "--app", app.slug, "--dry-run") == [
+    row, before = failed(app), read_rows(app.slug)
+    assert run_for_lines("webhooks", "redrive", "--app", app.slug, "--dry-run") == [
         {"app": app.slug, "deliveryId": row.delivery_id}
     ]
-    assert rows(app.slug) == before
+    assert read_rows(app.slug) == before
     assert queue.bodies() == []
 
 
@@ -292,9 +292,9 @@ def test_an_app_that_does_not_exist_is_a_sentence(command: tuple[str, ...]) -> N
 
 def test_an_address_is_enabled_again(app: Client) -> None:
     webhook_settings.disable(app.slug, "https://127.0.0.1:1/")
-    assert lines("app", "show", app.slug)[0]["webhookDisabled"] == "https://127.0.0.1:1/"
-    assert lines("webhooks", "enable", app.slug) == [{"app": app.slug, "done": "address enabled"}]
-    assert "webhookDisabled" not in lines("app", "show", app.slug)[0]
+    assert run_for_lines("app", "show", app.slug)[0]["webhookDisabled"] == "https://127.0.0.1:1/"
+    assert run_for_lines("webhooks", "enable", app.slug) == [{"app": app.slug, "done": "address enabled"}]
+    assert "webhookDisabled" not in run_for_lines("app", "show", app.slug)[0]
 
 
 def test_a_new_signing_secret_is_printed_once_and_kept_sealed(app: Client) -> None:
@@ -304,7 +304,11 @@ def test_a_new_signing_secret_is_printed_once_and_kept_sealed(app: Client) -> No
     assert secret.startswith("whsec_")
     assert len(b64decode(secret.removeprefix("whsec_"))) == 32
     assert live_secrets(app) == [secret]
-    told = str(rows(app.slug)) + run("app", "show", app.slug).output + run("audit", "--app", app.slug).output
+    told = (
+        str(read_rows(app.slug))
+        + run("app", "show", app.slug).output
+        + run("audit", "--app", app.slug).output
+    )
     assert "webhook-secret rotate" in told
     assert secret not in told
     assert secret.removeprefix("whsec_") not in told
@@ -323,9 +327,9 @@ def test_the_secret_before_signs_for_the_overlap(
     app: Client, options: tuple[str, ...], count: int, valid_until: Callable[[int], int] | None
 ) -> None:
     with time_machine.travel(NOON / 1000, tick=False):
-        first = lines("app", "webhook-secret", "rotate", app.slug)[0]["secret"]
-        second = lines("app", "webhook-secret", "rotate", app.slug, *options)[0]["secret"]
-        shown = lines("app", "show", app.slug)[0]["webhookSecrets"]
+        first = run_for_lines("app", "webhook-secret", "rotate", app.slug)[0]["secret"]
+        second = run_for_lines("app", "webhook-secret", "rotate", app.slug, *options)[0]["secret"]
+        shown = run_for_lines("app", "show", app.slug)[0]["webhookSecrets"]
         live = live_secrets(app)
     assert live == [second, first][:count]
     ends = [valid_until(NOON)] if valid_until else []
@@ -336,7 +340,7 @@ def test_two_rotations_at_once_never_lose_a_secret_that_was_printed(app: Client)
     def another(_: int) -> None:
         webhook_settings.rotate_secret(app.slug, 0)
 
-    with before_call("UpdateItem", another, at=(1,)):
+    with act_before_call("UpdateItem", another, at=(1,)):
         result = run("app", "webhook-secret", "rotate", app.slug)
     assert result.exit_code == 1
     assert result.stderr == f"Error: App was changed at the same time: {app.slug}. Try again.\n"
@@ -352,6 +356,6 @@ def test_every_list_is_one_query_for_each_place_and_one_read(app: Client) -> Non
         ({"event": EVENTS[0]}, 3, 1),
     ]
     for asked, queries, reads in cases:
-        with recorded_calls() as calls:
+        with record_calls() as calls:
             find(app, **asked)
         assert calls.operations == ["Query"] * queries + ["BatchGetItem"] * reads

@@ -10,7 +10,7 @@ from genai_voice.foundation.errors import Busy
 from genai_voice.foundation.table import Item
 from genai_voice.foundation.work import WorkFailed, make_queue_handler, make_schedule_handler
 
-from tests.support.service import queue_event
+from tests.support.service import make_queue_event
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Worker:
 
     def handle(self, *bodies: str) -> list[int]:
         """The places of the messages that failed."""
-        event = queue_event(bodies)
+        event = make_queue_event(bodies)
         places = [each["messageId"] for each in event["Records"]]
         failures = make_queue_handler("a_worker", self.do)(event, None)["batchItemFailures"]
         return [places.index(each["itemIdentifier"]) for each in failures]

@@ -15,9 +15,9 @@ from tests.recording.folder import DATA, SECRET, pack, write_deployment_secret
 from tests.recording.reads import record_all
 from tests.recording.rows import kinds, read_items
 from tests.recording.writes import write_everything
-from tests.support.gemini import serving_gemini
+from tests.support.gemini import serve_gemini
 from tests.support.https import Authority
-from tests.support.https import serving as serving_https
+from tests.support.https import serve_https as serving_https
 from tests.support.service import ROOT
 
 
@@ -34,7 +34,7 @@ def main() -> None:
 
 def _record(data: Path) -> dict[str, object]:
     """Write and read on a service, which has stopped at the end."""
-    with serving_gemini() as gemini:
+    with serve_gemini() as gemini:
         variables = {"DEMO_SECRET": SECRET, "GEMINI_API_KEY": "a-key", "GEMINI_BASE_URL": gemini.url}
         with serving(data, **variables) as service, serving_https(Authority(data)) as server:
             sessions = write_everything(service, gemini, server)

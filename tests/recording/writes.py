@@ -10,7 +10,7 @@ from tests.recording.caller import Caller
 from tests.recording.folder import SECRET
 from tests.support import gemini as models
 from tests.support.gemini import Gemini
-from tests.support.https import Server, reply
+from tests.support.https import Server, send_reply
 
 DESK, DEMO, LATE = "front-desk", "demo-dentist", "late-desk"
 LATE_S = 1_000_000
@@ -97,7 +97,7 @@ def _write_tools(desk: Caller, server: Server) -> None:
         desk.send("POST", "/api/tools", door | {"name": name})
     desk.send("PATCH", "/api/tools", {"name": "close_door", "isActive": False, "httpMethod": "PUT"})
     desk.send("DELETE", "/api/tools", {"name": "paint_door"})
-    server.act = reply(200, b'{"open": true}')
+    server.act = send_reply(200, b'{"open": true}')
     call = {"sessionId": "resolved", "toolName": "open_door", "parameters": {"room": "12"}, "spanId": "ab12"}
     for call_id in ("call-1", "call-1", "call-2"):
         desk.send("POST", "/api/tools/execute", call | {"toolCallId": call_id}, TRACE)
@@ -183,7 +183,7 @@ def _write_handoffs(desk: Caller, server: Server) -> None:
     """One that waits, one that is claimed, one that is resolved, and their webhooks: taken, and refused for
     good.
     """
-    server.act = reply(204)
+    server.act = send_reply(204)
     asked = {
         "reason": "user_requested",
         "reasonDetail": "Wants to speak with the front desk.",
@@ -236,7 +236,9 @@ def _write_qa(desk: Caller, gemini: Gemini) -> None:
     )
     answer = {"responseText": "It is cancelled.", "calledTools": ["cancel"], "handoffTriggered": False}
     for _ in range(3):
-        gemini.answers(models.said([{"criterion": "polite", "passed": True, "reasoning": "It is."}]))
+        gemini.answers(
+            models.make_json_answer([{"criterion": "polite", "passed": True, "reasoning": "It is."}])
+        )
     run = answer | {"useLlmJudge": True, "judgeRuns": 3, "scenarioId": judged, "executionMode": "ci"}
     desk.send("POST", "/api/qa/runs", run)
     desk.send("POST", "/api/qa/runs", answer | {"scenarioId": matched, "sessionId": "resolved"})
@@ -258,17 +260,17 @@ def _operate(service: Served, desk: Caller, server: Server) -> None:
     for command in ("disable", "enable"):
         _run(service, "app", command, DESK)
     time.sleep(1)
-    server.act = reply(410)
+    server.act = send_reply(410)
     desk.send("POST", "/api/conversations", {"sessionId": "ended", "status": "active"})
     desk.send("POST", "/api/conversations", {"sessionId": "ended", "status": "resolved"})
     desk.send("POST", "/api/conversations", {"sessionId": "ended-too", "status": "resolved"})
     _wait_for_deliveries(desk)
     _run(service, "webhooks", "enable", DESK)
-    server.act = reply(204)
+    server.act = send_reply(204)
     failed = desk.list_items("/api/webhooks/deliveries", "deliveries", status="failed")
     desk.send("POST", "/api/webhooks/deliveries/replay", {"deliveryId": failed[0]["_id"]})
     _wait_for_deliveries(desk)
-    server.act = reply(410)
+    server.act = send_reply(410)
     desk.send("POST", "/api/conversations", {"sessionId": "ended-last", "status": "resolved"})
     _wait_for_deliveries(desk)
 

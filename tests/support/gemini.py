@@ -42,34 +42,34 @@ class Answer:
     """Whether the connection ends in the middle of the body."""
 
 
-def token(name: str = "auth_tokens/a-token") -> Answer:
-    return _json({"name": name})
+def make_token_answer(name: str = "auth_tokens/a-token") -> Answer:
+    return _make_answer({"name": name})
 
 
-def said(value: Any, **more: Any) -> Answer:
+def make_json_answer(value: Any, **more: Any) -> Answer:
     """The model answers this as JSON."""
-    return text(json.dumps(value), **more)
+    return make_text_answer(json.dumps(value), **more)
 
 
-def text(answer: str, finish_reason: str = "STOP") -> Answer:
+def make_text_answer(answer: str, finish_reason: str = "STOP") -> Answer:
     """The model answers this text, which need not be JSON."""
     content = {"role": "model", "parts": [{"text": answer}]}
     candidate = {"content": content, "finishReason": finish_reason, "index": 0}
-    return _json({"candidates": [candidate], "modelVersion": "a-model", "responseId": "x"})
+    return _make_answer({"candidates": [candidate], "modelVersion": "a-model", "responseId": "x"})
 
 
-def blocked() -> Answer:
+def make_blocked_answer() -> Answer:
     """The prompt was refused by Gemini's own filters: there is no candidate."""
-    return _json({"promptFeedback": {"blockReason": "SAFETY"}})
+    return _make_answer({"promptFeedback": {"blockReason": "SAFETY"}})
 
 
-def failure(status: int, reason: str = "INTERNAL") -> Answer:
+def make_failure(status: int, reason: str = "INTERNAL") -> Answer:
     """An error as Google's APIs say it (google.rpc.Status)."""
     error = {"code": status, "message": f"{WORDS}, of a prompt, of project 42", "status": reason}
-    return _json({"error": error}, status)
+    return _make_answer({"error": error}, status)
 
 
-def raw(body: bytes, status: int = 200, **more: Any) -> Answer:
+def make_raw_answer(body: bytes, status: int = 200, **more: Any) -> Answer:
     """These bytes."""
     return Answer(body, status, **more)
 
@@ -84,7 +84,7 @@ def drip(every_s: float = 0.05) -> Answer:
     return Answer(b'{"name": "auth_tokens/late"}' + b" " * 10_000, every_s=every_s)
 
 
-def _json(value: Any, status: int = 200) -> Answer:
+def _make_answer(value: Any, status: int = 200) -> Answer:
     return Answer(json.dumps(value).encode(), status)
 
 
@@ -119,7 +119,7 @@ class Gemini:
     def next(self, path: str) -> Answer:
         if self._waiting:
             return self._waiting.pop(0)
-        return token() if path == TOKENS else said([])
+        return make_token_answer() if path == TOKENS else make_json_answer([])
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -171,7 +171,7 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving_gemini() -> Iterator[Gemini]:
+def serve_gemini() -> Iterator[Gemini]:
     """A server on a free port."""
     gemini = Gemini()
     with _Server(("127.0.0.1", 0), _Handler) as server:
@@ -191,7 +191,7 @@ VARIABLES = ("GEMINI_API_KEY", "GEMINI_BASE_URL")
 
 
 @contextmanager
-def asked_instead(gemini: Gemini) -> Iterator[Gemini]:
+def ask_instead(gemini: Gemini) -> Iterator[Gemini]:
     """Gemini is this server for the service in this process, whose key for it is `a-key`."""
     before = {name: os.environ.get(name) for name in VARIABLES}
     os.environ.update(GEMINI_API_KEY="a-key", GEMINI_BASE_URL=gemini.url)

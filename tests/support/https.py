@@ -32,32 +32,32 @@ Behaviour = Callable[[ssl.SSLSocket], None]
 # -- what a server does ------------------------------------------------------------------------------------
 
 
-def reply(status: int = 200, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Behaviour:
+def send_reply(status: int = 200, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Behaviour:
     """A whole answer."""
     lengths = {"Content-Length": str(len(body))}
     head = "".join(f"{name}: {value}\r\n" for name, value in (lengths | dict(headers or {})).items())
-    return raw(f"HTTP/1.1 {status} Whatever\r\n{head}\r\n".encode() + body)
+    return send_raw(f"HTTP/1.1 {status} Whatever\r\n{head}\r\n".encode() + body)
 
 
-def raw(data: bytes) -> Behaviour:
+def send_raw(data: bytes) -> Behaviour:
     """These bytes, and the end of the connection."""
     return lambda wire: wire.sendall(data)
 
 
-def drip(data: bytes, every_s: float = 0.02) -> Behaviour:
+def send_slowly(data: bytes, every_s: float = 0.02) -> Behaviour:
     """These bytes one by one, until the client leaves, and then nothing."""
 
     def act(wire: ssl.SSLSocket) -> None:
         for byte in data:
             wire.sendall(bytes([byte]))
-            if _left(wire, every_s):
+            if _has_left(wire, every_s):
                 return
         hang(wire)
 
     return act
 
 
-def endless(data: bytes, again: bytes) -> Behaviour:
+def send_forever(data: bytes, again: bytes) -> Behaviour:
     """These bytes, and then those again and again until the client leaves."""
 
     def act(wire: ssl.SSLSocket) -> None:
@@ -70,11 +70,11 @@ def endless(data: bytes, again: bytes) -> Behaviour:
 
 def hang(wire: socket.socket) -> None:
     """Nothing, until the client leaves."""
-    while not _left(wire, None):
+    while not _has_left(wire, None):
         pass
 
 
-def _left(wire: socket.socket, within_s: float | None) -> bool:
+def _has_left(wire: socket.socket, within_s: float | None) -> bool:
     wire.settimeout(within_s)
     try:
         return wire.recv(65_536) == b""
@@ -103,7 +103,7 @@ class Server:
     hosts: Sequence[str] = HOSTS
     address: str = "127.0.0.1"
     port: int = 0
-    act: Behaviour = field(default_factory=lambda: reply())
+    act: Behaviour = field(default_factory=lambda: send_reply())
     shakes_hands: bool = True
     """Else it takes the connection and says nothing."""
     reads: bool = True
@@ -155,7 +155,7 @@ class Server:
 
 
 @contextmanager
-def serving(authority: "Authority", **options: Any) -> Iterator[Server]:
+def serve_https(authority: "Authority", **options: Any) -> Iterator[Server]:
     """A server on a free port; options are `Server`'s fields."""
     server = Server(authority, **options)
     family = socket.AF_INET6 if ":" in server.address else socket.AF_INET

@@ -15,21 +15,21 @@ def run(*arguments: str, stdin: str | None = None, **variables: str | None) -> R
     return CliRunner().invoke(cli, arguments, input=stdin, env=environment, prog_name="genai-voice")
 
 
-def lines(*arguments: str, **given: str | None) -> list[Any]:
+def run_for_lines(*arguments: str, **given: str | None) -> list[Any]:
     """What a command that goes well prints with --json."""
     result = run(*arguments, "--json", **given)
     assert result.exit_code == 0, result.output
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-def commands() -> dict[str, click.Command]:
+def list_operator_commands() -> dict[str, click.Command]:
     """Every command by its words."""
-    return dict(_leaves((), cli))
+    return dict(_list_leaves((), cli))
 
 
-def _leaves(words: tuple[str, ...], command: click.Command) -> Iterator[tuple[str, click.Command]]:
+def _list_leaves(words: tuple[str, ...], command: click.Command) -> Iterator[tuple[str, click.Command]]:
     if isinstance(command, click.Group):
         for name, each in command.commands.items():
-            yield from _leaves((*words, name), each)
+            yield from _list_leaves((*words, name), each)
     else:
         yield " ".join(words), command

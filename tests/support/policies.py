@@ -34,7 +34,7 @@ _asked: ContextVar[set[Grant] | None] = ContextVar("asked", default=None)
 
 
 @contextmanager
-def running(function: str) -> Iterator[None]:
+def hold_to_policy(function: str) -> Iterator[None]:
     """What is asked of AWS meanwhile, this function asks: its policy must allow it."""
     asked: set[Grant] = set()
     outer = _asked.set(asked)
@@ -43,7 +43,7 @@ def running(function: str) -> Iterator[None]:
     finally:
         _asked.reset(outer)
         used[function] |= asked
-    refused = asked - granted()[function]
+    refused = asked - read_grants()[function]
     assert not refused, f"template.yaml does not allow {function}: {sorted(refused)}"
 
 
@@ -51,27 +51,27 @@ def running(function: str) -> Iterator[None]:
 
 
 @cache
-def granted() -> dict[str, frozenset[Grant]]:
+def read_grants() -> dict[str, frozenset[Grant]]:
     """By function. Raises where a policy is anything but statements that allow actions on resources."""
     document = yaml.load(_TEMPLATE.read_text(), CloudFormationLoader)  # noqa: S506 - a SafeLoader
     resources = document["Resources"]
     return {
-        id_: frozenset(_grants(resource["Properties"].get("Policies", ()), resources))
+        id_: frozenset(_list_grants(resource["Properties"].get("Policies", ()), resources))
         for id_, resource in resources.items()
         if resource["Type"] == "AWS::Serverless::Function"
     }
 
 
-def _grants(policies: list[dict[str, Any]], resources: dict[str, Any]) -> Iterator[Grant]:
+def _list_grants(policies: list[dict[str, Any]], resources: dict[str, Any]) -> Iterator[Grant]:
     for policy in policies:
-        for statement in _statements(policy, resources):
+        for statement in _list_statements(policy, resources):
             assert statement.keys() == {"Effect", "Action", "Resource"}, statement
             assert statement["Effect"] == "Allow"
-            for action in _listed(statement["Action"]):
-                yield from (Grant(action, _named(each)) for each in _listed(statement["Resource"]))
+            for action in _to_list(statement["Action"]):
+                yield from (Grant(action, _find_name(each)) for each in _to_list(statement["Resource"]))
 
 
-def _statements(policy: dict[str, Any], resources: dict[str, Any]) -> list[dict[str, Any]]:
+def _list_statements(policy: dict[str, Any], resources: dict[str, Any]) -> list[dict[str, Any]]:
     """Of a policy that stands there, or of a managed one of the template, which may be there on a
     condition.
     """
@@ -81,11 +81,11 @@ def _statements(policy: dict[str, Any], resources: dict[str, Any]) -> list[dict[
     return list(policy["Statement"])
 
 
-def _listed(value: Any) -> list[Any]:
+def _to_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _named(resource: dict[str, Any]) -> str:
+def _find_name(resource: dict[str, Any]) -> str:
     match resource:
         case {"Ref": str() as name} | {"Fn::GetAtt": [str() as name, "Arn"]}:
             return name
@@ -94,11 +94,11 @@ def _named(resource: dict[str, Any]) -> str:
     raise AssertionError(f"a policy names {resource}, which is no resource of the template")
 
 
-def unused() -> list[str]:
+def list_unused_grants() -> list[str]:
     """What is allowed and no test has asked for, in words."""
     return sorted(
         f"{function}: {grant.action} on {grant.resource}"
-        for function, grants in granted().items()
+        for function, grants in read_grants().items()
         for grant in grants - used[function]
     )
 
@@ -112,38 +112,38 @@ def _note(**call: Any) -> None:
     if asked is not None:
         model, params = call["model"], call["params"]
         service = model.service_model.service_name
-        needs = {"dynamodb": _in_dynamodb, "sqs": _in_sqs}.get(service, _elsewhere)
+        needs = {"dynamodb": _list_dynamodb_needs, "sqs": _list_sqs_needs}.get(service, _list_other_needs)
         asked |= {Grant(f"{service}:{action}", resource) for action, resource in needs(model.name, params)}
 
 
-def _in_dynamodb(operation: str, params: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _list_dynamodb_needs(operation: str, params: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """A transaction needs what its parts need."""
     match operation:
         case "TransactWriteItems":
             for item in params["TransactItems"]:
                 for kind, part in item.items():
-                    yield {"ConditionCheck": "ConditionCheckItem"}.get(kind, f"{kind}Item"), _table(part)
+                    yield {"ConditionCheck": "ConditionCheckItem"}.get(kind, f"{kind}Item"), _name_table(part)
         case "TransactGetItems":
-            yield from (("GetItem", _table(item["Get"])) for item in params["TransactItems"])
+            yield from (("GetItem", _name_table(item["Get"])) for item in params["TransactItems"])
         case "BatchGetItem" | "BatchWriteItem":
-            yield from ((operation, _table({"TableName": name})) for name in params["RequestItems"])
+            yield from ((operation, _name_table({"TableName": name})) for name in params["RequestItems"])
         case _:
-            yield operation, _table(params)
+            yield operation, _name_table(params)
 
 
-def _table(params: dict[str, Any]) -> str:
+def _name_table(params: dict[str, Any]) -> str:
     index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
     return ("Table" if params["TableName"] == os.environ["TABLE_NAME"] else params["TableName"]) + index
 
 
-def _in_sqs(operation: str, params: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _list_sqs_needs(operation: str, params: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """A batch needs what one message needs."""
     queue = params["QueueUrl"]
     name = "WebhookQueue" if queue == os.environ.get("WEBHOOK_QUEUE_URL") else str(queue)
     yield operation.removesuffix("Batch"), name
 
 
-def _elsewhere(operation: str, params: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _list_other_needs(operation: str, params: dict[str, Any]) -> Iterator[tuple[str, str]]:
     secret = params.get("SecretId")
     known = {
         os.environ.get("DEPLOYMENT_SECRET_ARN"): "DeploymentSecret",

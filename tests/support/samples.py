@@ -29,7 +29,9 @@ EXPERIMENTS = ("1767225600000000-0000000000", "1767225600000001-0000000000")
 AGENT_SESSION = "pi-1767225600000-abc123"
 
 
-def failed_delivery(app: str, delivery_id: str, event: str = "handoff.created", **ids: str) -> WebhookRow:
+def store_failed_delivery(
+    app: str, delivery_id: str, event: str = "handoff.created", **ids: str
+) -> WebhookRow:
     """A delivery that the receiver would not take."""
     row, at = WebhookRow.of(app, delivery_id), int(delivery_id[:13])
     body = {"event": event, **ids, "appSlug": app, "timestamp": "2026-01-01T00:00:00.000Z"}
@@ -83,4 +85,4 @@ def store_samples(app: str) -> None:
         experiment.insert()
     registry.put_tool(app, "open_door", description="Opens the door.", parameters_schema="{}")
     for delivery_id in (DELIVERY, SECOND_DELIVERY):
-        failed_delivery(app, delivery_id, handoffId="a-handoff", sessionId=AGENT_SESSION)
+        store_failed_delivery(app, delivery_id, handoffId="a-handoff", sessionId=AGENT_SESSION)

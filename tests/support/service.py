@@ -30,7 +30,7 @@ from local.serve.gateway import HttpRequest, build_event
 from local.serve.template import Template
 from local.serve.template_reader import read_template
 from local.serve.worker import LambdaContext
-from tests.support.policies import running
+from tests.support.policies import hold_to_policy
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = "203.0.113.7"
@@ -39,12 +39,12 @@ Event = dict[str, Any]
 
 
 @cache
-def template() -> Template:
+def load_template() -> Template:
     return read_template(ROOT / "template.yaml", os.environ)
 
 
 @cache
-def function(group: str) -> ModuleType:
+def load_function(group: str) -> ModuleType:
     """A function's module, imported by path, as Lambda does."""
     name = f"functions_{group}_app"
     spec = spec_from_file_location(name, ROOT / "functions" / group / "app.py")
@@ -56,18 +56,20 @@ def function(group: str) -> ModuleType:
     return module
 
 
-def groups() -> list[str]:
+def list_groups() -> list[str]:
     return sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
 
 
-def apis() -> dict[str, Api]:
+def load_apis() -> dict[str, Api]:
     """What is declared, by group. Workers have no endpoints."""
-    return {group: function(group).api for group in groups() if hasattr(function(group), "api")}
+    return {
+        group: load_function(group).api for group in list_groups() if hasattr(load_function(group), "api")
+    }
 
 
-def endpoints() -> list[Endpoint]:
+def list_endpoints() -> list[Endpoint]:
     """Everything that is declared anywhere: the walls are made of it."""
-    return [endpoint for api in apis().values() for endpoint in api.endpoints.values()]
+    return [endpoint for api in load_apis().values() for endpoint in api.endpoints.values()]
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Reply:
         return json.loads(self.text)
 
 
-def event(
+def make_event(
     method: str,
     path: str,
     *,
@@ -97,38 +99,38 @@ def event(
     request = HttpRequest(
         method, path, urlencode(query or {}), list(given.items()), payload, source=source, protocol="HTTP/1.1"
     )
-    found = template().find(method, path)
+    found = load_template().find(method, path)
     assert found
     return build_event(request, found[0], str(uuid4()), datetime.now(UTC))
 
 
 def handle(event: Event) -> Reply:
     """The reply of the function that the template routes this event to."""
-    found = template().find(event["requestContext"]["http"]["method"], event["rawPath"])
+    found = load_template().find(event["requestContext"]["http"]["method"], event["rawPath"])
     assert found
-    group = template().functions[found[1]].folder.name
-    with running(found[1]):
-        answer = function(group).handler(event, None)
+    group = load_template().functions[found[1]].folder.name
+    with hold_to_policy(found[1]):
+        answer = load_function(group).handler(event, None)
     json.dumps(answer)  # Lambda sends it as JSON
     reply = Reply(answer["statusCode"], answer["headers"], answer["body"])
-    endpoint = function(group).api.endpoints.get(
+    endpoint = load_function(group).api.endpoints.get(
         (event["requestContext"]["http"]["method"], event["rawPath"])
     )
     if endpoint and reply.status != 500:
         assert reply.status in (endpoint.status, *endpoint.refusals), f"undeclared: {reply}"
     if endpoint and reply.status == endpoint.status:
-        _shape(endpoint.reply).validate_json(reply.text, strict=True, extra="forbid")
+        _make_reply_type(endpoint.reply).validate_json(reply.text, strict=True, extra="forbid")
     return reply
 
 
 @cache
-def _shape(declared: Any) -> TypeAdapter[Any]:
+def _make_reply_type(declared: Any) -> TypeAdapter[Any]:
     """What an endpoint says it answers: every reply of every test is held against it."""
     return TypeAdapter(declared)
 
 
 def call(method: str, path: str, **request: Any) -> Reply:
-    return handle(event(method, path, **request))
+    return handle(make_event(method, path, **request))
 
 
 # -- workers -----------------------------------------------------------------------------------------------
@@ -137,29 +139,29 @@ def call(method: str, path: str, **request: Any) -> Reply:
 def invoke(group: str, event: Any) -> Any:
     """What a worker answers to an event that is no request; it may do what its policy allows."""
     id_, declared = next(
-        (id_, each) for id_, each in template().functions.items() if each.folder.name == group
+        (id_, each) for id_, each in load_template().functions.items() if each.folder.name == group
     )
     deadline = time.monotonic() + declared.timeout_s
     context = LambdaContext(str(uuid4()), id_, declared.memory_mb, deadline)
-    with running(id_):
-        answer = function(group).handler(event, context)
+    with hold_to_policy(id_):
+        answer = load_function(group).handler(event, context)
     json.dumps(answer)  # Lambda sends it as JSON
     return answer
 
 
 def work(group: str, bodies: Iterable[str]) -> list[str]:
     """Have the worker of a queue handle messages with these bodies. Answers those that failed."""
-    event = queue_event(bodies)
+    event = make_queue_event(bodies)
     sent = {each["messageId"]: each["body"] for each in event["Records"]}
     return [sent[failed["itemIdentifier"]] for failed in invoke(group, event)["batchItemFailures"]]
 
 
-def queue_event(bodies: Iterable[str]) -> dict[str, Any]:
+def make_queue_event(bodies: Iterable[str]) -> dict[str, Any]:
     """What Lambda gives a function of messages in SQS."""
-    return {"Records": [_record(body) for body in bodies]}
+    return {"Records": [_make_record(body) for body in bodies]}
 
 
-def _record(body: str) -> dict[str, Any]:
+def _make_record(body: str) -> dict[str, Any]:
     now = str(int(time.time() * 1000))
     return {
         "messageId": str(uuid4()),
@@ -219,7 +221,7 @@ class Client:
         return str(opened.json["sessionToken"])
 
 
-def new_app(slug: str | None = None, **fields: Any) -> Client:
+def create_app(slug: str | None = None, **fields: Any) -> Client:
     """A fresh app: tenancy is what keeps tests apart."""
     slug = slug or f"app-{uuid4().hex[:12]}"
     declared = {"name": "An app", "model_id": "a-model", "reply_as_audio": True, "system_prompt": "Be kind."}
@@ -230,7 +232,7 @@ def new_app(slug: str | None = None, **fields: Any) -> Client:
     return client
 
 
-def pages(client: Client, path: str, items: str, **query: str) -> Iterator[list[Any]]:
+def read_pages(client: Client, path: str, items: str, **query: str) -> Iterator[list[Any]]:
     """Every page of a list."""
     cursor: dict[str, str] = {}
     seen: set[str] = set()
@@ -256,10 +258,10 @@ class Calls:
     def note(self, model: Any, params: dict[str, Any], **_: object) -> None:
         self.operations.append(model.name)
         asked = json.loads(params["body"])
-        self.written += [str(item["sk"]["S"]) for item in _items_to_write(model.name, asked)]
+        self.written += [str(item["sk"]["S"]) for item in _list_items_to_write(model.name, asked)]
 
 
-def _items_to_write(operation: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
+def _list_items_to_write(operation: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
     if operation in ("PutItem", "UpdateItem", "DeleteItem"):
         return [asked.get("Item") or asked["Key"]]
     if operation == "BatchWriteItem":
@@ -274,10 +276,10 @@ def _items_to_write(operation: str, asked: dict[str, Any]) -> list[dict[str, Any
 
 
 @contextmanager
-def recorded_calls() -> Iterator[Calls]:
+def record_calls() -> Iterator[Calls]:
     """What this process asks of DynamoDB meanwhile."""
     calls = Calls()
-    events = client_events()
+    events = find_client_events()
     note = calls.note
     events.register("before-call.dynamodb", note)
     try:
@@ -286,16 +288,16 @@ def recorded_calls() -> Iterator[Calls]:
         events.unregister("before-call.dynamodb", note)
 
 
-def client_events() -> Any:
+def find_client_events() -> Any:
     """Where botocore tells what the service's DynamoDB client does."""
     return Item._get_connection().connection.client.meta.events
 
 
-def rows(app: str, *sessions: str) -> list[dict[str, Any]]:
+def read_rows(app: str, *sessions: str) -> list[dict[str, Any]]:
     """Every item of the app, of these sessions and of its experiments, as stored, in the order of their
     keys.
     """
-    experiments = [plain(item["experiment_id"]) for item in partition(key("APP", app), "EXPERIMENT#")]
+    experiments = [to_plain(item["experiment_id"]) for item in read_partition(key("APP", app), "EXPERIMENT#")]
     partitions = [
         key("APP", app),
         key("APP", app, "AUDIT"),
@@ -309,11 +311,11 @@ def rows(app: str, *sessions: str) -> list[dict[str, Any]]:
         *(key("APP", app, "EXPERIMENT", experiment) for experiment in experiments),
         *(key("APP", app, "SESSION", session) for session in sessions),
     ]
-    found = [item for pk in sorted(partitions) for item in partition(pk)]
-    return [{name: plain(value) for name, value in item.items()} for item in found]
+    found = [item for pk in sorted(partitions) for item in read_partition(pk)]
+    return [{name: to_plain(value) for name, value in item.items()} for item in found]
 
 
-def partition(pk: str, prefix: str = "") -> Iterator[dict[str, Any]]:
+def read_partition(pk: str, prefix: str = "") -> Iterator[dict[str, Any]]:
     """The items of one partition, or those whose sort keys begin with the prefix, as DynamoDB's JSON, in the
     order of their sort keys.
     """
@@ -328,6 +330,6 @@ def partition(pk: str, prefix: str = "") -> Iterator[dict[str, Any]]:
         yield from page["Items"]
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """A value of DynamoDB's JSON as python has it."""
     return TypeDeserializer().deserialize(value)

@@ -15,7 +15,7 @@ from local.serve.engines import choose
 
 
 @contextmanager
-def running_engine(data: Path) -> Iterator[str]:
+def run_engine(data: Path) -> Iterator[str]:
     """Its address, while it runs with its file in `data`."""
     environ = {name: value for name, value in os.environ.items() if name != "DYNAMODB_ENDPOINT"}
     chosen = asyncio.run(choose(Project.read(environ | {"DATA_DIR": str(data)}), environ))

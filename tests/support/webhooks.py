@@ -19,12 +19,12 @@ from tests.support.service import Client, work
 SENDER = "webhooks_sender"
 
 
-def announced(app: Client, event: WebhookEvent = "handoff.created", **ids: Any) -> WebhookRow:
+def announce(app: Client, event: WebhookEvent = "handoff.created", **ids: Any) -> WebhookRow:
     """The delivery of an event that has just happened to the app, which asks for it. Nobody was told yet."""
-    return many_announced(app, 1, event, **ids)[0]
+    return announce_many(app, 1, event, **ids)[0]
 
 
-def many_announced(
+def announce_many(
     app: Client, number: int, event: WebhookEvent = "handoff.created", **ids: Any
 ) -> list[WebhookRow]:
     """The same of so many such events, at most a hundred."""
@@ -34,11 +34,11 @@ def many_announced(
     return rows
 
 
-def message(row: WebhookRow) -> str:
+def make_message(row: WebhookRow) -> str:
     return to_message(row.app, row.delivery_id)
 
 
-def stored(row: WebhookRow) -> WebhookRow:
+def find_stored(row: WebhookRow) -> WebhookRow:
     found = row.find_stored()
     assert found
     return found
@@ -46,7 +46,7 @@ def stored(row: WebhookRow) -> WebhookRow:
 
 def deliver(*rows: WebhookRow) -> list[str]:
     """Have the sender told of them. Answers the messages that failed."""
-    return work(SENDER, [message(row) for row in rows])
+    return work(SENDER, [make_message(row) for row in rows])
 
 
 @dataclass(frozen=True)

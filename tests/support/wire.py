@@ -10,7 +10,7 @@ from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
 
-from tests.support.service import client_events
+from tests.support.service import find_client_events
 
 
 class Cut(BaseException):
@@ -18,7 +18,7 @@ class Cut(BaseException):
 
 
 @contextmanager
-def before_call(operation: str, act: Callable[[int], None], at: tuple[int, ...]) -> Iterator[None]:
+def act_before_call(operation: str, act: Callable[[int], None], at: tuple[int, ...]) -> Iterator[None]:
     """Calls `act(1)`, `act(2)`, ... just before the calls of this operation that `at` counts out (from 1)."""
     seen = acted = 0
     busy = False
@@ -36,13 +36,13 @@ def before_call(operation: str, act: Callable[[int], None], at: tuple[int, ...])
             finally:
                 busy = False
 
-    with registered("before-call.dynamodb", hook):
+    with register_hook("before-call.dynamodb", hook):
         yield
 
 
 @contextmanager
-def registered(event: str, hook: Callable[..., Any], *, first: bool = True) -> Iterator[None]:
-    events = client_events()
+def register_hook(event: str, hook: Callable[..., Any], *, first: bool = True) -> Iterator[None]:
+    events = find_client_events()
     (events.register_first if first else events.register_last)(event, hook)
     try:
         yield
@@ -51,7 +51,7 @@ def registered(event: str, hook: Callable[..., Any], *, first: bool = True) -> I
 
 
 @contextmanager
-def answers(*bodies: tuple[int, dict[str, Any]] | None) -> Iterator[list[dict[str, Any]]]:
+def answer_calls(*bodies: tuple[int, dict[str, Any]] | None) -> Iterator[list[dict[str, Any]]]:
     """The next requests get these answers (status, JSON) instead of DynamoDB's; None lets one through.
 
     Yields the bodies of all requests that were sent, attempts of the same call included.
@@ -64,14 +64,14 @@ def answers(*bodies: tuple[int, dict[str, Any]] | None) -> Iterator[list[dict[st
         answer = waiting.pop(0) if waiting else None
         if answer is None:
             return None
-        return _instead(request, *answer)
+        return _make_response(request, *answer)
 
-    with registered("before-send.dynamodb", hook):
+    with register_hook("before-send.dynamodb", hook):
         yield sent
 
 
 @contextmanager
-def unprocessed(times: int) -> Iterator[list[dict[str, Any]]]:
+def leave_unprocessed(times: int) -> Iterator[list[dict[str, Any]]]:
     """The next batch writes are answered as if DynamoDB had taken nothing. Yields all that was sent."""
     sent: list[dict[str, Any]] = []
 
@@ -79,13 +79,13 @@ def unprocessed(times: int) -> Iterator[list[dict[str, Any]]]:
         sent.append(json.loads(request.body))
         if len(sent) > times:
             return None
-        return _instead(request, 200, {"UnprocessedItems": sent[-1]["RequestItems"]})
+        return _make_response(request, 200, {"UnprocessedItems": sent[-1]["RequestItems"]})
 
-    with registered("before-send.dynamodb.BatchWriteItem", hook):
+    with register_hook("before-send.dynamodb.BatchWriteItem", hook):
         yield sent
 
 
-def _instead(request: Any, status: int, body: dict[str, Any]) -> AWSResponse:
+def _make_response(request: Any, status: int, body: dict[str, Any]) -> AWSResponse:
     """The answer to a request that nobody else gets to see: an engine in the process listens for its
     address.
     """
@@ -115,12 +115,12 @@ def cut(number: int, *, after: bool) -> Iterator[None]:
         if count == number:
             raise Cut
 
-    with registered("after-call.dynamodb" if after else "before-call.dynamodb", hook):
+    with register_hook("after-call.dynamodb" if after else "before-call.dynamodb", hook):
         yield
 
 
 @contextmanager
-def lost_answer(number: int) -> Iterator[None]:
+def lose_answer(number: int) -> Iterator[None]:
     """The n-th request is carried out, but the connection breaks before its answer: the SDK sends it
     again.
     """
@@ -138,12 +138,12 @@ def lost_answer(number: int) -> Iterator[None]:
             busy = False
             raise ConnectionClosedError(endpoint_url="the table")
 
-    with registered("before-send.dynamodb", hook):
+    with register_hook("before-send.dynamodb", hook):
         yield
 
 
 def _carry_out(event_name: str, request: Any) -> None:
     """As botocore would: an engine in the process answers first, else the request goes over the network."""
-    _, response = client_events().emit_until_response(event_name, request=request)
+    _, response = find_client_events().emit_until_response(event_name, request=request)
     if response is None:
         URLLib3Session().send(request)

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from bench.consumed import Consumed
-from bench.growth import copies
-from bench.load import percentile
-from bench.prices import COMPUTE, READ, WRITE, gb_seconds, metered_requests
+from bench.growth import make_copies
+from bench.load import find_percentile
+from bench.prices import COMPUTE, READ, WRITE, count_gb_seconds, count_metered_requests
 from bench.report import Figure
 
 TABLE_AND_INDEX = {"CapacityUnits": 5.0, "GlobalSecondaryIndexes": {"gsi1": {"CapacityUnits": 2.0}}}
@@ -24,7 +24,7 @@ def test_prices_are_those_of_so_many_units() -> None:
     [(1.0, 1024, 0.001), (1.01, 1024, 0.002), (999.5, 512, 0.5), (3.2, 512, 0.002)],
 )
 def test_lambda_bills_whole_milliseconds(duration_ms: float, memory_mb: int, expected: float) -> None:
-    assert gb_seconds(duration_ms, memory_mb) == pytest.approx(expected)
+    assert count_gb_seconds(duration_ms, memory_mb) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -32,18 +32,18 @@ def test_lambda_bills_whole_milliseconds(duration_ms: float, memory_mb: int, exp
     [(0, 0, 1), (524_288, 10, 1), (10, 524_289, 2), (5 * 1024 * 1024, 0, 10)],
 )
 def test_api_gateway_bills_steps_of_512_kb(sent: int, answered: int, expected: int) -> None:
-    assert metered_requests(sent, answered) == expected
+    assert count_metered_requests(sent, answered) == expected
 
 
 @pytest.mark.parametrize(
     ("percent", "expected"), [(50, 50), (99, 99), (100, 100), (1, 1), (0, 1), (98.5, 99)]
 )
 def test_a_percentile_is_a_value_that_was_measured(percent: float, expected: float) -> None:
-    assert percentile(range(1, 101), percent) == expected
+    assert find_percentile(range(1, 101), percent) == expected
 
 
 def test_the_only_value_is_every_percentile() -> None:
-    assert [percentile([7.0], each) for each in (0, 50, 99, 100)] == [7.0] * 4
+    assert [find_percentile([7.0], each) for each in (0, 50, 99, 100)] == [7.0] * 4
 
 
 def test_units_of_reads_and_writes_are_kept_apart_and_an_index_is_part_of_a_write() -> None:
@@ -80,12 +80,12 @@ def _row(pk: str, sk: str, **more: str) -> dict[str, dict[str, Any]]:
     ],
 )
 def test_a_copy_of_a_row_stands_where_another_of_its_kind_would(row: Any, expected: Any) -> None:
-    assert list(copies(row, 2))[1] == expected
+    assert list(make_copies(row, 2))[1] == expected
 
 
 @pytest.mark.parametrize("sk", ["APP", "STATE"])
 def test_what_an_app_has_once_is_not_copied(sk: str) -> None:
-    assert list(copies(_row("APP#a#", sk), 2)) == []
+    assert list(make_copies(_row("APP#a#", sk), 2)) == []
 
 
 @pytest.mark.parametrize(

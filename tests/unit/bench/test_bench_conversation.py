@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from itertools import pairwise
 
-from bench.conversation import Conversation, Request, turns
+from bench.conversation import Conversation, Request, read_turns
 
 REQUESTS = Conversation("demo-dentist", "a secret", "session-1", 1_760_000_000_000).requests()
 
@@ -17,7 +17,7 @@ def test_it_takes_five_minutes_with_60_saves_40_messages_100_events_and_6_tool_c
     messages = [each for request in to("/api/messages") for each in (request.body or {})["messages"]]
     events = [each for request in to("/api/events") for each in (request.body or {})["events"]]
     assert len(to("/api/conversations")) == 60
-    assert len(messages) == 2 * len(turns()) == 40
+    assert len(messages) == 2 * len(read_turns()) == 40
     assert len(events) == 100
     assert len(to("/api/tools/execute")) == 6
     assert [request.at_s for request in (REQUESTS[0], REQUESTS[-1])] == [0, 300]
