@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Annotated, Self
 
 from genai_voice.foundation.keys import key
-from genai_voice.foundation.model import Name, Ok, Request, limit_bytes
+from genai_voice.foundation.model import Name, Ok, Request, Text, limit_bytes
 from genai_voice.foundation.table import Item, UnicodeAttribute
 from genai_voice.tenancy import Api, Caller
 """
