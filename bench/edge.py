@@ -87,7 +87,7 @@ def _make_handler() -> Handler:
     declared = load_function("conversations_messages").api.endpoints["POST", "/api/messages"]
     api = http.Api(lambda credentials: caller)
     api.endpoints["POST", "/api/messages"] = replace(declared, call=_answer_nothing)
-    return api.handler
+    return api.handle
 
 
 def _answer_nothing(caller: Caller, body: MessageBatch, trace_id: str | None) -> MessagesSaved:

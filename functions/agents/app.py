@@ -56,4 +56,4 @@ def list_runtimes(caller: Caller) -> AgentRuntimes:
     return service.RUNTIMES
 
 
-handler = api.handler
+handler = api.handle

@@ -24,4 +24,4 @@ def save(caller: Caller, body: ConversationSave) -> Ok:
     return saving.save(caller.app, body)
 
 
-handler = api.handler
+handler = api.handle

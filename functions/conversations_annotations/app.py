@@ -25,4 +25,4 @@ def save(caller: Caller, body: AnnotationSave) -> AnnotationSaved:
     return annotations.save(caller.app.slug, body)
 
 
-handler = api.handler
+handler = api.handle

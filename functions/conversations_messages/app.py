@@ -19,4 +19,4 @@ def save_messages(caller: Caller, body: MessageBatch, trace_id: str | None) -> M
     return messages.save_messages(caller.app.slug, body, trace_id)
 
 
-handler = api.handler
+handler = api.handle

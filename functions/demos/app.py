@@ -20,4 +20,4 @@ def reset_state(caller: Caller) -> ScenarioReset:
     return service.reset_state(caller.app.slug)
 
 
-handler = api.handler
+handler = api.handle

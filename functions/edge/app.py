@@ -18,4 +18,4 @@ def check_health() -> Health:
     return {"ok": True, "version": genai_voice.__version__}
 
 
-handler = api.handler
+handler = api.handle

@@ -55,4 +55,4 @@ def compare_variants(caller: Caller, query: ResultsQuery) -> ExperimentResults:
     return service.read_results(caller.app.slug, query)
 
 
-handler = api.handler
+handler = api.handle

@@ -65,4 +65,4 @@ def annotate_violation(caller: Caller, body: ViolationAnnotation) -> Ok:
     return violations.annotate(caller.app.slug, body)
 
 
-handler = api.handler
+handler = api.handle

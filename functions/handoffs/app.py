@@ -31,4 +31,4 @@ def update_handoff(caller: Caller, body: HandoffUpdate) -> Ok:
     return desk.update_handoff(caller.app, body)
 
 
-handler = api.handler
+handler = api.handle

@@ -17,4 +17,4 @@ def create_token(caller: Caller, body: TokenRequest) -> LiveToken:
     return tokens.create(caller.app.slug, body)
 
 
-handler = api.handler
+handler = api.handle

@@ -75,4 +75,4 @@ def roll_back(caller: Caller, body: PersonaRollback) -> PersonaRolledBack:
     return versions.roll_back(caller.app.slug, body)
 
 
-handler = api.handler
+handler = api.handle

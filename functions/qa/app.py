@@ -49,4 +49,4 @@ def grade_suite(caller: Caller, body: SuiteRequest) -> SuiteReply:
     return suites.grade_suite(caller.app.slug, body)
 
 
-handler = api.handler
+handler = api.handle

@@ -13,4 +13,4 @@ def save_events(caller: Caller, body: EventBatch, trace_id: str | None) -> Event
     return service.save_events(caller.app.slug, body, trace_id)
 
 
-handler = api.handler
+handler = api.handle

@@ -16,4 +16,4 @@ def open_session(body: SessionRequest, credentials: Credentials) -> SessionOpene
     return sessions.open_session(body, credentials)
 
 
-handler = api.handler
+handler = api.handle

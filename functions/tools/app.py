@@ -74,4 +74,4 @@ def log_execution(caller: Caller, body: LogRequest) -> Ok:
     return executions.log_execution(caller.app.slug, body)
 
 
-handler = api.handler
+handler = api.handle

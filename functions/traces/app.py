@@ -13,4 +13,4 @@ def read_timeline(caller: Caller, query: TraceQuery) -> TimelinePage:
     return service.read_timeline(caller.app.slug, query)
 
 
-handler = api.handler
+handler = api.handle

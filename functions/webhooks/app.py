@@ -23,4 +23,4 @@ def replay(caller: Caller, body: ReplayRequest) -> Ok:
     return deliveries.replay(caller.app.slug, body.delivery_id)
 
 
-handler = api.handler
+handler = api.handle

@@ -16,7 +16,7 @@ import click
 from click.core import ParameterSource
 from genai_voice.audit.service import record_change
 from genai_voice.foundation.errors import Refused
-from genai_voice.foundation.settings import SettingsError, settings
+from genai_voice.foundation.settings import SettingsError, get_settings
 
 from local.cli.progress import describe_stop
 from local.errors import LocalError
@@ -116,7 +116,7 @@ def _find_actor() -> str:
     Nobody is kept from revoking tokens because the identity service does not answer.
     """
     here = f"{_find_user()}@{socket.gethostname()}"
-    identity = None if settings().dynamodb_endpoint else _find_aws_identity()
+    identity = None if get_settings().dynamodb_endpoint else _find_aws_identity()
     return f"{identity} ({here})" if identity else here
 
 
@@ -134,7 +134,9 @@ def _find_aws_identity() -> str | None:
 
     quickly = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 2})
     try:
-        identity = boto3.client("sts", region_name=settings().region, config=quickly).get_caller_identity()
+        identity = boto3.client(
+            "sts", region_name=get_settings().region, config=quickly
+        ).get_caller_identity()
     except (BotoCoreError, ClientError):
         return None
     return str(identity["Arn"])

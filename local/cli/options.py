@@ -9,7 +9,7 @@ from functools import wraps
 from typing import Any
 
 import click
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.tenancy.fields import Slug as SlugText
 from pydantic import TypeAdapter, ValidationError
 
@@ -52,7 +52,7 @@ class Since(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if re.fullmatch(r"[0-9]+[smhd]", value):
-            return now_ms() - Duration().convert(value, param, ctx)
+            return get_now_ms() - Duration().convert(value, param, ctx)
         try:
             return int(_parse_utc(value, "%Y-%m-%d").timestamp() * 1000)
         except ValueError:

@@ -136,13 +136,13 @@ class Browser:
 
 def make_event(trace_id: str, kind: str, data: Json) -> Json:
     """Make an event of telemetry, as the wire has it."""
-    return {"eventType": kind, "ts": now_ms(), "data": json.dumps({**data, "traceId": trace_id})}
+    return {"eventType": kind, "ts": get_now_ms(), "data": json.dumps({**data, "traceId": trace_id})}
 
 
-def now_ms() -> int:
+def get_now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
 def make_session_id() -> str:
     """Make a session id that nobody has yet."""
-    return f"session-{now_ms()}-{uuid4().hex[:10]}"
+    return f"session-{get_now_ms()}-{uuid4().hex[:10]}"

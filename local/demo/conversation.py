@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.demo.clients import Browser, Json, VoiceAgent, now_ms
+from local.demo.clients import Browser, Json, VoiceAgent, get_now_ms
 from local.demo.compare import find_changes, find_differences, identify_row
 from local.demo.receiver import Receiver
 from local.demo.script import Call, Script
@@ -75,7 +75,7 @@ class DemoConversation(Steps):
         self.account.tell_saved(f"handed over: {reason}, priority {priority}")
 
     def say(self, role: str, text: str) -> None:
-        at = max(now_ms(), self.messages[-1]["createdAt"] + 1 if self.messages else 0)
+        at = max(get_now_ms(), self.messages[-1]["createdAt"] + 1 if self.messages else 0)
         by_user = role == "user"
         self.account.tell_line(
             self.script.caller if by_user else self.name, text, "cyan" if by_user else "magenta"

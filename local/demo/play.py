@@ -6,7 +6,15 @@ import json
 import secrets
 
 from local.demo.account import Account
-from local.demo.clients import Browser, Json, ServiceClient, VoiceAgent, make_event, make_session_id, now_ms
+from local.demo.clients import (
+    Browser,
+    Json,
+    ServiceClient,
+    VoiceAgent,
+    get_now_ms,
+    make_event,
+    make_session_id,
+)
 from local.demo.compare import find_changes
 from local.demo.conversation import DemoConversation
 from local.demo.quality import assign_variant, grade
@@ -51,7 +59,7 @@ class _Play(DemoConversation):
     """Plays a script: prepares, holds and reads back the conversation."""
 
     def run(self) -> None:
-        began = now_ms()
+        began = get_now_ms()
         self._prepare()
         self._begin(began)
         for turn in self.script.turns:
@@ -91,7 +99,7 @@ class _Play(DemoConversation):
         what = "POST /api/auth/session"
         opened = self.take_step(what, lambda: self.agent.post("/api/auth/session", ttlMs=_TOKEN_MS))
         self.browser = Browser(self.agent.service, str(opened.get("sessionToken") or ""))
-        lasts = opened.get("expiresAt", 0) - now_ms()
+        lasts = opened.get("expiresAt", 0) - get_now_ms()
         self.check(
             what,
             [] if 0 < lasts <= _TOKEN_MS + 60_000 else [f"expiresAt is {lasts} ms away, not {_TOKEN_MS}"],
@@ -152,7 +160,7 @@ class _Play(DemoConversation):
         ended = {
             "reason": "completed",
             "totalMessages": len(self.messages),
-            "durationMs": now_ms() - began,
+            "durationMs": get_now_ms() - began,
         }
         self.send_events([("session_ended", ended)])
         self.save(messages=self.transcript, status="resolved", resolution="completed")

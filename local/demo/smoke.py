@@ -17,7 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 from local.demo import script
-from local.demo.clients import Browser, CallFailed, Json, ServiceClient, VoiceAgent, make_event, now_ms
+from local.demo.clients import Browser, CallFailed, Json, ServiceClient, VoiceAgent, get_now_ms, make_event
 from local.demo.compare import find_differences
 from local.errors import LocalError
 from local.project import Project
@@ -57,7 +57,7 @@ def _make_agent(environ: Mapping[str, str]) -> VoiceAgent:
     if not secret:
         raise LocalError(f"Give the secret of {app}: set APP_SECRET, or write it to standard input.")
     service = ServiceClient(address, local=address.startswith(("http://127.0.0.1", "http://localhost")))
-    return VoiceAgent(service, app, secret, f"smoke-{now_ms()}-{uuid4().hex[:8]}", f"smoke-{uuid4().hex}")
+    return VoiceAgent(service, app, secret, f"smoke-{get_now_ms()}-{uuid4().hex[:8]}", f"smoke-{uuid4().hex}")
 
 
 def _read_secret() -> str:
@@ -82,7 +82,7 @@ def _converse(agent: VoiceAgent) -> Iterator[str]:
 
 def _talk(agent: VoiceAgent, browser: Browser) -> Iterator[str]:
     said = [
-        {"role": role, "content": f"Smoke test: the {role} speaks.", "ts": now_ms() + at}
+        {"role": role, "content": f"Smoke test: the {role} speaks.", "ts": get_now_ms() + at}
         for at, role in enumerate(("user", "agent"))
     ]
     _save(agent, status="active", channel="smoke", messages=said)
@@ -165,11 +165,14 @@ def _clean_up(agent: VoiceAgent, environ: Mapping[str, str]) -> str:
         return (
             "Its rows stay, as there is no TABLE_NAME with an operator's credentials; its token has a minute."
         )
-    from genai_voice.foundation.keys import key
+    from genai_voice.foundation.keys import make_key
 
     connection.connect()
-    partition = key("APP", agent.app, "SESSION", agent.session)
-    audit = [(key("APP", agent.app, "EXECUTION"), key("ID", each["_id"])) for each in _list_executions(agent)]
+    partition = make_key("APP", agent.app, "SESSION", agent.session)
+    audit = [
+        (make_key("APP", agent.app, "EXECUTION"), make_key("ID", each["_id"]))
+        for each in _list_executions(agent)
+    ]
     return f"Its {_delete(partition, audit)} rows are removed; its token has a minute."
 
 

@@ -11,9 +11,9 @@ import cachetools
 import genai_voice
 import pytest
 from genai_voice.foundation.caches import forget_all, list_caches, register_cache
-from genai_voice.foundation.keys import key
+from genai_voice.foundation.keys import make_key
 from genai_voice.foundation.secret import derive_keys
-from genai_voice.foundation.settings import settings
+from genai_voice.foundation.settings import get_settings
 from genai_voice.tenancy.resolver import find_by_secret
 
 from tests.support.service import create_app
@@ -63,7 +63,7 @@ LATE = register_cache(cachetools.LRUCache[str, str](1))
 def test_forgetting_empties_every_cache(engine: None) -> None:
     app = create_app()
     assert find_by_secret(app.slug, app.secret, "127.0.0.1")
-    key("APP", app.slug)
+    make_key("APP", app.slug)
     LATE["a"] = "b"
     sizes = [_size(cache) for cache in list_caches()]
     assert sum(map(bool, sizes)) >= 5
@@ -73,7 +73,7 @@ def test_forgetting_empties_every_cache(engine: None) -> None:
 
 def test_what_was_forgotten_is_read_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     before, file = derive_keys("a purpose"), os.environ["DEPLOYMENT_SECRET_FILE"]
-    assert settings().deployment_secret_file == file
+    assert get_settings().deployment_secret_file == file
     secret = f"{tmp_path}/another"
     with open(secret, "w") as another:  # noqa: PTH123 - a moment's file
         another.write('{"id": "k9", "key": "another"}')

@@ -13,7 +13,7 @@ BEFORE = """
 from types import SimpleNamespace
 from typing import Annotated, Self
 
-from genai_voice.foundation.keys import key
+from genai_voice.foundation.keys import make_key
 from genai_voice.foundation.model import Name, Ok, Request, Text, limit_bytes
 from genai_voice.foundation.table import Item, UnicodeAttribute
 from genai_voice.tenancy import Api, Caller

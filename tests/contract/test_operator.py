@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from genai_voice.demos.scenarios import SLUGS
-from genai_voice.foundation.clock import time_ordered_id
+from genai_voice.foundation.clock import make_time_ordered_id
 from genai_voice.tenancy.hashing import hash_token
 
 from tests.support.operator import list_operator_commands, run
@@ -92,7 +92,7 @@ def setting(engine: None) -> Setting:
     message = {"sessionId": "s", "participantIdentity": "u", "role": "user", "content": "hello"}
     sent = app.post("/api/messages", {"messages": [message | {"isFinal": True, "createdAt": 1}]})
     assert sent.status == 200
-    store_failed_delivery(app.slug, time_ordered_id())
+    store_failed_delivery(app.slug, make_time_ordered_id())
     return Setting(app, app.token())
 
 

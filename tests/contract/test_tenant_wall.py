@@ -13,7 +13,7 @@ import time_machine
 from genai_voice.agents.rows import AgentSessionRow
 from genai_voice.demos.rows import StateRow
 from genai_voice.experiments.rows import ExperimentRow
-from genai_voice.foundation.clock import time_ordered_id
+from genai_voice.foundation.clock import make_time_ordered_id
 from genai_voice.foundation.endpoints import Endpoint
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields
@@ -241,7 +241,7 @@ def fill(app: Client, marker: str) -> None:
     scenario = app.post("/api/qa/scenarios", qa).json["id"]
     assert app.post("/api/qa/runs", {"scenarioId": scenario, "responseText": marker}).status == 200
     registry.put_tool(app.slug, "a_tool", description=marker, parameters_schema="{}")
-    store_failed_delivery(app.slug, time_ordered_id(), handoffId=marker)
+    store_failed_delivery(app.slug, make_time_ordered_id(), handoffId=marker)
     experiment = ExperimentRow.of(app.slug, EXPERIMENT)
     experiment.name, experiment.is_active, experiment.created_at = marker, True, 1
     experiment.variants = '[{"id": "a", "weight": 1}, {"id": "b", "weight": 1}]'

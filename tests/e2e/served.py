@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from genai_voice.foundation.keys import key
+from genai_voice.foundation.keys import make_key
 
 from local.serve import connection, tables
 from tests.e2e.local.service import ROOT, Project, Service, processes_with
@@ -96,7 +96,7 @@ class Table:
         asked = {
             "TableName": self._name,
             "KeyConditionExpression": "pk = :pk",
-            "ExpressionAttributeValues": {":pk": {"S": key(*parts)}},
+            "ExpressionAttributeValues": {":pk": {"S": make_key(*parts)}},
             "ConsistentRead": True,
         }
         return [

@@ -22,10 +22,10 @@ def _needs_engine(engine: None) -> None:
 @pytest.fixture
 def log() -> Iterator[StringIO]:
     """What the service's logger writes meanwhile."""
-    from genai_voice.foundation.log import logger
+    from genai_voice.foundation.log import get_logger
 
     written = StringIO()
-    handler: Any = logger().registered_handler
+    handler: Any = get_logger().registered_handler
     before, handler.stream = handler.stream, written  # setStream would flush a stream that pytest has closed
     yield written
     handler.stream = before

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from genai_voice.foundation import secret as deployment_secret
 from genai_voice.foundation.caches import forget_all
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields
 from genai_voice.tenancy.hashing import hash_token
@@ -108,7 +108,7 @@ def test_a_session_token_is_of_its_app_whatever_slug_comes_with_it() -> None:
 
 def test_a_session_lives_an_hour_unless_asked_otherwise() -> None:
     app = create_app()
-    before = now_ms()
+    before = get_now_ms()
     opened = open_session({"appSlug": app.slug, "appSecret": app.secret})
     assert opened.status == 200
     assert set(opened.json) == {"sessionToken", "expiresAt"}
@@ -121,7 +121,7 @@ def test_a_session_lives_an_hour_unless_asked_otherwise() -> None:
 )
 def test_its_life_is_what_was_asked_for_up_to_a_day(ttl: float | None, lives_ms: int) -> None:
     app = create_app()
-    before = now_ms()
+    before = get_now_ms()
     opened = app.post("/api/auth/session", {"ttlMs": ttl})
     assert 0 <= opened.json["expiresAt"] - before - lives_ms < 10_000
 
@@ -259,7 +259,7 @@ def test_a_secret_that_has_ended_causes_no_look_at_the_deployment_secret() -> No
         assert row is not None
         row.secrets[1].pepper_id = "k0"
         row.save()
-        with time_machine.travel(now_ms() / 1000 + 60):
+        with time_machine.travel(get_now_ms() / 1000 + 60):
             for _ in range(3):
                 tools({"authorization": "Bearer the new secret", "x-app-slug": app.slug})
                 forget_callers()

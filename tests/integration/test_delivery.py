@@ -21,11 +21,11 @@ from genai_voice.delivery.model import (
 )
 from genai_voice.delivery.outbox import Outbox
 from genai_voice.delivery.rows import DeliveryRow
-from genai_voice.foundation.clock import now_ms, time_ordered_id
+from genai_voice.foundation.clock import get_now_ms, make_time_ordered_id
 from genai_voice.foundation.errors import BadRequest, Busy, NotFound
-from genai_voice.foundation.keys import key
+from genai_voice.foundation.keys import make_key
 from genai_voice.foundation.model import Listing
-from genai_voice.foundation.settings import settings
+from genai_voice.foundation.settings import get_settings
 from genai_voice.foundation.table import UnicodeAttribute
 from genai_voice.foundation.transactions import write_together
 from typing_extensions import TypedDict
@@ -53,10 +53,10 @@ class PostcardRow(DeliveryRow, discriminator="test_postcard"):
 
     @staticmethod
     def make_list_key(app: str, status: str, topic: str) -> str:
-        return key("APP", app, "POSTCARDS", status, "OCCASION", topic)
+        return make_key("APP", app, "POSTCARDS", status, "OCCASION", topic)
 
 
-POSTCARDS = Outbox(PostcardRow, lambda: settings().webhook_queue_url)
+POSTCARDS = Outbox(PostcardRow, lambda: get_settings().webhook_queue_url)
 
 
 class PostcardView(TypedDict):
@@ -115,9 +115,9 @@ def clock() -> Iterator[Clock]:
 
 
 def posted(app: Client, occasion: str = "holiday", due_at: float | None = None) -> PostcardRow:
-    row = PostcardRow.of(app.slug, time_ordered_id(now_ms()))
+    row = PostcardRow.of(app.slug, make_time_ordered_id(get_now_ms()))
     row.occasion, row.text = occasion, f"Happy {occasion}"
-    row.set_pending(now_ms(), due_at)
+    row.set_pending(get_now_ms(), due_at)
     assert write_together([], inserts=[row])
     return row
 
@@ -212,7 +212,7 @@ def test_a_worker_that_dies_leaves_a_lease_and_at_last_it_is_given_up(app: Clien
             postman.deliver(row)
         assert postman.deliver(row) == "not due"
         clock.shift(MINUTE)
-        assert row.delivery_id in due_ids(now_ms() / 1000)
+        assert row.delivery_id in due_ids(get_now_ms() / 1000)
     assert postman.deliver(row) == "failed"
 
 

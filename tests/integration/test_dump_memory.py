@@ -8,7 +8,7 @@ from typing import Any
 from genai_voice.conversations import operations
 from genai_voice.conversations.rows import ConversationRow, TranscriptPart
 from genai_voice.conversations.transcripts import pack
-from genai_voice.foundation.keys import time_key
+from genai_voice.foundation.keys import make_time_key
 from genai_voice.foundation.table import Item
 
 from tests.support.service import Client, create_app
@@ -42,7 +42,7 @@ def in_parts(batch: Any, app: Client, session: str, pieces: list[bytes]) -> None
     row.session_id, row.status, row.message_count = session, "active", 1
     row.started_at = row.ended_at = row.created_at = NOW * 1000
     row.transcript_bytes, row.transcript_revision = 1_000, f"r.{len(pieces)}"
-    row.gsi1pk, row.gsi1sk = row.make_list_key(app.slug), time_key(NOW * 1000, session)
+    row.gsi1pk, row.gsi1sk = row.make_list_key(app.slug), make_time_key(NOW * 1000, session)
     batch.save(row)
     for (pk, sk), data in zip(row.list_part_keys(), pieces, strict=True):
         batch.save(TranscriptPart(pk, sk, data=data))

@@ -81,7 +81,7 @@ def test_another_origin_is_not_named_and_the_request_is_served(
 def faulty(api: Api, path: str = "/api/faulty") -> dict[str, Any]:
     made = make_event("GET", "/api/nothing")
     made["rawPath"] = path
-    return api.handler(made, None)
+    return api.handle(made, None)
 
 
 def test_a_bug_is_answered_without_its_message_and_logged_without_it(log: StringIO) -> None:

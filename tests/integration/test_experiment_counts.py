@@ -20,7 +20,7 @@ from genai_voice.experiments.intervals import (
     estimate_rate,
     estimate_rate_difference,
 )
-from genai_voice.foundation.keys import key
+from genai_voice.foundation.keys import make_key
 from genai_voice.outcomes.model import Tally
 from genai_voice.outcomes.outcome import Outcome
 from genai_voice.outcomes.rows import TallyRow
@@ -220,7 +220,7 @@ def test_the_sums_are_spread_over_rows() -> None:
     made = create(app, ONE_SIDED)
     for n in range(20):
         assign(app, made, f"s{n}")
-    rows = list(read_partition(key("APP", app.slug, "EXPERIMENT", made), "TALLY#"))
+    rows = list(read_partition(make_key("APP", app.slug, "EXPERIMENT", made), "TALLY#"))
     assert 1 < len(rows) <= TallyRow.SHARDS
     assert sum(int(to_plain(row["exposures"])) for row in rows) == 20
 

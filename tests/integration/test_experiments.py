@@ -10,7 +10,7 @@ import time_machine
 from genai_voice.conversations.rows import ConversationRow
 from genai_voice.experiments.draw import draw_variant
 from genai_voice.experiments.rows import ExposureRow
-from genai_voice.foundation.keys import key
+from genai_voice.foundation.keys import make_key
 from genai_voice.tools import registry
 
 from tests.support.operator import run
@@ -61,7 +61,7 @@ def conversations(app: Client) -> dict[str, dict[str, Any]]:
 
 def exposures(app: Client, experiment: str) -> dict[str, str]:
     """The variant of each session."""
-    found = read_partition(key("APP", app.slug, "EXPERIMENT", experiment), "SESSION#")
+    found = read_partition(make_key("APP", app.slug, "EXPERIMENT", experiment), "SESSION#")
     return {to_plain(row["session_id"]): to_plain(row["variant_id"]) for row in found}
 
 
@@ -266,7 +266,7 @@ def test_another_apps_experiment_is_none_and_leaves_no_trace() -> None:
     assert mine.get("/api/experiments/results", experimentId=made).status == 404
     assert read_rows(theirs.slug, "s") == before
     assert [row["kind"] for row in read_rows(mine.slug, "s")] == ["app"]
-    assert not list(read_partition(key("APP", mine.slug, "EXPERIMENT", made)))
+    assert not list(read_partition(make_key("APP", mine.slug, "EXPERIMENT", made)))
 
 
 def test_the_same_session_of_two_apps_is_two() -> None:
@@ -417,7 +417,7 @@ def test_a_conversation_that_begins_after_its_session_was_assigned_begins_as_any
     assert found == expected | {"_id": found["_id"], "appSlug": app.slug, "experimentVariant": variant}
     assert found["status"] == status
     assert app.get("/api/conversations", status=status).json["conversations"] == [found]
-    announced = [list(read_partition(key("APP", each.slug, "DELIVERY"))) for each in (plainly, app)]
+    announced = [list(read_partition(make_key("APP", each.slug, "DELIVERY"))) for each in (plainly, app)]
     assert len(announced[0]) == len(announced[1])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from genai_voice.foundation.keys import key
+from genai_voice.foundation.keys import make_key
 from genai_voice.foundation.transactions import put_all
 from genai_voice.guardrails import rulesets
 from genai_voice.guardrails.rows import RuleRow, RulesetRow
@@ -322,7 +322,9 @@ def test_a_change_takes_effect_in_other_processes_after_ten_seconds_and_costs_on
 def test_rules_of_an_app_that_has_no_row_of_all_rules_are_in_force_and_counted_when_one_is_added() -> None:
     app = guarded()
     for number in range(3):
-        row = RuleRow(key("APP", app.slug), key("RULE", f"old{number}"), type="regex", pattern="gun")
+        row = RuleRow(
+            make_key("APP", app.slug), make_key("RULE", f"old{number}"), type="regex", pattern="gun"
+        )
         row.action, row.is_active, row.place = "block", True, str(number)
         row.save()
     assert RulesetRow.of(app.slug).find_stored() is None
@@ -511,7 +513,9 @@ TOLD: dict[str, Any] = {
 
 
 def announced(app: Client) -> list[dict[str, Any]]:
-    return [json.loads(to_plain(row["payload"])) for row in read_partition(key("APP", app.slug, "DELIVERY"))]
+    return [
+        json.loads(to_plain(row["payload"])) for row in read_partition(make_key("APP", app.slug, "DELIVERY"))
+    ]
 
 
 def test_a_check_that_blocks_is_announced_once_with_ids_and_no_word_of_what_was_said() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import time_machine
 from genai_voice.conversations.rows import ConversationRow
-from genai_voice.foundation.keys import key
+from genai_voice.foundation.keys import make_key
 from genai_voice.foundation.work import WorkFailed
 from genai_voice.handoffs.rows import HandoffRow
 from genai_voice.tenancy import apps
@@ -70,7 +70,7 @@ def ids(app: Client, **query: str) -> list[str]:
 
 def announced(app: Client) -> list[dict[str, Any]]:
     """The bodies that wait for the app's address, oldest first."""
-    rows = read_partition(key("APP", app.slug, "DELIVERY"))
+    rows = read_partition(make_key("APP", app.slug, "DELIVERY"))
     return [json.loads(to_plain(row["payload"])) for row in rows]
 
 
@@ -317,7 +317,7 @@ def test_a_conversation_that_begins_just_before_its_handoff_is_not_made_twice() 
     assert (found["status"], found["channel"], found["messageCount"]) == ("handed_off", "web", 0)
     parts = [
         row
-        for row in read_partition(key("APP", app.slug, "SESSION", "s"))
+        for row in read_partition(make_key("APP", app.slug, "SESSION", "s"))
         if "TRANSCRIPT" in to_plain(row["sk"])
     ]
     assert parts

@@ -11,7 +11,7 @@ import pytest
 import time_machine
 from genai_voice.conversations import operations
 from genai_voice.conversations.rows import ConversationRow, TranscriptPart
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.tenancy.hashing import hash_token
 from genai_voice.tenancy.rows import AppRow, SessionRow
 
@@ -500,7 +500,7 @@ def test_a_process_that_knows_a_token_takes_it_for_thirty_seconds_more(what: str
 
 def elsewhere(app: Client, token: str, what: str) -> None:
     if what == "app":
-        AppRow.of(app.slug).change([AppRow.tokens_revoked_at.set(now_ms())])
+        AppRow.of(app.slug).change([AppRow.tokens_revoked_at.set(get_now_ms())])
     else:
         SessionRow.of(hash_token(token)).change([SessionRow.expires_ms.set(0)])
 

@@ -14,9 +14,9 @@ import time_machine
 from genai_voice.conversations.rows import ConversationRow, TranscriptPart
 from genai_voice.foundation import secret
 from genai_voice.foundation.caches import forget_all
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.errors import Conflict
-from genai_voice.foundation.keys import key
+from genai_voice.foundation.keys import make_key
 from genai_voice.guardrails import rules as guardrails
 from genai_voice.guardrails.rows import RuleRow
 from genai_voice.telemetry.rows import EventsRow
@@ -396,7 +396,7 @@ SHORT = [{"role": "user", "content": "hello", "ts": 1}]
 
 
 def parts(app: Client) -> list[TranscriptPart]:
-    pk = key("APP", app.slug, "SESSION", "s")
+    pk = make_key("APP", app.slug, "SESSION", "s")
     return list(TranscriptPart.query(pk, TranscriptPart.sk.startswith("TRANSCRIPT#"), consistent_read=True))
 
 
@@ -469,7 +469,7 @@ def test_equal_events_of_two_traces_are_two_batches() -> None:
     for trace in ("one", "two", "one"):
         body = {"sessionId": "s", "events": [{"eventType": "e", "ts": 1}]}
         assert app.post("/api/events", body, **{"x-trace-id": trace}).json == {"inserted": 1}
-    stored = EventsRow.query(key("APP", app.slug, "SESSION", "s"), EventsRow.sk.startswith("EVENTS#"))
+    stored = EventsRow.query(make_key("APP", app.slug, "SESSION", "s"), EventsRow.sk.startswith("EVENTS#"))
     assert sorted(str(row.trace_id) for row in stored) == ["one", "two"]
 
 
@@ -477,7 +477,7 @@ def test_an_execution_says_when_it_began_and_how_long_it_took() -> None:
     app = create_app()
     app.get("/api/tools")
     with act_before_call("BatchGetItem", lambda _: time.sleep(0.03), at=(1,)):
-        before = now_ms()
+        before = get_now_ms()
         app.post("/api/tools/execute", {"sessionId": "s", "toolName": "t"})
     [execution] = app.get("/api/tools/executions").json["executions"]
     assert execution["durationMs"] >= 30
@@ -498,7 +498,7 @@ def test_two_operators_who_add_one_rule_at_the_same_time_add_it_once() -> None:
 
 def test_a_rule_that_somebody_made_under_another_id_is_not_added_again() -> None:
     app = create_app()
-    made = RuleRow(key("APP", app.slug), key("RULE", "of-somebody"), type="keyword", pattern="gun")
+    made = RuleRow(make_key("APP", app.slug), make_key("RULE", "of-somebody"), type="keyword", pattern="gun")
     made.action, made.is_active, made.place = "warn", True, "0"
     made.save()
 

@@ -10,7 +10,7 @@ import pytest
 import time_machine
 from genai_voice.demos.rows import StateRow
 from genai_voice.demos.scenarios import SLUGS, load_scenario
-from genai_voice.foundation.keys import digest, key
+from genai_voice.foundation.keys import digest, make_key
 from genai_voice.foundation.table import Item, UnicodeAttribute
 from genai_voice.guardrails import rules as guardrails
 from genai_voice.guardrails.model import NewRule, RuleChange
@@ -243,7 +243,9 @@ def test_what_an_earlier_version_of_the_scenario_brought_goes_when_it_is_seeded_
     slug = "demo-dentist"
     seeded()
     of_before(slug)
-    row = RuleRow(key("APP", slug), key("RULE", digest(slug, "blocked_topic", "older")), type="blocked_topic")
+    row = RuleRow(
+        make_key("APP", slug), make_key("RULE", digest(slug, "blocked_topic", "older")), type="blocked_topic"
+    )
     row.pattern, row.action, row.is_active, row.place = "older", "block", True, "0"
     row.save()  # by a service that counted no rules
 

@@ -17,7 +17,7 @@ from typing import Any
 import boto3
 import pytest
 import time_machine
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.work import WorkFailed
 from genai_voice.tenancy import apps, webhook_settings
 from genai_voice.tenancy.fields import AppFields
@@ -156,7 +156,7 @@ def test_during_a_rotation_either_secret_verifies_and_after_it_the_new_one_alone
         webhook_settings.rotate_secret(app.slug, HOUR * 1000),
     )
     deliver(announce(app))
-    with time_machine.travel(now_ms() / 1000 + HOUR + 1):
+    with time_machine.travel(get_now_ms() / 1000 + HOUR + 1):
         deliver(announce(app))
         during, after = server.requests
         assert len(during.headers["webhook-signature"].split(" ")) == 2

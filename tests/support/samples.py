@@ -5,7 +5,7 @@ import json
 from genai_voice.agents.rows import AgentSessionRow
 from genai_voice.delivery.rows import DeliveryAttempt
 from genai_voice.experiments.rows import ExperimentRow
-from genai_voice.foundation.keys import time_key
+from genai_voice.foundation.keys import make_time_key
 from genai_voice.guardrails.rows import RuleRow, ViolationRow
 from genai_voice.handoffs.rows import HandoffRow
 from genai_voice.personas.rows import PersonaRow
@@ -75,7 +75,7 @@ def store_samples(app: str) -> None:
     scenario.evaluator_type, scenario.is_active = "string_match", True
     scenario.created_at = scenario.updated_at = 1767225600000
     scenario.gsi1pk, scenario.gsi2pk = scenario.make_list_key(app), scenario.make_list_key(app, True)
-    scenario.gsi1sk = scenario.gsi2sk = time_key(1767225600000, SCENARIO)
+    scenario.gsi1sk = scenario.gsi2sk = make_time_key(1767225600000, SCENARIO)
     scenario.insert()
     for experiment_id in EXPERIMENTS:
         experiment = ExperimentRow.of(app, experiment_id)

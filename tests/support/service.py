@@ -20,7 +20,7 @@ from uuid import uuid4
 from boto3.dynamodb.types import TypeDeserializer
 from genai_voice.foundation.endpoints import Endpoint
 from genai_voice.foundation.http import Api
-from genai_voice.foundation.keys import key
+from genai_voice.foundation.keys import make_key
 from genai_voice.foundation.table import Item
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields, NewApp
@@ -297,19 +297,21 @@ def read_rows(app: str, *sessions: str) -> list[dict[str, Any]]:
     """Every item of the app, of these sessions and of its experiments, as stored, in the order of their
     keys.
     """
-    experiments = [to_plain(item["experiment_id"]) for item in read_partition(key("APP", app), "EXPERIMENT#")]
+    experiments = [
+        to_plain(item["experiment_id"]) for item in read_partition(make_key("APP", app), "EXPERIMENT#")
+    ]
     partitions = [
-        key("APP", app),
-        key("APP", app, "AUDIT"),
-        key("APP", app, "DELIVERY"),
-        key("APP", app, "EXECUTION"),
-        key("APP", app, "HANDOFF"),
-        key("APP", app, "KNOWLEDGE"),
-        key("APP", app, "VIOLATION"),
-        key("APP", app, "QA_RECENT"),
-        key("APP", app, "QA_RUN"),
-        *(key("APP", app, "EXPERIMENT", experiment) for experiment in experiments),
-        *(key("APP", app, "SESSION", session) for session in sessions),
+        make_key("APP", app),
+        make_key("APP", app, "AUDIT"),
+        make_key("APP", app, "DELIVERY"),
+        make_key("APP", app, "EXECUTION"),
+        make_key("APP", app, "HANDOFF"),
+        make_key("APP", app, "KNOWLEDGE"),
+        make_key("APP", app, "VIOLATION"),
+        make_key("APP", app, "QA_RECENT"),
+        make_key("APP", app, "QA_RUN"),
+        *(make_key("APP", app, "EXPERIMENT", experiment) for experiment in experiments),
+        *(make_key("APP", app, "SESSION", session) for session in sessions),
     ]
     found = [item for pk in sorted(partitions) for item in read_partition(pk)]
     return [{name: to_plain(value) for name, value in item.items()} for item in found]

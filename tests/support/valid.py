@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from genai_voice.foundation.clock import time_ordered_id
+from genai_voice.foundation.clock import make_time_ordered_id
 from genai_voice.foundation.endpoints import Endpoint
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields
@@ -72,7 +72,7 @@ def _create_tool(app: Client) -> Fields:
 
 
 def _create_delivery(app: Client) -> Fields:
-    return {"deliveryId": store_failed_delivery(app.slug, time_ordered_id()).delivery_id}
+    return {"deliveryId": store_failed_delivery(app.slug, make_time_ordered_id()).delivery_id}
 
 
 REFERRED: dict[str, Callable[[Client], Fields]] = {

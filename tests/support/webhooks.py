@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3
 from genai_voice.delivery.outbox import to_message
-from genai_voice.foundation.settings import settings
+from genai_voice.foundation.settings import get_settings
 from genai_voice.foundation.transactions import write_together
 from genai_voice.tenancy.model import WebhookEvent
 from genai_voice.tenancy.rows import AppRow
@@ -84,4 +84,4 @@ class Queue:
 
     @cached_property
     def _client(self) -> Any:
-        return boto3.client("sqs", region_name=settings().region)
+        return boto3.client("sqs", region_name=get_settings().region)

@@ -40,7 +40,7 @@ def test_cors_headers_are_those_of_the_functions(
         "requestContext": {"http": {"method": "OPTIONS"}},
         "headers": {"origin": origin} if origin else {},
     }
-    theirs = {name.lower(): value for name, value in Api().handler(event, None)["headers"].items()}
+    theirs = {name.lower(): value for name, value in Api().handle(event, None)["headers"].items()}
     assert dict(build_cors_headers(origin, {"ALLOWED_ORIGINS": allowed})) == theirs
 
 

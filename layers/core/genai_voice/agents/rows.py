@@ -2,7 +2,7 @@
 
 from typing import Any, Self
 
-from genai_voice.foundation.keys import digest, key, time_key
+from genai_voice.foundation.keys import digest, make_key, make_time_key
 from genai_voice.foundation.table import CompressedText, Item, NumberAttribute, UnicodeAttribute
 
 
@@ -22,7 +22,7 @@ class AgentSessionRow(Item, discriminator="agent_session"):
 
     @classmethod
     def of(cls, app: str, session: str, **attributes: Any) -> Self:
-        return cls(key("APP", app, "SESSION", session), key("AGENT_SESSION"), **attributes)
+        return cls(make_key("APP", app, "SESSION", session), make_key("AGENT_SESSION"), **attributes)
 
 
 class AgentRunRow(Item, discriminator="agent_run"):
@@ -50,17 +50,17 @@ class AgentRunRow(Item, discriminator="agent_run"):
     def of(cls, app: str, session: str, run_id: str, started_at: float, **attributes: Any) -> Self:
         """Make the row of a run, whose key is its run id: a run that is reported again is the same row."""
         return cls(
-            key("APP", app, "SESSION", session),
-            key("AGENT_RUN", run_id),
+            make_key("APP", app, "SESSION", session),
+            make_key("AGENT_RUN", run_id),
             session_id=session,
             run_id=run_id,
             started_at=started_at,
             gsi1pk=cls.make_list_key(app, session),
-            gsi1sk=time_key(started_at, digest(run_id)),
+            gsi1sk=make_time_key(started_at, digest(run_id)),
             **attributes,
         )
 
     @staticmethod
     def make_list_key(app: str, session: str) -> str:
         """Make the key of the partition in which a session's runs are listed."""
-        return key("APP", app, "SESSION", session, "AGENT_RUNS")
+        return make_key("APP", app, "SESSION", session, "AGENT_RUNS")

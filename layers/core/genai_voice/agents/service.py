@@ -23,7 +23,7 @@ from genai_voice.agents.model import (
     PromptRequest,
 )
 from genai_voice.agents.rows import AgentRunRow, AgentSessionRow
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.errors import BadRequest, NotFound
 from genai_voice.foundation.keys import digest
 from genai_voice.foundation.model import add_optional
@@ -55,7 +55,7 @@ def create_session(app: str, request: NewAgentSession) -> AgentSessionCreated:
 
 def _try_create_session(app: str, request: NewAgentSession) -> AgentSessionRow | None:
     """Store a session under an id that is drawn anew each time. Answers None where the id is taken."""
-    now = now_ms()
+    now = get_now_ms()
     session_id = f"pi-{now}-{''.join(secrets.choice(_BASE36) for _ in range(6))}"
     row = AgentSessionRow.of(app, session_id, **request.model_dump())
     row.session_id, row.created_at, row.status, row.run_count = session_id, now, "active", 0
@@ -138,7 +138,7 @@ def list_runs(app: str, query: AgentRunQuery) -> AgentRunPage:
 
 
 def _make_run_row(app: str, request: AgentRunRequest) -> AgentRunRow:
-    run, now = request.run, now_ms()
+    run, now = request.run, get_now_ms()
     given = {"started_at": now, "ended_at": now, **run.model_dump(exclude_none=True, exclude={"metadata"})}
     row = AgentRunRow.of(app, request.session_id, **given)
     row.created_at = now

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Self
 
-from genai_voice.foundation.clock import now_ms, time_ordered_id
-from genai_voice.foundation.keys import key
+from genai_voice.foundation.clock import get_now_ms, make_time_ordered_id
+from genai_voice.foundation.keys import make_key
 from genai_voice.foundation.table import CompressedText, Item, NumberAttribute, UnicodeAttribute
 
 
@@ -18,12 +18,14 @@ class AuditRow(Item, discriminator="audit"):
 
     @classmethod
     def of_new(cls, app: str) -> Self:
-        return cls(key("APP", app, "AUDIT"), key("ID", time_ordered_id()), created_at=now_ms())
+        return cls(
+            make_key("APP", app, "AUDIT"), make_key("ID", make_time_ordered_id()), created_at=get_now_ms()
+        )
 
     @classmethod
     def list_newest(cls, app: str, limit: int) -> Iterator[Self]:
         return cls.query(
-            key("APP", app, "AUDIT"),
+            make_key("APP", app, "AUDIT"),
             cls.sk.startswith("ID#"),
             consistent_read=True,
             scan_index_forward=False,

@@ -8,7 +8,7 @@ from typing import Any, NotRequired
 from typing_extensions import TypedDict
 
 from genai_voice.audit.rows import AuditRow
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.errors import Refused
 from genai_voice.foundation.model import add_optional
 from genai_voice.foundation.table import Action
@@ -58,7 +58,7 @@ def list_newest(app: str, limit: int) -> Iterator[AuditView]:
 
 
 def _finish(row: AuditRow, outcome: str, result: Mapping[str, Any]) -> None:
-    actions: list[Action] = [AuditRow.outcome.set(outcome), AuditRow.finished_at.set(now_ms())]
+    actions: list[Action] = [AuditRow.outcome.set(outcome), AuditRow.finished_at.set(get_now_ms())]
     if result:
         actions.append(AuditRow.result.set(json.dumps(result)))
     row.change(actions)

@@ -12,8 +12,8 @@ from genai_voice.conversations.model import (
     AnnotationView,
 )
 from genai_voice.conversations.rows import AnnotationRow
-from genai_voice.foundation.clock import now_ms
-from genai_voice.foundation.keys import digest, time_key
+from genai_voice.foundation.clock import get_now_ms
+from genai_voice.foundation.keys import digest, make_time_key
 from genai_voice.foundation.model import add_optional
 from genai_voice.foundation.pages import PageRows, read_page
 
@@ -22,8 +22,8 @@ def save(app: str, request: AnnotationSave) -> AnnotationSaved:
     """Create or replace the session's annotation, in one write. Only the first save decides the conversation
     it names and its place in lists.
     """
-    row, now = AnnotationRow, now_ms()
-    place = time_key(now, digest(request.session_id))
+    row, now = AnnotationRow, get_now_ms()
+    place = make_time_key(now, digest(request.session_id))
     row.of(app, request.session_id).change(
         [
             row.session_id.set(request.session_id),

@@ -13,7 +13,7 @@ from genai_voice.conversations.writes import (
     require_no_save_since,
     status_changes,
 )
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.table import Condition
 from genai_voice.foundation.transactions import Change
 from genai_voice.tenancy.model import App
@@ -63,7 +63,7 @@ def return_changes(app: str, session_id: str) -> list[Change]:
     if row is None or row.status != "handed_off":
         return []
     since = row.handed_off_since
-    span = [] if since is None else [*(row.with_person or ()), since, max(since, now_ms())]
+    span = [] if since is None else [*(row.with_person or ()), since, max(since, get_now_ms())]
     actions = [
         ConversationRow.status.set("active"),
         ConversationRow.gsi2pk.set(row.make_list_key(app, "active")),
@@ -82,7 +82,7 @@ def _plan_creation(
     stored: ConversationRow | None,
 ) -> Handover:
     """Create a conversation that is with a person from the start. Refused where there is one by then."""
-    now = now_ms()
+    now = get_now_ms()
     transcript = store_transcript(row, messages)
     actions = [
         *creation_changes(app, session_id, now),

@@ -18,7 +18,7 @@ from genai_voice.conversations.rows import ConversationRow, MessageRow
 from genai_voice.conversations.saving import write_end
 from genai_voice.conversations.stored_transcripts import expire_parts, read_transcript, store_transcript
 from genai_voice.conversations.transcripts import count_reply_bytes
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.transactions import Change
 from genai_voice.outcomes.outcome import measure_duration_ms
 from genai_voice.tenancy.apps import load_app
@@ -116,7 +116,7 @@ def resolve_stale(app: str, *, stale_after_ms: int = STALE_AFTER_MS, dry_run: bo
     that it is still as it was read: a call that goes on meanwhile stays active. A conversation always has a
     status, so "none", which the contract treats like active, is not looked for.
     """
-    now, owner = now_ms(), load_app(app).as_app()
+    now, owner = get_now_ms(), load_app(app).as_app()
     listed = ConversationRow.list_first_saved(app, 0, now - stale_after_ms + 1, status="active")
     for row in ConversationRow.load_without_transcripts(listed):
         stale = row.status == "active" and is_stale(row.started_at, row.ended_at, now, stale_after_ms)
@@ -126,7 +126,7 @@ def resolve_stale(app: str, *, stale_after_ms: int = STALE_AFTER_MS, dry_run: bo
 
 def _resolve(app: App, read: ConversationRow) -> bool:
     """Resolve a conversation. Answers False where it has changed since it was read."""
-    row, now = ConversationRow, now_ms()
+    row, now = ConversationRow, get_now_ms()
     actions = [
         row.status.set("resolved"),
         row.gsi2pk.set(row.make_list_key(app.slug, "resolved")),

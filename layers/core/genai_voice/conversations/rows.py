@@ -7,7 +7,7 @@ from math import inf
 from operator import and_
 from typing import Any, Self
 
-from genai_voice.foundation.keys import digest, key, time_key
+from genai_voice.foundation.keys import digest, make_key, make_time_key
 from genai_voice.foundation.table import (
     BinaryAttribute,
     BooleanAttribute,
@@ -30,7 +30,7 @@ _WITHOUT_TRANSCRIPT = [
 
 def make_session_pk(app: str, session: str) -> str:
     """The partition of all that is stored of a session."""
-    return key("APP", app, "SESSION", session)
+    return make_key("APP", app, "SESSION", session)
 
 
 class ConversationRow(Item, discriminator="conversation"):
@@ -63,7 +63,7 @@ class ConversationRow(Item, discriminator="conversation"):
 
     @classmethod
     def of(cls, app: str, session: str) -> Self:
-        return cls(make_session_pk(app, session), key("CONVERSATION"))
+        return cls(make_session_pk(app, session), make_key("CONVERSATION"))
 
     def is_unchanged(self, *names: str) -> Condition:
         """Whether these attributes are as they were read: the condition of a write."""
@@ -77,7 +77,9 @@ class ConversationRow(Item, discriminator="conversation"):
     @staticmethod
     def make_list_key(app: str, status: str | None = None) -> str:
         """Partition of the list of an app's conversations, all or of one status."""
-        return key("APP", app, "CONVERSATIONS", status) if status else key("APP", app, "CONVERSATIONS")
+        return (
+            make_key("APP", app, "CONVERSATIONS", status) if status else make_key("APP", app, "CONVERSATIONS")
+        )
 
     @classmethod
     def list_newest(cls, app: str, status: str | None, before: str | None, limit: int) -> list[Self]:
@@ -100,7 +102,7 @@ class ConversationRow(Item, discriminator="conversation"):
         index, place = ("gsi2", cls.gsi2sk) if status else ("gsi1", cls.gsi1sk)
         return cls.query(
             cls.make_list_key(app, status),
-            place.between(time_key(since_ms, ""), time_key(until_ms, "")),
+            place.between(make_time_key(since_ms, ""), make_time_key(until_ms, "")),
             index_name=index,
             scan_index_forward=not newest_first,
             page_size=100,
@@ -113,7 +115,7 @@ class ConversationRow(Item, discriminator="conversation"):
         """
         return cls.count(
             cls.make_list_key(app),
-            cls.gsi1sk.between(time_key(since_ms, ""), time_key(until_ms, "")),
+            cls.gsi1sk.between(make_time_key(since_ms, ""), make_time_key(until_ms, "")),
             index_name="gsi1",
         )
 
@@ -122,7 +124,7 @@ class ConversationRow(Item, discriminator="conversation"):
         """Count those of a status. Reads their entries in the index."""
         return cls.count(
             cls.make_list_key(app, status),
-            cls.gsi2sk.between(time_key(0, ""), time_key(MAX_MS, "")),
+            cls.gsi2sk.between(make_time_key(0, ""), make_time_key(MAX_MS, "")),
             index_name="gsi2",
         )
 
@@ -169,7 +171,7 @@ class TranscriptPart(Item, discriminator="transcript"):
     def list_part_keys(pk: str, revision: str | None) -> list[tuple[str, str]]:
         """List where the parts of a revision are, in their order."""
         count = int((revision or "").rpartition(".")[2] or 0)
-        return [(pk, key("TRANSCRIPT", f"{revision}:{part:04d}")) for part in range(count)]
+        return [(pk, make_key("TRANSCRIPT", f"{revision}:{part:04d}")) for part in range(count)]
 
 
 class MessageRow(Item, discriminator="message"):
@@ -186,8 +188,8 @@ class MessageRow(Item, discriminator="message"):
     @classmethod
     def of(cls, app: str, session: str, participant: str, created_at: float, content: str) -> Self:
         """Build a row whose key is made of its content, so that a message sent again is the same row."""
-        message_id = time_key(created_at, digest(app, session, participant, content))
-        return cls(make_session_pk(app, session), key("MESSAGE", message_id), message_id=message_id)
+        message_id = make_time_key(created_at, digest(app, session, participant, content))
+        return cls(make_session_pk(app, session), make_key("MESSAGE", message_id), message_id=message_id)
 
     @classmethod
     def count_in_partition(cls, partition: str) -> int:
@@ -220,12 +222,14 @@ class AnnotationRow(Item, discriminator="annotation"):
 
     @classmethod
     def of(cls, app: str, session: str) -> Self:
-        return cls(make_session_pk(app, session), key("ANNOTATION"))
+        return cls(make_session_pk(app, session), make_key("ANNOTATION"))
 
     @staticmethod
     def make_list_key(app: str, quality: str | None = None) -> str:
         """Partition of the list of an app's annotations, all or of one quality."""
-        return key("APP", app, "ANNOTATIONS", quality) if quality else key("APP", app, "ANNOTATIONS")
+        return (
+            make_key("APP", app, "ANNOTATIONS", quality) if quality else make_key("APP", app, "ANNOTATIONS")
+        )
 
     @classmethod
     def list_newest(cls, app: str, quality: str | None, before: str | None, limit: int) -> list[Self]:

@@ -19,7 +19,7 @@ from genai_voice.conversations.writes import (
     require_for_save,
     save_changes,
 )
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.keys import digest
 from genai_voice.foundation.model import Ok
 from genai_voice.foundation.retries import LostEveryRace, retry_lost_races
@@ -101,7 +101,7 @@ def _save_alone(
     """Write the row in one call, at first without having read it. Answers None where that was refused."""
     row = ConversationRow.of(app.slug, request.session_id)
     replaced = row.change_and_return(
-        save_changes(app, request, transcript, stored, now_ms()),
+        save_changes(app, request, transcript, stored, get_now_ms()),
         require_for_save(request, transcript, stored),
         returning="UPDATED_OLD" if transcript.revision else "NONE",
     )
@@ -123,7 +123,7 @@ def _save_together(
     """Write the row that was read, together with what the conversation counts for and with the announcement
     of its end. Answers None where that was refused.
     """
-    row, now = ConversationRow.of(app.slug, request.session_id), now_ms()
+    row, now = ConversationRow.of(app.slug, request.session_id), get_now_ms()
     status = decide_status(stored.status if stored else None, request.status)
     messages = None if request.messages is None else len(request.messages)
     outcome = derive_stored_outcome(stored, status, now, started_at=request.started_at, messages=messages)

@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from genai_voice.conversations.model import TranscriptItem
 from genai_voice.conversations.rows import ConversationRow, TranscriptPart
 from genai_voice.conversations.transcripts import count_reply_bytes, pack, unpack
-from genai_voice.foundation.clock import now_ms, time_ordered_id
+from genai_voice.foundation.clock import get_now_ms, make_time_ordered_id
 from genai_voice.foundation.table import Action
 from genai_voice.foundation.transactions import put_all
 
@@ -43,7 +43,7 @@ def store_transcript(row: ConversationRow, items: Sequence[TranscriptItem]) -> S
     if len(pieces) == 1:
         inline = [ConversationRow.transcript.set(pieces[0]), ConversationRow.transcript_revision.remove()]
         return StoredTranscript([*about, *inline])
-    revision, parts = TranscriptPart.from_pieces(row.pk, time_ordered_id(), pieces)
+    revision, parts = TranscriptPart.from_pieces(row.pk, make_time_ordered_id(), pieces)
     put_all(parts)
     beside = [ConversationRow.transcript.remove(), ConversationRow.transcript_revision.set(revision)]
     return StoredTranscript([*about, *beside], revision)
@@ -75,7 +75,7 @@ def unpack_parts(places: Sequence[PartKey], parts: Mapping[PartKey, TranscriptPa
 def expire_parts(pk: str, revision: str) -> None:
     """Have the parts of this revision expire an hour from now."""
     for place in TranscriptPart.list_part_keys(pk, revision):
-        expiry = TranscriptPart.expires_at.set(now_ms() // 1000 + _RETENTION_S)
+        expiry = TranscriptPart.expires_at.set(get_now_ms() // 1000 + _RETENTION_S)
         TranscriptPart(*place).change([expiry], TranscriptPart.pk.exists())
 
 

@@ -12,8 +12,8 @@ from genai_voice.conversations.lifecycle import decide_status, find_refusing_sta
 from genai_voice.conversations.model import ConversationSave
 from genai_voice.conversations.rows import ConversationRow
 from genai_voice.conversations.stored_transcripts import StoredTranscript
-from genai_voice.foundation.clock import now_ms
-from genai_voice.foundation.keys import digest, time_key
+from genai_voice.foundation.clock import get_now_ms
+from genai_voice.foundation.keys import digest, make_time_key
 from genai_voice.foundation.table import Action, Condition
 from genai_voice.tenancy.model import App
 
@@ -37,7 +37,7 @@ def creation_changes(app: App, session_id: str, now: int, started_at: float | No
     """Write what the first save of a conversation decides, and no later one: its times (epoch ms), its place
     in lists, and the version of the persona in force.
     """
-    row, place = ConversationRow, time_key(now, digest(session_id))
+    row, place = ConversationRow, make_time_key(now, digest(session_id))
     return [
         row.session_id.set(session_id),
         row.started_at.set(row.started_at | (started_at or now)),
@@ -75,7 +75,7 @@ def status_changes(app: str, requested: str | None, stored: ConversationRow | No
             row.gsi2pk.set(row.gsi2pk | row.make_list_key(app, "active")),
         ]
     status = decide_status(stored.status if stored else None, requested)
-    since = [row.handed_off_since.set(row.handed_off_since | now_ms())] if status == "handed_off" else []
+    since = [row.handed_off_since.set(row.handed_off_since | get_now_ms())] if status == "handed_off" else []
     return [row.status.set(status), row.gsi2pk.set(row.make_list_key(app, status)), *since]
 
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 from genai_voice.delivery.model import AttemptResult, NextStep, Postponed, Undeliverable
 from genai_voice.delivery.outbox import Outbox
 from genai_voice.delivery.rows import DeliveryAttempt, DeliveryRow
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.queue import MAX_DELAY_S
 
 R = TypeVar("R", bound=DeliveryRow)
@@ -40,12 +40,12 @@ def make_attempt(
     raises leaves a lease that runs out, and the attempt counts, since it may have been sent.
     """
     prepared = prepare(app)
-    row = outbox.rows.of(app, delivery_id).claim(now_ms())
+    row = outbox.rows.of(app, delivery_id).claim(get_now_ms())
     if row is None:
         return "not due"
     if row.claims > max_attempts:
         prepared = Undeliverable(_ABANDONED)
-    at, started = now_ms(), perf_counter()
+    at, started = get_now_ms(), perf_counter()
     if isinstance(prepared, Undeliverable):
         result: AttemptResult | Postponed = AttemptResult(NextStep("failed"), error=prepared.reason)
         duration_ms = 0
@@ -64,7 +64,7 @@ def _record(outbox: Outbox[R], row: R, attempt: DeliveryAttempt, step: NextStep)
     """Record an attempt, and what follows. What was delivered is recorded also when the lease was lost
     meanwhile; all else only by whoever has it.
     """
-    now, kind = now_ms(), outbox.rows
+    now, kind = get_now_ms(), outbox.rows
     if step.status == "pending":
         actions, condition = row.set_due_changes(now + step.wait_s * 1000), row.lease_condition
     elif step.status == "failed":
@@ -81,7 +81,7 @@ def _record(outbox: Outbox[R], row: R, attempt: DeliveryAttempt, step: NextStep)
 
 def _postpone(outbox: Outbox[R], row: R, wait_s: int) -> str:
     """Give back the attempt that was claimed: it does not count, and the delivery is due later."""
-    if not row.change(row.postponement_changes(now_ms() + wait_s * 1000), row.lease_condition):
+    if not row.change(row.postponement_changes(get_now_ms() + wait_s * 1000), row.lease_condition):
         return "overtaken"
     _notify_when_due(outbox, row, wait_s)
     return "postponed"

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from genai_voice.delivery.outbox import Outbox
 from genai_voice.delivery.rows import DeliveryRow
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.errors import NotFound
 from genai_voice.foundation.model import Ok
 from genai_voice.foundation.retries import retry_lost_races
@@ -51,4 +51,4 @@ def redrive(outbox: Outbox[R], app: str, *, dry_run: bool = False) -> Iterator[s
 
 def _restart(row: DeliveryRow) -> bool:
     """Have a delivery begin anew, unless somebody else was first."""
-    return row.change(row.restart_changes(now_ms()), type(row).status == row.status)
+    return row.change(row.restart_changes(get_now_ms()), type(row).status == row.status)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self, get_args
 from urllib.parse import unquote
 
 from genai_voice.delivery.model import DeliveryStatus
-from genai_voice.foundation.keys import key
+from genai_voice.foundation.keys import make_key
 from genai_voice.foundation.table import (
     Action,
     Condition,
@@ -58,8 +58,8 @@ class DeliveryRow(Item):
 
     @classmethod
     def of(cls, app: str, delivery_id: str) -> Self:
-        partition = key("APP", app, cls.COLLECTION)
-        return cls(partition, key("ID", delivery_id), app=app, delivery_id=delivery_id)
+        partition = make_key("APP", app, cls.COLLECTION)
+        return cls(partition, make_key("ID", delivery_id), app=app, delivery_id=delivery_id)
 
     @property
     def topic(self) -> str:
@@ -155,7 +155,7 @@ class DeliveryRow(Item):
             after = cls.sk < before if before else cls.sk.startswith("ID#")
             return list(
                 cls.query(
-                    key("APP", app, cls.COLLECTION),
+                    make_key("APP", app, cls.COLLECTION),
                     after,
                     consistent_read=True,
                     scan_index_forward=False,

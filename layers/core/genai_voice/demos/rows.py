@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from pydantic_core import from_json
 
-from genai_voice.foundation.keys import key
+from genai_voice.foundation.keys import make_key
 from genai_voice.foundation.table import BinaryAttribute, Condition, Item, NumberAttribute
 
 
@@ -15,7 +15,7 @@ class StateRow(Item, discriminator="scenario_state"):
 
     @classmethod
     def of(cls, app: str) -> Self:
-        return cls(key("APP", app), key("STATE"))
+        return cls(make_key("APP", app), make_key("STATE"))
 
     def read_state(self) -> dict[str, Any] | None:
         """Read the state. Answers None when what is stored cannot be read."""

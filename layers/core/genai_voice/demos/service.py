@@ -9,7 +9,7 @@ from genai_voice.demos.handlers import HANDLERS
 from genai_voice.demos.model import DemoOutcome, Parameters, ScenarioReset, ScenarioStateView, State
 from genai_voice.demos.rows import StateRow
 from genai_voice.demos.scenarios import load_initial_state
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.model import Scoped
 from genai_voice.foundation.transactions import Change
 
@@ -65,7 +65,7 @@ def _state_changes(
 ) -> Change:
     actions = [
         StateRow.state.set(compress(to_json(state))),
-        StateRow.updated_at.set(now_ms()),
+        StateRow.updated_at.set(get_now_ms()),
         StateRow.version.add(1),
     ]
     return Change(row, actions, StateRow.is_unchanged(stored) if is_guarded else None)

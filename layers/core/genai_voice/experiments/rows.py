@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Self
 
-from genai_voice.foundation.keys import key
+from genai_voice.foundation.keys import make_key
 from genai_voice.foundation.table import BooleanAttribute, CompressedText, Item, UnicodeAttribute
 
 
@@ -15,14 +15,14 @@ class ExperimentRow(Item, discriminator="experiment"):
 
     @classmethod
     def of(cls, app: str, experiment_id: str) -> Self:
-        return cls(key("APP", app), key("EXPERIMENT", experiment_id), experiment_id=experiment_id)
+        return cls(make_key("APP", app), make_key("EXPERIMENT", experiment_id), experiment_id=experiment_id)
 
     @classmethod
     def list_newest(cls, app: str, before: str | None) -> Iterator[Self]:
         """List an app's experiments, newest first, beginning after the position `before` (a sort key)."""
         every = cls.sk.startswith("EXPERIMENT#")
         place = cls.sk.between("EXPERIMENT#", before.removesuffix("#")) if before else every
-        return cls.query(key("APP", app), place, consistent_read=True, scan_index_forward=False)
+        return cls.query(make_key("APP", app), place, consistent_read=True, scan_index_forward=False)
 
 
 class ExposureRow(Item, discriminator="exposure"):
@@ -36,8 +36,8 @@ class ExposureRow(Item, discriminator="exposure"):
     @classmethod
     def of(cls, app: str, experiment_id: str, session: str) -> Self:
         return cls(
-            key("APP", app, "EXPERIMENT", experiment_id),
-            key("SESSION", session),
+            make_key("APP", app, "EXPERIMENT", experiment_id),
+            make_key("SESSION", session),
             app=app,
             experiment_id=experiment_id,
             session_id=session,

@@ -24,7 +24,7 @@ from genai_voice.experiments.model import (
     VariantAssignment,
 )
 from genai_voice.experiments.rows import ExperimentRow, ExposureRow
-from genai_voice.foundation.clock import now_ms, time_ordered_id
+from genai_voice.foundation.clock import get_now_ms, make_time_ordered_id
 from genai_voice.foundation.errors import BadRequest, NotFound
 from genai_voice.foundation.model import Created, Ok, add_optional
 from genai_voice.foundation.pages import PageRows, read_page
@@ -42,8 +42,8 @@ _UNTRUSTWORTHY = (
 
 def create_experiment(app: str, request: NewExperiment) -> Created:
     """Create an experiment, which is active at once. Names need not be unique."""
-    now = now_ms()
-    row = ExperimentRow.of(app, time_ordered_id(now))
+    now = get_now_ms()
+    row = ExperimentRow.of(app, make_time_ordered_id(now))
     row.name, row.is_active, row.created_at = request.name, True, now
     row.variants = to_json([_drop_nulls(variant) for variant in request.variants]).decode()
     row.insert()
@@ -101,7 +101,7 @@ def _try_assigning(
         raise BadRequest(f"A session takes part in at most {MAX_EXPERIMENTS} experiments")
     weights = [(each["id"], each["weight"]) for each in _parse_variants(experiment)]
     new.variant_id = draw_variant(experiment.experiment_id, request.session_id, weights)
-    new.created_at = now_ms()
+    new.created_at = get_now_ms()
     changes = exposure_changes(app, request.session_id, experiment.experiment_id, new.variant_id, stored)
     if not write_together(changes, inserts=[new]):
         return None

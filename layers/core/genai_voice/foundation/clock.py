@@ -6,12 +6,12 @@ import time
 _LAST_MOMENT = 10**16 - 1  # epoch microseconds of 16 digits, in the year 2286
 
 
-def now_ms() -> int:
+def get_now_ms() -> int:
     """Answer the time in epoch milliseconds."""
     return time.time_ns() // 1_000_000
 
 
-def time_ordered_id(moment_ms: float | None = None, tie: str | None = None) -> str:
+def make_time_ordered_id(moment_ms: float | None = None, tie: str | None = None) -> str:
     """Make an identifier that sorts by a moment (16 digits of epoch microseconds), which is now if none is
     given.
 

@@ -23,7 +23,7 @@ from genai_voice.foundation.errors import NotFound, Refused, Unauthorized
 from genai_voice.foundation.incoming import Credentials, Event, IncomingRequest
 from genai_voice.foundation.log import report_fault, report_request
 from genai_voice.foundation.model import parse
-from genai_voice.foundation.settings import settings
+from genai_voice.foundation.settings import get_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -78,7 +78,7 @@ class Api:
 
         return declare
 
-    def handler(self, event: Event, context: object) -> dict[str, Any]:
+    def handle(self, event: Event, context: object) -> dict[str, Any]:
         """Answer every event with a payload 2.0 reply: nothing that a caller sends makes it raise."""
         request = IncomingRequest(event)
         try:
@@ -160,7 +160,7 @@ def _make_cors_headers(origin: str | None) -> dict[str, str]:
     """Make the CORS headers. Every reply has them, so that a function URL, `sam local` and API Gateway behave
     alike (contract 1.4).
     """
-    allowed = settings().allowed_origins
+    allowed = get_settings().allowed_origins
     if not allowed:
         return {"Access-Control-Allow-Origin": "*", **_ALLOWED}
     if origin in allowed:

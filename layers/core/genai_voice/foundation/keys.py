@@ -11,8 +11,8 @@ _SAFE = "._:-"  # besides letters and digits
 _LONGEST = 200  # bytes of one encoded part: a handful of them stay below DynamoDB's 1,024 of a sort key
 
 
-def key(*parts: str) -> str:
-    """Make one key of constants and variable parts in turn: `key("APP", "a", "SESSION", "s")` is
+def make_key(*parts: str) -> str:
+    """Make one key of constants and variable parts in turn: `make_key("APP", "a", "SESSION", "s")` is
     `APP#a#SESSION#s#`.
 
     A constant is capitals, digits and `_`. A variable part is percent-encoded outside `[A-Za-z0-9._:-]`,
@@ -35,7 +35,7 @@ def digest(*parts: str) -> str:
     return hashed.hexdigest()[:32]
 
 
-def time_key(ms: float, tie: str) -> str:
+def make_time_key(ms: float, tie: str) -> str:
     """Make a variable part that sorts by time, then by `tie`: 15 digits of epoch milliseconds and three
     decimals (clients may send fractions).
     """

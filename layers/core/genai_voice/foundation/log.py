@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 
 from genai_voice.foundation.caches import cache_results
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.metering import Meter
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @cache_results()
-def logger() -> "Logger":
+def get_logger() -> "Logger":
     """Answer the JSON logger of this process. It is made on first use, as most processes never need it."""
     from aws_lambda_powertools import Logger
 
@@ -56,7 +56,7 @@ def _write_line(
 ) -> None:
     line = {
         "message": message,
-        "timestamp": now_ms(),
+        "timestamp": get_now_ms(),
         **what,
         "duration_ms": round(duration_ms, 3),
         "dynamodb_calls": len(meter.operations),
@@ -68,7 +68,7 @@ def _write_line(
 
 def report_fault(route: str, trace_id: str | None, kind: str, frames: Iterable[FrameSummary]) -> None:
     """Report a bug: its kind and where it happened. Not its message, which may quote what somebody said."""
-    logger().error(
+    get_logger().error(
         "fault",
         route=route,
         trace_id=trace_id,
@@ -79,21 +79,21 @@ def report_fault(route: str, trace_id: str | None, kind: str, frames: Iterable[F
 
 def report_unusable_rule(app: str, rule: str) -> None:
     """Report a stored guardrail rule that can match nothing. The list of rules says what is wrong with it."""
-    logger().warning("rule matches nothing", app=app, rule=rule)
+    get_logger().warning("rule matches nothing", app=app, rule=rule)
 
 
 def report_lost_messages(kind: str, messages: int) -> None:
     """Report messages that a queue did not take: the next sweep does their work."""
-    logger().warning("nudge lost", error=kind, messages=messages)
+    get_logger().warning("nudge lost", error=kind, messages=messages)
 
 
 def report_upstream_failure(upstream: str, kind: str, status: int | None) -> None:
     """Report that an outside service failed: how, and its HTTP status if there was one. None of its words,
     which may quote a key or what somebody said.
     """
-    logger().warning("upstream failed", upstream=upstream, error=kind, status=status)
+    get_logger().warning("upstream failed", upstream=upstream, error=kind, status=status)
 
 
 def report_lost_violations(app: str, session: str, rules: Sequence[str]) -> None:
     """Report violations that a check has found and answered, and that could not be stored."""
-    logger().error("violations lost", app=app, session=session, rules=rules)
+    get_logger().error("violations lost", app=app, session=session, rules=rules)

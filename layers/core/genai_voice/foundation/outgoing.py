@@ -29,7 +29,7 @@ from genai_voice.foundation.outgoing_rules import (
     may_be_reached,
     parse_url,
 )
-from genai_voice.foundation.settings import settings
+from genai_voice.foundation.settings import get_settings
 
 if TYPE_CHECKING:
     from h11 import Connection
@@ -90,7 +90,7 @@ def send(
     try:
         parsed = parse_url(url)
         check_each_header(headers or {})
-        addresses = _find_allowed_addresses(parsed, _seconds_until(ends))
+        addresses = _find_allowed_addresses(parsed, _compute_compute_seconds_until(ends))
         with _connect(parsed, addresses, ends) as wire:
             return _send_request(wire, ends, method, parsed, headers or {}, body, reads_body)
     except NotAllowed as reason:
@@ -118,7 +118,7 @@ def _find_allowed_addresses(parsed: ParsedUrl, seconds: float) -> list[_Address]
     name with one address inside is a trap, whatever its others are; OSError when there is none.
     """
     addresses = _look_up(parsed, seconds)
-    loopback = settings().outgoing_local_ca is not None
+    loopback = get_settings().outgoing_local_ca is not None
     for address in addresses:
         if not may_be_reached(ip_address(address.socket_address[0]), is_loopback_allowed=loopback):
             raise NotAllowed("The host must be public.")
@@ -151,7 +151,7 @@ def _look_up(parsed: ParsedUrl, seconds: float) -> list[_Address]:
 # -- connecting and sending -------------------------------------------------------------------------------
 
 
-def _seconds_until(ends: float) -> float:
+def _compute_compute_seconds_until(ends: float) -> float:
     """Answer the seconds until a moment of the monotonic clock. Raises TimeoutError after it."""
     left = ends - monotonic()
     if left <= 0:
@@ -162,8 +162,8 @@ def _seconds_until(ends: float) -> float:
 @contextmanager
 def _connect(parsed: ParsedUrl, addresses: list[_Address], ends: float) -> Iterator[ssl.SSLSocket]:
     with _connect_to_first(addresses[:MAX_ATTEMPTS], ends) as plain:
-        plain.settimeout(_seconds_until(ends))
-        trust = _make_tls_context(settings().outgoing_local_ca)
+        plain.settimeout(_compute_compute_seconds_until(ends))
+        trust = _make_tls_context(get_settings().outgoing_local_ca)
         with trust.wrap_socket(plain, server_hostname=parsed.host) as wire:
             yield wire
 
@@ -174,7 +174,7 @@ def _connect_to_first(addresses: list[_Address], ends: float) -> socket.socket:
     """
     for to_try in range(len(addresses), 0, -1):
         try:
-            return _open_socket(addresses[-to_try], _seconds_until(ends) / to_try)
+            return _open_socket(addresses[-to_try], _compute_compute_seconds_until(ends) / to_try)
         except OSError as reason:
             failure = reason
     raise failure
@@ -236,7 +236,7 @@ def _read_response(wire: ssl.SSLSocket, ends: float, http: "Connection", reads_b
     retry_after: str | None = None
     while not isinstance(event := http.next_event(), EndOfMessage):
         if event is NEED_DATA:
-            wire.settimeout(_seconds_until(ends))
+            wire.settimeout(_compute_compute_seconds_until(ends))
             http.receive_data(wire.recv(16_384))
         elif isinstance(event, Response):
             status = event.status_code
@@ -265,7 +265,7 @@ def _write_all(wire: ssl.SSLSocket, ends: float, data: bytes) -> None:
     """Write all of it before the deadline: `sendall` would begin its timeout anew with each piece."""
     rest = memoryview(data)
     while rest:
-        wire.settimeout(_seconds_until(ends))
+        wire.settimeout(_compute_compute_seconds_until(ends))
         rest = rest[wire.send(rest) :]
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from genai_voice.foundation.caches import cache_results
 from genai_voice.foundation.log import report_lost_messages
-from genai_voice.foundation.settings import settings
+from genai_voice.foundation.settings import get_settings
 
 MAX_DELAY_S = 900
 """The longest that SQS holds a message back."""
@@ -62,7 +62,7 @@ def _make_client(url: str) -> Any:
     place = urlsplit(url)
     return get_session().create_client(
         "sqs",
-        region_name=settings().region,
+        region_name=get_settings().region,
         endpoint_url=f"{place.scheme}://{place.netloc}",
         config=Config(connect_timeout=0.5, read_timeout=1, retries={"total_max_attempts": 1}),
     )

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from cachetools import TTLCache
 
 from genai_voice.foundation.caches import cache_results, register_cache
-from genai_voice.foundation.clock import now_ms
-from genai_voice.foundation.settings import SettingsError, settings
+from genai_voice.foundation.clock import get_now_ms
+from genai_voice.foundation.settings import SettingsError, get_settings
 
-_refreshed: TTLCache[str, bool] = register_cache(TTLCache(1, 60_000, timer=now_ms))
-_provider_keys: TTLCache[str, dict[str, str]] = register_cache(TTLCache(1, 300_000, timer=now_ms))
+_refreshed: TTLCache[str, bool] = register_cache(TTLCache(1, 60_000, timer=get_now_ms))
+_provider_keys: TTLCache[str, dict[str, str]] = register_cache(TTLCache(1, 300_000, timer=get_now_ms))
 
 
 class DerivedKey(NamedTuple):
@@ -66,13 +66,13 @@ def _read_roots() -> tuple[tuple[str, str], ...]:
 
 def _read_document() -> str:
     """Read the deployment secret from its file, or else from Secrets Manager. Raises SettingsError."""
-    if settings().deployment_secret_file:
+    if get_settings().deployment_secret_file:
         try:
-            return Path(str(settings().deployment_secret_file)).read_text()
+            return Path(str(get_settings().deployment_secret_file)).read_text()
         except OSError as reason:
             raise SettingsError(f"DEPLOYMENT_SECRET_FILE cannot be read: {reason.strerror}.") from None
-    if settings().deployment_secret_arn:
-        return _read_from_secrets_manager(str(settings().deployment_secret_arn))
+    if get_settings().deployment_secret_arn:
+        return _read_from_secrets_manager(str(get_settings().deployment_secret_arn))
     raise SettingsError(
         "Set DEPLOYMENT_SECRET_ARN or DEPLOYMENT_SECRET_FILE: secrets cannot be checked without it."
     )
@@ -87,7 +87,7 @@ def _read_from_secrets_manager(arn: str) -> str:
 
     patience = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 2})
     client: Any = get_session().create_client(
-        "secretsmanager", region_name=settings().region, config=patience
+        "secretsmanager", region_name=get_settings().region, config=patience
     )
     return str(client.get_secret_value(SecretId=arn)["SecretString"])
 
@@ -98,7 +98,7 @@ def find_provider_key(variable: str) -> str | None:
 
     Raises SettingsError where there is a provider secret that cannot be read.
     """
-    arn, given = settings().provider_secret_arn, getattr(settings(), variable.lower())
+    arn, given = get_settings().provider_secret_arn, getattr(get_settings(), variable.lower())
     return (given or "").strip() or (_read_provider_keys(arn).get(variable) if arn else None) or None
 
 

@@ -69,7 +69,7 @@ class Settings(BaseModel):
 
 
 @cache_results()
-def settings() -> Settings:
+def get_settings() -> Settings:
     """Answer the settings of this process. Raises SettingsError with a sentence that names the variable."""
     variables = [str(field.alias) for field in Settings.model_fields.values()]
     given = {variable: os.environ[variable] for variable in variables if os.environ.get(variable)}

@@ -26,8 +26,8 @@ from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
 from pynamodb.models import Model
 
 from genai_voice.foundation.connection import register_hooks
-from genai_voice.foundation.keys import digest, key
-from genai_voice.foundation.settings import settings
+from genai_voice.foundation.keys import digest, make_key
+from genai_voice.foundation.settings import get_settings
 
 __all__ = [
     "DUE_SHARDS",
@@ -199,7 +199,7 @@ class Item(Model):
     @classmethod
     def _make_due_partition(cls, shard: int) -> str:
         """Make the key of a partition of due items. Those of a kind are spread, so that none becomes hot."""
-        return key("DUE", str(cls.kind.get_discriminator(cls)), "SHARD", str(shard))
+        return make_key("DUE", str(cls.kind.get_discriminator(cls)), "SHARD", str(shard))
 
     @classmethod
     def list_due(cls, until_ms: float) -> Iterator[Self]:
@@ -283,7 +283,7 @@ def find_together(*rows: Item | None) -> tuple[Item | None, ...]:
 
 
 def _make_trace_key(app: str, trace_id: str) -> str:
-    return key("APP", app, "TRACE", trace_id)
+    return make_key("APP", app, "TRACE", trace_id)
 
 
 class _Opening(Item):
@@ -296,9 +296,9 @@ def _open_connection() -> TableConnection:
     """
     meta = cast(Any, Item.Meta)
     meta.table_name, meta.region, meta.host = (
-        settings().table_name,
-        settings().region,
-        settings().dynamodb_endpoint,
+        get_settings().table_name,
+        get_settings().region,
+        get_settings().dynamodb_endpoint,
     )
     _Opening._connection = None
     connection = cast(Any, Model._get_connection).__func__(_Opening)

@@ -57,7 +57,7 @@ def make_queue_handler(worker: str, handle: Callable[..., str]) -> Callable[[Eve
         with _report_piece(worker, arguments or {"message_id": record.message_id}) as line:
             line["outcome"] = handle(**arguments) if arguments else "unreadable"
 
-    def handler(event: Event, context: Any) -> Any:
+    def handle_event(event: Event, context: Any) -> Any:
         from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 
         # The error that the processor would raise itself quotes those of the messages, and Lambda logs it.
@@ -67,7 +67,7 @@ def make_queue_handler(worker: str, handle: Callable[..., str]) -> Callable[[Eve
             raise WorkFailed(f"{worker}: all {len(processor.fail_messages)} messages failed")
         return failures
 
-    return handler
+    return handle_event
 
 
 def make_schedule_handler(
@@ -83,7 +83,7 @@ def make_schedule_handler(
     """
     names = list(pieces)
 
-    def handler(event: Event, context: Context) -> None:
+    def handle_event(event: Event, context: Context) -> None:
         failed = []
         for place, piece in enumerate(names):
             ends = _compute_end_of_share(context, len(names) - place)
@@ -96,7 +96,7 @@ def make_schedule_handler(
         if failed:
             raise WorkFailed(f"{worker}: {', '.join(failed)} failed")
 
-    return handler
+    return handle_event
 
 
 def _compute_end_of_share(context: Context, pieces_left: int) -> float:

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic_core import from_json
 
 from genai_voice.foundation.caches import cache_results
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.errors import UpstreamFailed
 from genai_voice.foundation.log import report_upstream_failure
 from genai_voice.foundation.secret import find_provider_key
-from genai_voice.foundation.settings import SettingsError, settings
+from genai_voice.foundation.settings import SettingsError, get_settings
 from genai_voice.gemini.model import LiveConfig
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def create_live_token(config: LiveConfig, expires: datetime, starts_within: time
     wanted = types.CreateAuthTokenConfig(
         uses=1,
         expire_time=expires,
-        new_session_expire_time=datetime.fromtimestamp(now_ms() / 1000, UTC) + starts_within,
+        new_session_expire_time=datetime.fromtimestamp(get_now_ms() / 1000, UTC) + starts_within,
         live_connect_constraints=types.LiveConnectConstraints(
             model=locked.pop("model"), config=types.LiveConnectConfig.model_validate(locked)
         ),
@@ -138,7 +138,9 @@ def _ask(key: str, timeout_s: float, call: Callable[["AsyncClient"], Awaitable[s
     from httpx2 import HTTPError, TimeoutException
 
     try:
-        answer = _run_in_loop(_call_in_time(timeout_s, call, _open_client(key, settings().gemini_base_url)))
+        answer = _run_in_loop(
+            _call_in_time(timeout_s, call, _open_client(key, get_settings().gemini_base_url))
+        )
     except APIError as refused:
         raise _report_failure(refused, _describe_refusal(refused.code), refused.code) from None
     except (TimeoutError, TimeoutException) as late:

@@ -4,7 +4,7 @@ from collections import Counter
 from secrets import randbelow
 from typing import Self
 
-from genai_voice.foundation.keys import key
+from genai_voice.foundation.keys import make_key
 from genai_voice.foundation.table import Action, Item, NumberAttribute
 from genai_voice.guardrails.rows import RuleRow
 
@@ -22,7 +22,7 @@ class RuleCountsRow(Item, discriminator="rule_stats"):
         """Choose so many different rows of the app, by chance."""
         first = randbelow(SHARDS)
         shards = (str((first + each) % SHARDS) for each in range(number))
-        return [cls(key("APP", app), key("RULE_STATS", shard)) for shard in shards]
+        return [cls(make_key("APP", app), make_key("RULE_STATS", shard)) for shard in shards]
 
     @staticmethod
     def count_changes(what: str, rule_id: str, by: int = 1) -> list[Action]:
@@ -57,13 +57,13 @@ class RuleCounts:
 
     def list_rows(self, app: str, rule_id: str) -> list[RuleCountsRow]:
         """List the rows that count anything of this rule."""
-        return [RuleCountsRow(key("APP", app), sk) for sk in sorted(self._shards.get(rule_id, ()))]
+        return [RuleCountsRow(make_key("APP", app), sk) for sk in sorted(self._shards.get(rule_id, ()))]
 
 
 def list_rules_with_counts(app: str) -> tuple[list[RuleRow], RuleCounts]:
     """List the app's rules, oldest first, with their counts, in one query."""
     rules, counts = list[RuleRow](), RuleCounts()
-    for item in Item.read_raw(key("APP", app), "RULE"):
+    for item in Item.read_raw(make_key("APP", app), "RULE"):
         sk = item["sk"]["S"]
         if sk.startswith("RULE#"):
             rules.append(RuleRow.from_raw_data(item))

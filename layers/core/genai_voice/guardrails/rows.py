@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Self
 
-from genai_voice.foundation.clock import time_ordered_id
-from genai_voice.foundation.keys import digest, key
+from genai_voice.foundation.clock import make_time_ordered_id
+from genai_voice.foundation.keys import digest, make_key
 from genai_voice.foundation.table import (
     BooleanAttribute,
     Condition,
@@ -30,19 +30,19 @@ class RuleRow(Item, discriminator="rule"):
 
     @classmethod
     def of(cls, app: str, rule_id: str) -> Self:
-        return cls(key("APP", app), key("RULE", rule_id))
+        return cls(make_key("APP", app), make_key("RULE", rule_id))
 
     @classmethod
     def of_new_id(cls, app: str) -> Self:
         """A row with an id of its own, which sorts by now."""
-        place = time_ordered_id()
-        return cls(key("APP", app), key("RULE", place), place=place)
+        place = make_time_ordered_id()
+        return cls(make_key("APP", app), make_key("RULE", place), place=place)
 
     @classmethod
     def of_content(cls, app: str, type_: str, pattern: str) -> Self:
         """A row whose id follows from what the rule matches, so that seeding it again makes no second one."""
         row = cls.of(app, digest(app, type_, pattern))
-        row.type, row.pattern, row.place = type_, pattern, time_ordered_id()
+        row.type, row.pattern, row.place = type_, pattern, make_time_ordered_id()
         return row
 
     @property
@@ -62,12 +62,12 @@ class RuleRow(Item, discriminator="rule"):
     @classmethod
     def count_rules(cls, app: str) -> int:
         """Count the app's rules."""
-        return cls.count(key("APP", app), cls.sk.startswith("RULE#"), consistent_read=True)
+        return cls.count(make_key("APP", app), cls.sk.startswith("RULE#"), consistent_read=True)
 
     @classmethod
     def list_rules(cls, app: str) -> list[Self]:
         """List the app's rules, oldest first."""
-        rules = cls.query(key("APP", app), cls.sk.startswith("RULE#"), consistent_read=True)
+        rules = cls.query(make_key("APP", app), cls.sk.startswith("RULE#"), consistent_read=True)
         return sorted(rules, key=lambda rule: rule.place)
 
 
@@ -80,7 +80,7 @@ class RulesetRow(Item, discriminator="rules"):
 
     @classmethod
     def of(cls, app: str) -> Self:
-        return cls(key("APP", app), key("RULES"))
+        return cls(make_key("APP", app), make_key("RULES"))
 
 
 # -- violations --------------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ class ViolationRow(Item, discriminator="violation"):
 
     @classmethod
     def of(cls, app: str, violation_id: str) -> Self:
-        return cls(key("APP", app, "VIOLATION"), key("ID", violation_id), violation_id=violation_id)
+        return cls(make_key("APP", app, "VIOLATION"), make_key("ID", violation_id), violation_id=violation_id)
 
     @classmethod
     def from_ids(cls, app: str, session: str, rule_id: str, violation_id: str) -> Self:
@@ -111,7 +111,7 @@ class ViolationRow(Item, discriminator="violation"):
         row = cls.of(app, violation_id)
         row.session_id, row.rule_id = session, rule_id
         row.gsi1pk, row.gsi2pk = _make_session_key(app, session), _make_rule_key(app, rule_id)
-        row.gsi1sk = row.gsi2sk = key("ID", violation_id, "RULE", rule_id)
+        row.gsi1sk = row.gsi2sk = make_key("ID", violation_id, "RULE", rule_id)
         return row
 
     @property
@@ -131,7 +131,11 @@ class ViolationRow(Item, discriminator="violation"):
         """List those of the app, newest first, beginning after position `before` (a sort key)."""
         wanted = cls.sk < before if before else cls.sk.startswith("ID#")
         return cls.query(
-            key("APP", app, "VIOLATION"), wanted, consistent_read=True, scan_index_forward=False, limit=limit
+            make_key("APP", app, "VIOLATION"),
+            wanted,
+            consistent_read=True,
+            scan_index_forward=False,
+            limit=limit,
         )
 
     @classmethod
@@ -161,7 +165,7 @@ class ViolationRow(Item, discriminator="violation"):
             scan_index_forward=False,
             page_size=1000 if session and rule_id else limit + 1,
         )
-        last_part = key("RULE", rule_id) if rule_id else ""
+        last_part = make_key("RULE", rule_id) if rule_id else ""
         found, last = list[Self](), None
         for looked_at, row in enumerate(listed):
             is_wanted = row.list_position.endswith(last_part)
@@ -174,8 +178,8 @@ class ViolationRow(Item, discriminator="violation"):
 
 
 def _make_session_key(app: str, session: str) -> str:
-    return key("APP", app, "SESSION", session, "VIOLATIONS")
+    return make_key("APP", app, "SESSION", session, "VIOLATIONS")
 
 
 def _make_rule_key(app: str, rule_id: str) -> str:
-    return key("APP", app, "RULE", rule_id, "VIOLATIONS")
+    return make_key("APP", app, "RULE", rule_id, "VIOLATIONS")

@@ -7,7 +7,7 @@ limit of MAX_RULES is exact, and it holds a version, by which other processes se
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.errors import BadRequest, NotFound
 from genai_voice.foundation.model import Created, Ok, Scoped, add_optional
 from genai_voice.foundation.retries import retry_lost_races
@@ -147,7 +147,7 @@ def _add_rule(app: str, row: RuleRow) -> bool:
     """Store a rule and count it. Answers False where there is one with its id. Raises BadRequest beyond
     MAX_RULES, Busy.
     """
-    row.is_active, row.created_at = True, now_ms()
+    row.is_active, row.created_at = True, get_now_ms()
     ruleset = _ruleset_changes(app, 1, RulesetRow.rules < MAX_RULES)
 
     def try_once() -> bool | None:

@@ -10,7 +10,7 @@ from threading import Lock
 from cachetools import LRUCache
 
 from genai_voice.foundation.caches import cache_results, register_cache
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.log import report_unusable_rule
 from genai_voice.guardrails.matching import Matcher, compile_matcher, find_problem
 from genai_voice.guardrails.model import Rule
@@ -52,7 +52,7 @@ def get_current(app: str) -> Ruleset:
     """Answer the app's rules as they are now, or were at most 10 s ago."""
     with _lock:
         cached, invalidations = _cache.get(app), _invalidations
-    now = now_ms()
+    now = get_now_ms()
     if cached and now < cached.fresh_until_ms:
         return cached.ruleset
     row = RulesetRow.of(app).find_stored()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from genai_voice.foundation.clock import now_ms, time_ordered_id
+from genai_voice.foundation.clock import get_now_ms, make_time_ordered_id
 from genai_voice.foundation.errors import Busy
 from genai_voice.foundation.log import report_lost_violations
 from genai_voice.foundation.model import add_optional
@@ -75,8 +75,8 @@ def _make_deliveries(
 def _make_violations(
     app: App, request: CheckRequest, rules: Sequence[Rule], content: str
 ) -> list[ViolationRow]:
-    now = now_ms()
-    check_id = time_ordered_id(now)
+    now = get_now_ms()
+    check_id = make_time_ordered_id(now)
     rows = list[ViolationRow]()
     for place, rule in enumerate(rules):
         row = ViolationRow.from_ids(app.slug, request.session_id, rule.id, f"{check_id}-{place:02d}")

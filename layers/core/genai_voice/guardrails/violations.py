@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.errors import NotFound
 from genai_voice.foundation.model import Ok, add_optional
 from genai_voice.foundation.pages import PageRows, read_page
@@ -43,7 +43,7 @@ def annotate(app: str, annotation: ViolationAnnotation) -> Ok:
         actions = [
             ViolationRow.annotated_correctness.set(correctness),
             ViolationRow.annotated_by.set(annotation.annotated_by),
-            ViolationRow.annotated_at.set(now_ms()),
+            ViolationRow.annotated_at.set(get_now_ms()),
         ]
         before = stored.annotated_correctness
         annotated = Change(row, actions, row.require_annotation(before))

@@ -19,7 +19,7 @@ from genai_voice.conversations.rows import TranscriptPart
 from genai_voice.conversations.saving import BUSY
 from genai_voice.conversations.stored_transcripts import expire_parts
 from genai_voice.conversations.transcripts import count_reply_bytes, pack
-from genai_voice.foundation.clock import now_ms, time_ordered_id
+from genai_voice.foundation.clock import get_now_ms, make_time_ordered_id
 from genai_voice.foundation.errors import Conflict, NotFound
 from genai_voice.foundation.model import Created, Ok
 from genai_voice.foundation.retries import LostEveryRace, retry_lost_races
@@ -84,7 +84,7 @@ def expire_due_handoffs(places: Iterable[HandoffRow]) -> None:
     """
     for place in places:
         stored = place.find_stored()
-        if stored and stored.due_at is not None and stored.due_at <= now_ms():
+        if stored and stored.due_at is not None and stored.due_at <= get_now_ms():
             _expire_one(stored)
 
 
@@ -98,8 +98,8 @@ def has_handoff(app: str, session: str) -> bool:
 
 def _build_row(app: App, request: HandoffRequest) -> tuple[HandoffRow, list[TranscriptPart]]:
     """Build the row of a new handoff, and the parts of its transcript."""
-    now = now_ms()
-    row = HandoffRow.of(app.slug, time_ordered_id(now))
+    now = get_now_ms()
+    row = HandoffRow.of(app.slug, make_time_ordered_id(now))
     text = to_json(request.transcript).decode()
     row.transcript_revision, parts = TranscriptPart.from_pieces(row.pk, row.handoff_id, pack(text))
     row.transcript_bytes = count_reply_bytes(text)
@@ -225,7 +225,7 @@ def _status_changes(stored: HandoffRow, status: str) -> list[Action]:
 
 def _step_changes(app: App, stored: HandoffRow, request: HandoffUpdate) -> list[Action]:
     """Write what comes with the new status: only a pending handoff waits for its expiry."""
-    row, now = HandoffRow, now_ms()
+    row, now = HandoffRow, get_now_ms()
     if request.status == "pending":
         expiry_ms = now + app.handoff_expiration_s * 1000
         due = stored.set_due_changes(expiry_ms) if app.handoff_expiration_s else []

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Self, TypeVar
 
-from genai_voice.foundation.keys import key
+from genai_voice.foundation.keys import make_key
 from genai_voice.foundation.table import Condition, Item, NumberAttribute, UnicodeAttribute
 
 R = TypeVar("R", bound=Item)
@@ -35,22 +35,24 @@ class HandoffRow(Item, discriminator="handoff"):
 
     @classmethod
     def of(cls, app: str, handoff_id: str) -> Self:
-        return cls(key("APP", app, "HANDOFF"), key("ID", handoff_id), app=app, handoff_id=handoff_id)
+        return cls(
+            make_key("APP", app, "HANDOFF"), make_key("ID", handoff_id), app=app, handoff_id=handoff_id
+        )
 
     @staticmethod
     def make_list_key(app: str, status: str) -> str:
         """Partition of the list of an app's handoffs of one status."""
-        return key("APP", app, "HANDOFFS", status)
+        return make_key("APP", app, "HANDOFFS", status)
 
     @staticmethod
     def make_session_key(app: str, session: str) -> str:
         """Partition of the list of a session's handoffs."""
-        return key("APP", app, "SESSION", session, "HANDOFFS")
+        return make_key("APP", app, "SESSION", session, "HANDOFFS")
 
     @classmethod
     def list_newest(cls, app: str, before: str | None, limit: int) -> list[Self]:
         """List handoffs newest first, beginning after position `before` (a sort key)."""
-        return list(_query_before(cls, key("APP", app, "HANDOFF"), before, limit))
+        return list(_query_before(cls, make_key("APP", app, "HANDOFF"), before, limit))
 
     @classmethod
     def list_in_session(cls, app: str, session: str) -> Iterator[Self]:
@@ -72,13 +74,13 @@ class AssignmentRow(Item, discriminator="assignment"):
 
     @classmethod
     def of(cls, app: str, agent: str, handoff_id: str) -> Self:
-        return cls(key("APP", app, "ASSIGNED", agent), key("ID", handoff_id))
+        return cls(make_key("APP", app, "ASSIGNED", agent), make_key("ID", handoff_id))
 
     @classmethod
     def list_newest(cls, app: str, agent: str, before: str | None, limit: int) -> list[HandoffRow]:
         """List where the handoffs of a person are, newest first, beginning after the position `before`."""
-        found = _query_before(cls, key("APP", app, "ASSIGNED", agent), before, limit)
-        return [HandoffRow(key("APP", app, "HANDOFF"), row.sk) for row in found]
+        found = _query_before(cls, make_key("APP", app, "ASSIGNED", agent), before, limit)
+        return [HandoffRow(make_key("APP", app, "HANDOFF"), row.sk) for row in found]
 
 
 def _query_before(kind: type[R], partition: str, before: str | None, limit: int) -> Iterator[R]:

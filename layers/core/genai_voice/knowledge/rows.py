@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from genai_voice.foundation.keys import digest, key
+from genai_voice.foundation.keys import digest, make_key
 from genai_voice.foundation.table import CompressedText, Item, NumberAttribute, UnicodeAttribute
 
 
@@ -17,9 +17,9 @@ class DocumentRow(Item, discriminator="document"):
     @classmethod
     def of(cls, app: str, title: str) -> Self:
         """Build the row of a title. The title is the key, so an upsert needs no look-up."""
-        return cls(key("APP", app, "KNOWLEDGE"), key("DOC", digest(app, title)))
+        return cls(make_key("APP", app, "KNOWLEDGE"), make_key("DOC", digest(app, title)))
 
     @classmethod
     def count_documents(cls, app: str) -> int:
         """Count the documents of an app."""
-        return cls.count(key("APP", app, "KNOWLEDGE"), cls.sk.startswith("DOC#"))
+        return cls.count(make_key("APP", app, "KNOWLEDGE"), cls.sk.startswith("DOC#"))

@@ -1,6 +1,6 @@
 """The documents of an app: put and counted."""
 
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.knowledge.rows import DocumentRow
 
 
@@ -8,7 +8,7 @@ def put_document(
     app: str, title: str, *, content: str, category: str, source_type: str, updated_by: str
 ) -> bool:
     """Create or replace the document of this title. Answers whether it is new."""
-    row, now = DocumentRow, now_ms()
+    row, now = DocumentRow, get_now_ms()
     before = DocumentRow.of(app, title).change_and_return(
         [
             row.title.set(title),

@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from genai_voice.foundation.keys import key
+from genai_voice.foundation.keys import make_key
 from genai_voice.foundation.table import Item, NumberAttribute
 
 _MINUTE_MS = 60_000
@@ -17,7 +17,7 @@ class TokenMinuteRow(Item, discriminator="token_minute"):
     @classmethod
     def of_minute(cls, app: str, now_ms: int) -> Self:
         """The row of the minute of this moment (epoch ms)."""
-        return cls(key("APP", app), key("TOKENS", str(now_ms // _MINUTE_MS)))
+        return cls(make_key("APP", app), make_key("TOKENS", str(now_ms // _MINUTE_MS)))
 
     def count_one_more(self, limit: int, now_ms: int) -> bool:
         """Count one token more. Answers False when there are so many already."""

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from genai_voice.conversations.saving import save_config_hash
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.errors import FailedWithDetails, TooManyRequests, UpstreamFailed
 from genai_voice.gemini.client import create_live_token
 from genai_voice.gemini.model import LiveConfig
@@ -25,7 +25,7 @@ def create(app: str, request: TokenRequest) -> LiveToken:
 
     Raises TooManyRequests, and FailedWithDetails with a sentence when Gemini makes none.
     """
-    row, now = load_app(app), now_ms()
+    row, now = load_app(app), get_now_ms()
     limit = int(row.tokens_per_minute or 0)
     if limit and not TokenMinuteRow.of_minute(app, now).count_one_more(limit, now):
         raise TooManyRequests("Too many tokens requested")

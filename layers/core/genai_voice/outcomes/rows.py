@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, Self
 
-from genai_voice.foundation.keys import key
+from genai_voice.foundation.keys import make_key
 from genai_voice.foundation.table import Item, NumberAttribute, UnicodeAttribute
 from genai_voice.foundation.transactions import Change
 
@@ -26,8 +26,8 @@ class TallyRow(Item, discriminator="tally"):
 
     @classmethod
     def of(cls, app: str, experiment_id: str, variant_id: str, shard: int) -> Self:
-        sort_key = key("TALLY", variant_id, "SHARD", str(shard % cls.SHARDS))
-        return cls(key("APP", app, "EXPERIMENT", experiment_id), sort_key, variant_id=variant_id)
+        sort_key = make_key("TALLY", variant_id, "SHARD", str(shard % cls.SHARDS))
+        return cls(make_key("APP", app, "EXPERIMENT", experiment_id), sort_key, variant_id=variant_id)
 
     def add_changes(self, additions: Mapping[str, int]) -> Change:
         """Add to the sums, by their names."""
@@ -38,4 +38,4 @@ class TallyRow(Item, discriminator="tally"):
     def list_in_experiment(cls, app: str, experiment_id: str) -> Iterator[Self]:
         """List all shares of all variants of an experiment."""
         prefix = cls.sk.startswith("TALLY#")
-        return cls.query(key("APP", app, "EXPERIMENT", experiment_id), prefix, consistent_read=True)
+        return cls.query(make_key("APP", app, "EXPERIMENT", experiment_id), prefix, consistent_read=True)

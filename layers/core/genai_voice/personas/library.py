@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from pydantic.alias_generators import to_camel
 
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.errors import NotFound
 from genai_voice.foundation.model import Created, Listing, Ok, add_optional
 from genai_voice.foundation.pages import PageRows, read_page
@@ -48,7 +48,7 @@ def list_personas(app: str, query: Listing) -> PersonaLibrary:
 def create_persona(app: str, persona: NewPersona) -> Created:
     """Store a new persona, which nothing links yet. Names need not be unique."""
     row = PersonaRow.of_new(app)
-    row.is_active, row.created_at = True, now_ms()
+    row.is_active, row.created_at = True, get_now_ms()
     for name, value in persona.model_dump(exclude_none=True).items():
         setattr(row, name, value)
     row.insert()
@@ -78,7 +78,7 @@ def _try_change_persona(slug: str, persona_id: str, given: Mapping[str, Any]) ->
     if not persona.is_changed_by(given):
         forget_callers(slug)  # it may have been changed by a write of this process whose answer was lost
         return persona.number
-    number, now = persona.number + 1, now_ms()
+    number, now = persona.number + 1, get_now_ms()
     actions = [*PersonaRow.field_changes(given), *persona.next_version_changes(now)]
     changes = [Change(persona, actions, persona.is_unchanged()), _app_changes(app, persona_id, number)]
     if not write_together(changes, [persona.as_version()]):
@@ -124,12 +124,14 @@ def link_persona(slug: str, persona_id: str | None) -> None:
         persona = PersonaRow.of(slug, str(persona_id)).find_stored()
         if persona is None or not persona.is_active:
             raise NotFound("Persona not found")
-        linking = Change(app, AppRow.link_changes(persona_id, persona.number, now_ms()), AppRow.pk.exists())
+        linking = Change(
+            app, AppRow.link_changes(persona_id, persona.number, get_now_ms()), AppRow.pk.exists()
+        )
         return write_together([linking, Change(persona, [], persona.is_unchanged())]) or None
 
     if persona_id is not None:
         retry_lost_races(try_once, busy=_BUSY)
-    elif not app.change(AppRow.link_changes(None, None, now_ms()), AppRow.pk.exists()):
+    elif not app.change(AppRow.link_changes(None, None, get_now_ms()), AppRow.pk.exists()):
         raise NotFound(f"App not found: {slug}")
     forget_callers(slug)
 
@@ -154,7 +156,7 @@ def _app_changes(app: AppRow, persona_id: str, number: int | None) -> Change:
     row = AppRow.of(app.slug)
     if app.persona_id != persona_id:
         return Change(row, [], AppRow.persona_id.does_not_exist() | (AppRow.persona_id != persona_id))
-    actions = AppRow.link_changes(persona_id if number else None, number, now_ms())
+    actions = AppRow.link_changes(persona_id if number else None, number, get_now_ms())
     return Change(row, actions, AppRow.persona_id == persona_id)
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from pydantic_core import from_json, to_json
 
 from genai_voice.conversations.listing import find_last_answer
-from genai_voice.foundation.clock import now_ms, time_ordered_id
+from genai_voice.foundation.clock import get_now_ms, make_time_ordered_id
 from genai_voice.foundation.errors import BadRequest, UpstreamFailed
 from genai_voice.foundation.keys import digest
 from genai_voice.foundation.retries import retry_lost_races
@@ -143,8 +143,8 @@ def _compute_fingerprint(attempt: AnswerToGrade) -> str:
 
 
 def _make_row(app: str, attempt: AnswerToGrade, graded: GradedAnswer, mode: ExecutionMode) -> RunRow:
-    now = now_ms()
-    row = RunRow.of(app, time_ordered_id(now))
+    now = get_now_ms()
+    row = RunRow.of(app, make_time_ordered_id(now))
     row.set_scenario(app, attempt.scenario)
     row.session_id, row.execution_mode, row.created_at = attempt.session_id or None, mode, now
     row.status = graded.grade.status

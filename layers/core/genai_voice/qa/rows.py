@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from pydantic_core import from_json, to_json
 
-from genai_voice.foundation.keys import digest, key
+from genai_voice.foundation.keys import digest, make_key
 from genai_voice.foundation.table import (
     BooleanAttribute,
     CompressedText,
@@ -34,7 +34,7 @@ class ScenarioRow(Item, discriminator="qa_scenario"):
 
     @classmethod
     def of(cls, app: str, scenario_id: str) -> Self:
-        return cls(key("APP", app), key("QA_SCENARIO", scenario_id), scenario_id=scenario_id)
+        return cls(make_key("APP", app), make_key("QA_SCENARIO", scenario_id), scenario_id=scenario_id)
 
     @classmethod
     def from_name(cls, app: str, name: str) -> Self:
@@ -45,8 +45,8 @@ class ScenarioRow(Item, discriminator="qa_scenario"):
     def make_list_key(app: str, active: bool | None = None) -> str:
         """Make the key of the partition that lists an app's scenarios: all, the active or the inactive."""
         if active is None:
-            return key("APP", app, "QA_SCENARIOS")
-        return key("APP", app, "QA_SCENARIOS", "active" if active else "inactive")
+            return make_key("APP", app, "QA_SCENARIOS")
+        return make_key("APP", app, "QA_SCENARIOS", "active" if active else "inactive")
 
     @classmethod
     def list_newest(cls, app: str, active: bool | None, before: str | None, limit: int) -> list[Self]:
@@ -76,7 +76,7 @@ class RunRow(Item, discriminator="qa_run"):
 
     @classmethod
     def of(cls, app: str, run_id: str) -> Self:
-        return cls(key("APP", app, "QA_RUN"), key("ID", run_id), run_id=run_id)
+        return cls(make_key("APP", app, "QA_RUN"), make_key("ID", run_id), run_id=run_id)
 
     def set_scenario(self, app: str, scenario: ScenarioRow) -> None:
         self.scenario_id, self.scenario_name = scenario.scenario_id, scenario.name
@@ -84,13 +84,13 @@ class RunRow(Item, discriminator="qa_run"):
 
     @staticmethod
     def _make_scenario_key(app: str, scenario_id: str) -> str:
-        return key("APP", app, "QA_SCENARIO", scenario_id, "RUNS")
+        return make_key("APP", app, "QA_SCENARIO", scenario_id, "RUNS")
 
     @classmethod
     def list_newest(cls, app: str, since_ms: float, before: str | None, limit: int) -> Iterator[Self]:
         """List those from `since_ms` on (epoch ms), newest first, beginning after position `before`."""
         wanted = cls.sk.between(*_find_bounds(since_ms, before))
-        partition = key("APP", app, "QA_RUN")
+        partition = make_key("APP", app, "QA_RUN")
         return cls.query(partition, wanted, consistent_read=True, scan_index_forward=False, limit=limit)
 
     @classmethod
@@ -111,7 +111,7 @@ class RecentRow(Item, discriminator="qa_recent"):
 
     @classmethod
     def of(cls, app: str, scenario_id: str) -> Self:
-        return cls(key("APP", app, "QA_RECENT"), key("ID", scenario_id))
+        return cls(make_key("APP", app, "QA_RECENT"), make_key("ID", scenario_id))
 
     @property
     def results(self) -> list[RecentResult]:

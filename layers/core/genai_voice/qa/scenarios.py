@@ -8,8 +8,8 @@ from functools import partial
 
 from pydantic_core import from_json, to_json
 
-from genai_voice.foundation.clock import now_ms
-from genai_voice.foundation.keys import time_key
+from genai_voice.foundation.clock import get_now_ms
+from genai_voice.foundation.keys import make_time_key
 from genai_voice.foundation.model import Created, add_optional
 from genai_voice.foundation.pages import PageRows, read_page
 from genai_voice.foundation.table import Action
@@ -67,8 +67,8 @@ def _content_changes(request: ScenarioSave) -> Iterator[Action]:
 
 
 def _place_changes(app: str, row: ScenarioRow, active: bool) -> Iterator[Action]:
-    now = now_ms()
-    place = time_key(now, row.scenario_id)
+    now = get_now_ms()
+    place = make_time_key(now, row.scenario_id)
     yield row.__class__.scenario_id.set(row.scenario_id)
     yield ScenarioRow.created_at.set(ScenarioRow.created_at | now)
     yield ScenarioRow.updated_at.set(now)

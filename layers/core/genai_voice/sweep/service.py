@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.table import Item
 from genai_voice.handoffs import desk
 from genai_voice.handoffs.rows import HandoffRow
@@ -37,7 +37,7 @@ def sweep(kind: str, time_is_left: Callable[[], bool]) -> int:
     A page that fails keeps no other from its turn: the first fault is raised after all of them.
     """
     rows, hand_on, size = KINDS[kind]
-    due, swept = rows.list_due(now_ms()), 0
+    due, swept = rows.list_due(get_now_ms()), 0
     fault: Exception | None = None
     while time_is_left() and (page := list(islice(due, size))):
         try:

@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from genai_voice.foundation.keys import digest, key, time_key
+from genai_voice.foundation.keys import digest, make_key, make_time_key
 from genai_voice.foundation.table import CompressedText, Item, NumberAttribute, UnicodeAttribute
 
 
@@ -20,9 +20,12 @@ class EventsRow(Item, discriminator="events"):
     @classmethod
     def of(cls, app: str, session: str, first_ts: float, events: str, trace_id: str | None) -> Self:
         """Build a row whose key is made of its content, so that a batch sent again is the same row."""
-        place = time_key(first_ts, digest(app, session, trace_id or "", events))
+        place = make_time_key(first_ts, digest(app, session, trace_id or "", events))
         row = cls(
-            key("APP", app, "SESSION", session), key("EVENTS", place), session_id=session, events=events
+            make_key("APP", app, "SESSION", session),
+            make_key("EVENTS", place),
+            session_id=session,
+            events=events,
         )
         if trace_id:
             row.trace_id = trace_id

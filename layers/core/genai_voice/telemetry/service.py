@@ -4,7 +4,7 @@ import zlib
 
 from pydantic_core import to_json
 
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.telemetry.model import Event, EventBatch, EventsInserted
 from genai_voice.telemetry.rows import EventsRow
 
@@ -15,7 +15,7 @@ def save_events(app: str, batch: EventBatch, trace_id: str | None) -> EventsInse
     """Store the batch as one item, or as few as hold it. The same batch sent again is stored once."""
     for events in _split_into_items(batch.events):
         row = EventsRow.of(app, batch.session_id, events[0]["ts"], to_json(events).decode(), trace_id)
-        row.event_count, row.created_at = len(events), now_ms()
+        row.event_count, row.created_at = len(events), get_now_ms()
         row.save()
     return {"inserted": len(batch.events)}
 

@@ -6,7 +6,7 @@ from functools import partial
 from math import inf
 from typing import Any
 
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.errors import Conflict, NotFound
 from genai_voice.foundation.model import Request, add_optional
 from genai_voice.foundation.retries import retry_lost_races
@@ -68,7 +68,7 @@ def _try_change_fields(slug: str, given: Mapping[str, Any], more: Sequence[Actio
     """Change the app as it is read here. Answers the version after that, or None when another writer was
     first.
     """
-    app, now = load_app(slug), now_ms()
+    app, now = load_app(slug), get_now_ms()
     actions = [*AppRow.field_changes(given), *more, AppRow.updated_at.set(now)]
     if not app.is_changed_by(given):
         return app.number if AppRow.of(slug).change(actions, app.is_unchanged()) else None
@@ -84,7 +84,7 @@ def rotate_secret(slug: str, secret: str, overlap_ms: int) -> None:
     """
     app = load_app(slug)
     new = _hash_new_secret(secret)
-    now = now_ms()
+    now = get_now_ms()
     is_present = find_secret_expiry(app, secret) == inf
     replaced = [each for each in app.secrets if each.until is None] if overlap_ms and not is_present else []
     for each in replaced:
@@ -108,12 +108,12 @@ def revoke_tokens(slug: str) -> None:
     "Now" is this machine's: by a clock that is slow the newest tokens stay valid, by one that is fast new
     ones are refused until that time has come.
     """
-    _change_existing(slug, AppRow.tokens_revoked_at.set(now_ms()))
+    _change_existing(slug, AppRow.tokens_revoked_at.set(get_now_ms()))
 
 
 def _change_existing(slug: str, action: Action) -> None:
     """Change one thing of an app. Raises NotFound where there is no such app."""
-    if not AppRow.of(slug).change([action, AppRow.updated_at.set(now_ms())], AppRow.pk.exists()):
+    if not AppRow.of(slug).change([action, AppRow.updated_at.set(get_now_ms())], AppRow.pk.exists()):
         raise _make_not_found(slug)
     forget_callers(slug)
 
@@ -122,7 +122,7 @@ def show_app(slug: str) -> dict[str, Any]:
     """Show the app's fields with the names of the wire, and until when its secrets are valid. Raises
     NotFound.
     """
-    row, now = load_app(slug), now_ms()
+    row, now = load_app(slug), get_now_ms()
     shown = {"slug": row.slug, "isActive": row.is_active}
     fields = {field.alias or name: getattr(row, name) for name, field in AppFields.model_fields.items()}
     add_optional(shown, **fields, personaId=row.persona_id or None)
@@ -172,7 +172,7 @@ def _make_not_found(slug: str) -> NotFound:
 
 def _creation_changes(row: AppRow, secret: str, *fields: Request | None) -> list[Action]:
     """Set all that a new app has: these fields, its secret, and its place in the list of apps."""
-    now = now_ms()
+    now = get_now_ms()
     return [
         *AppRow.field_changes(_merge_given(*fields)),
         AppRow.slug.set(row.slug),

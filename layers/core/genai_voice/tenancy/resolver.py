@@ -17,7 +17,7 @@ from threading import Lock
 from cachetools import TTLCache
 
 from genai_voice.foundation.caches import register_cache
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.errors import TooManyRequests, Unauthorized
 from genai_voice.foundation.incoming import Credentials
 from genai_voice.foundation.secret import find_key
@@ -37,7 +37,7 @@ _FULL = _ALL - {"secret"}
 _RUNTIME: frozenset[Scope] = frozenset({"runtime"})
 
 _callers: TTLCache[tuple[str, ...], tuple[Caller, float]] = register_cache(
-    TTLCache(10_000, _KEPT_MS, timer=now_ms)
+    TTLCache(10_000, _KEPT_MS, timer=get_now_ms)
 )
 """Callers and the epoch ms until which their credential is valid. The keys hold digests, never a
 credential.
@@ -74,7 +74,7 @@ def find_by_token(token: str | None) -> Caller | None:
     if known:
         return known
     session = SessionRow.of(hashed).find_stored()
-    if session is None or session.expires_ms < now_ms():
+    if session is None or session.expires_ms < get_now_ms():
         return None
     app = AppRow.find_by_slug(session.app)
     if app is None or not app.is_active or (session.created_at or 0) <= (app.tokens_revoked_at or -1):
@@ -97,7 +97,7 @@ def find_by_secret(slug: str | None, secret: str | None, source: str) -> Caller 
     app, counted = find_together(AppRow.of(slug), wrong_secrets)
     if app is None:  # nothing is written for names that strangers make up
         return None
-    if counted and (counted.blocked_until or 0) > now_ms():
+    if counted and (counted.blocked_until or 0) > get_now_ms():
         raise _make_too_many()
     valid_until = find_secret_expiry(app, secret)
     if valid_until is None:
@@ -115,7 +115,7 @@ def find_secret_expiry(app: AppRow, secret: str) -> float | None:
     valid: float | None = None
     for stored in app.secrets:
         until = inf if stored.until is None else float(stored.until)
-        pepper = find_key(PEPPER, stored.pepper_id) if until >= now_ms() else None
+        pepper = find_key(PEPPER, stored.pepper_id) if until >= get_now_ms() else None
         if pepper and hmac.compare_digest(hash_secret(secret, stored.salt, pepper), stored.hash):
             valid = max(valid or 0.0, until)
     return valid
@@ -135,7 +135,7 @@ def _recall(*remembered_as: str) -> Caller | None:
     """Find a caller that is remembered and still valid."""
     with _callers_lock:
         caller, valid_until = _callers.get(remembered_as, (None, 0.0))
-    return caller if valid_until >= now_ms() else None
+    return caller if valid_until >= get_now_ms() else None
 
 
 def _remember(caller: Caller, valid_until: float, *remembered_as: str) -> Caller:
@@ -149,7 +149,7 @@ def _count_wrong_secret(row: WrongSecretsRow) -> None:
     """Count a wrong secret in its window of a minute. The tenth of a window blocks its sender for 30 s.
     Raises TooManyRequests from the eleventh on.
     """
-    now = now_ms()
+    now = get_now_ms()
     in_window = WrongSecretsRow.window_started > now - _WINDOW_MS
     expires = WrongSecretsRow.expires_at.set(now // 1000 + 3600)
     counted = row.change_and_return(

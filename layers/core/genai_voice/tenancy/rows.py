@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic_core import from_json, to_json
 
-from genai_voice.foundation.keys import key
+from genai_voice.foundation.keys import make_key
 from genai_voice.foundation.table import (
     Action,
     BinaryAttribute,
@@ -120,7 +120,7 @@ class PersonaVersionRow(Item, discriminator="persona_version"):
 
     @staticmethod
     def _make_sk(known_as: str, number: int) -> str:
-        return key("VERSION", known_as, "NUMBER", f"{number:08d}")
+        return make_key("VERSION", known_as, "NUMBER", f"{number:08d}")
 
     @classmethod
     def of(cls, pk: str, known_as: str, number: int) -> Self:
@@ -166,7 +166,13 @@ class AppRow(PersonaFields, discriminator="app"):
     @classmethod
     def of(cls, slug: str) -> Self:
         """Make the app's row, with its place in the list of apps."""
-        return cls(key("APP", slug), key("APP"), slug=slug, gsi1pk=key("APPS"), gsi1sk=key("SLUG", slug))
+        return cls(
+            make_key("APP", slug),
+            make_key("APP"),
+            slug=slug,
+            gsi1pk=make_key("APPS"),
+            gsi1sk=make_key("SLUG", slug),
+        )
 
     @property
     def known_as(self) -> str:
@@ -205,7 +211,9 @@ class AppRow(PersonaFields, discriminator="app"):
     @classmethod
     def list_slugs(cls) -> Iterator[str]:
         """List the slugs of all apps in alphabetical order. For operators: no request reads across apps."""
-        keys = cls.query(key("APPS"), index_name="gsi1", attributes_to_get=["pk", "sk", "kind", "gsi1sk"])
+        keys = cls.query(
+            make_key("APPS"), index_name="gsi1", attributes_to_get=["pk", "sk", "kind", "gsi1sk"]
+        )
         for row in keys:
             yield str(row.gsi1sk).removeprefix("SLUG#").removesuffix("#")
 
@@ -216,7 +224,7 @@ class SessionRow(Item, discriminator="session"):
 
     @classmethod
     def of(cls, hashed_token: str) -> Self:
-        return cls(key("TOKEN", hashed_token), key("TOKEN"))
+        return cls(make_key("TOKEN", hashed_token), make_key("TOKEN"))
 
 
 class WrongSecretsRow(Item, discriminator="brake"):
@@ -228,4 +236,4 @@ class WrongSecretsRow(Item, discriminator="brake"):
 
     @classmethod
     def of(cls, slug: str, source: str) -> Self:
-        return cls(key("APP", slug), key("BRAKE", source or "unknown"))
+        return cls(make_key("APP", slug), make_key("BRAKE", source or "unknown"))

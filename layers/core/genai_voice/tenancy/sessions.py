@@ -2,7 +2,7 @@
 
 import secrets
 
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.errors import NotFound, Unauthorized
 from genai_voice.foundation.incoming import Credentials
 from genai_voice.tenancy.hashing import hash_token
@@ -19,7 +19,7 @@ def open_session(request: SessionRequest, credentials: Credentials) -> SessionOp
     if caller is None:
         raise Unauthorized
     token = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    now = now_ms()
+    now = get_now_ms()
     row = SessionRow.of(hash_token(token))
     row.app, row.created_at, row.expires_ms = caller.app.slug, now, now + request.ttl_ms
     row.expires_at = row.expires_ms // 1000 + 1

@@ -3,7 +3,7 @@
 import secrets
 from base64 import b64encode
 
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.errors import Conflict
 from genai_voice.foundation.sealing import Unreadable, seal, unseal
 from genai_voice.tenancy.apps import load_app
@@ -20,7 +20,7 @@ def rotate_secret(slug: str, overlap_ms: int) -> str:
 
     At most two secrets are live: a rotation within an overlap ends the older one.
     """
-    app, now = load_app(slug), now_ms()
+    app, now = load_app(slug), get_now_ms()
     secret = PREFIX + b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
     new = SigningSecret(sealed=seal(secret, slug, _PURPOSE))  # type: ignore[no-untyped-call]
     replaced = [each for each in app.webhook_secrets or () if each.until is None] if overlap_ms else []
@@ -39,7 +39,7 @@ def list_live_secrets(app: AppRow) -> list[str]:
     """List the secrets that sign now, the newest first; none where the app has none. Raises Unreadable where
     it has some and none can be read.
     """
-    now = now_ms()
+    now = get_now_ms()
     live = [each for each in app.webhook_secrets or () if each.until is None or each.until >= now]
     readable = [secret for each in live if (secret := _unseal_secret(each, app.slug))]
     if live and not readable:

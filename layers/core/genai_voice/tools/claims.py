@@ -12,7 +12,7 @@ two: at least once, where the process that called it died before it could say so
 import json
 import time
 
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.errors import Busy, Conflict
 from genai_voice.foundation.keys import digest
 from genai_voice.foundation.table import Action
@@ -42,16 +42,16 @@ class Claim:
 
         Raises Conflict when it was another call, Busy when it takes too long.
         """
-        deadline, attempt = now_ms() + _PATIENCE_MS, 0
-        while stored is not None and not stored.has_expired(now_ms()):
+        deadline, attempt = get_now_ms() + _PATIENCE_MS, 0
+        while stored is not None and not stored.has_expired(get_now_ms()):
             if stored.fingerprint != self._fingerprint:
                 raise Conflict("toolCallId belongs to another call: the tool or its parameters differ")
             if stored.leased_until is None:
                 return _load_result(self._app, stored.execution_id)
             is_own = stored.execution_id == self._execution_id  # the table did not take what came of it
-            if is_own or stored.leased_until < now_ms():
+            if is_own or stored.leased_until < get_now_ms():
                 return None
-            if now_ms() > deadline:
+            if get_now_ms() > deadline:
                 raise Busy("This tool call is still running: try again")
             time.sleep(_POLL_S[min(attempt, len(_POLL_S) - 1)])
             attempt += 1
@@ -60,7 +60,7 @@ class Claim:
 
     def lease(self) -> bool:
         """Lease the call before its tool is called. Answers False when another has it or is done."""
-        change = self._claim_changes(CallRow.leased_until.set(now_ms() + _LEASE_MS))
+        change = self._claim_changes(CallRow.leased_until.set(get_now_ms() + _LEASE_MS))
         return self.row.change(change.actions, change.condition)
 
     def completion_changes(self) -> Change:
@@ -73,9 +73,9 @@ class Claim:
         identity = [
             CallRow.fingerprint.set(self._fingerprint),
             CallRow.execution_id.set(self._execution_id),
-            CallRow.expires_at.set(now_ms() // 1000 + _KEPT_S),
+            CallRow.expires_at.set(get_now_ms() // 1000 + _KEPT_S),
         ]
-        return Change(self.row, [*identity, lease], CallRow.is_open_to(self._execution_id, now_ms()))
+        return Change(self.row, [*identity, lease], CallRow.is_open_to(self._execution_id, get_now_ms()))
 
 
 def _load_result(app: str, execution_id: str) -> ToolResult:

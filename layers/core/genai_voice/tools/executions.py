@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from genai_voice.foundation.clock import now_ms, time_ordered_id
+from genai_voice.foundation.clock import get_now_ms, make_time_ordered_id
 from genai_voice.foundation.keys import digest
 from genai_voice.foundation.model import Listing, Ok, add_optional
 from genai_voice.foundation.pages import PageRows, read_page
@@ -41,10 +41,10 @@ def list_executed_tools(app: str, session: str) -> list[str]:
 def log_execution(app: str, request: LogRequest) -> Ok:
     """Store what an agent did. Where it says when, the same said again is stored once."""
     said_again = digest(app, request.model_dump_json()) if request.executed_at is not None else None
-    row = ExecutionRow.of_new(app, request.session_id, time_ordered_id(request.executed_at, said_again))
+    row = ExecutionRow.of_new(app, request.session_id, make_time_ordered_id(request.executed_at, said_again))
     row.tool_name, row.status, row.source = request.tool_name, request.status, request.source
     row.parameters, row.result = request.parameters, request.result
-    row.created_at = now_ms() if request.executed_at is None else request.executed_at
+    row.created_at = get_now_ms() if request.executed_at is None else request.executed_at
     row.duration_ms = request.duration_ms
     row.set_trace(app, request.trace_id, request.span_id)
     row.save()

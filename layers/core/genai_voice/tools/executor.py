@@ -29,7 +29,7 @@ from pydantic_core import to_json
 from genai_voice.conversations.rows import ConversationRow
 from genai_voice.demos import service as demos
 from genai_voice.demos.rows import StateRow
-from genai_voice.foundation.clock import now_ms, time_ordered_id
+from genai_voice.foundation.clock import get_now_ms, make_time_ordered_id
 from genai_voice.foundation.errors import TooManyRequests
 from genai_voice.foundation.retries import retry_lost_races
 from genai_voice.foundation.table import find_together
@@ -87,14 +87,14 @@ class _Call:
     app: App
     request: ExecuteRequest
     trace_id: str | None
-    started_ms: int = field(default_factory=now_ms)
+    started_ms: int = field(default_factory=get_now_ms)
     started: float = field(default_factory=time.perf_counter)
     answer: ToolResult | None = None
     """What the endpoint has answered. It is not called again when the table refuses to store it."""
 
     def __post_init__(self) -> None:
         slug, request = self.app.slug, self.request
-        self.row = ExecutionRow.of_new(slug, request.session_id, time_ordered_id())
+        self.row = ExecutionRow.of_new(slug, request.session_id, make_time_ordered_id())
         call_id, execution_id = request.tool_call_id, self.row.execution_id
         self.claim = Claim(slug, request, call_id, execution_id) if call_id else None
         self.row.created_at, self.row.source = self.started_ms, _SOURCE
@@ -139,7 +139,7 @@ def _take_place(call: _Call, window: RateRow | None) -> None:
     place = RateRow.of(call.app.slug, call.request.session_id)
 
     def try_in(stored: RateRow | None) -> bool | None:
-        hits = select_recent(stored.hits if stored else [], now_ms())
+        hits = select_recent(stored.hits if stored else [], get_now_ms())
         if has_hit(hits, this):
             return True
         if len(hits) >= call.app.max_actions_per_turn:
@@ -147,7 +147,7 @@ def _take_place(call: _Call, window: RateRow | None) -> None:
         actions = [
             RateRow.hits.set([*hits, f"{call.started_ms}-{this}"]),
             RateRow.version.add(1),
-            RateRow.expires_at.set((now_ms() + 2 * WINDOW_MS) // 1000),
+            RateRow.expires_at.set((get_now_ms() + 2 * WINDOW_MS) // 1000),
         ]
         return place.change(actions, RateRow.is_unchanged(stored)) or None
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from genai_voice.demos import service as demos
 from genai_voice.foundation import outgoing, outgoing_rules
-from genai_voice.foundation.clock import now_ms, time_ordered_id
+from genai_voice.foundation.clock import get_now_ms, make_time_ordered_id
 from genai_voice.foundation.errors import BadRequest, NotFound
 from genai_voice.foundation.model import Created, Listing, Ok, add_optional, parse_json_object
 from genai_voice.foundation.pages import PageRows, read_page
@@ -100,7 +100,7 @@ def update_tool(app: str, tool: ToolUpdate) -> Ok:
         condition, refusal = condition & ToolRow.may_move_to(tool.endpoint), _HEADERS_REFUSED
     elif tool.is_active and not tool.endpoint and not demos.has_tool(tool.name):
         condition, refusal = condition & ToolRow.endpoint.exists(), NO_ENDPOINT
-    if not row.change([*actions, ToolRow.updated_at.set(now_ms())], condition):
+    if not row.change([*actions, ToolRow.updated_at.set(get_now_ms())], condition):
         raise BadRequest(refusal) if refusal and row.find_stored() else NotFound(_NOT_FOUND)
     return {"ok": True}
 
@@ -129,14 +129,14 @@ def _check_outgoing(tool: ToolRegistration | ToolUpdate) -> None:
 
 def _activate(app: str, name: str, actions: Sequence[Action]) -> ToolRow | None:
     """Create or replace, and have the tool active. Answers what was there before."""
-    now = now_ms()
+    now = get_now_ms()
     return ToolRow.of(app, name).change_and_return(
         [
             *actions,
             ToolRow.name.set(name),
             ToolRow.is_active.set(True),
             ToolRow.created_at.set(ToolRow.created_at | now),
-            ToolRow.place.set(ToolRow.place | time_ordered_id()),
+            ToolRow.place.set(ToolRow.place | make_time_ordered_id()),
             ToolRow.updated_at.set(now),
         ],
         returning="ALL_OLD",

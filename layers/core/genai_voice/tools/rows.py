@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from genai_voice.foundation.keys import digest, key
+from genai_voice.foundation.keys import digest, make_key
 from genai_voice.foundation.table import (
     BinaryAttribute,
     BooleanAttribute,
@@ -36,7 +36,7 @@ class ToolRow(Item, discriminator="tool"):
 
     @classmethod
     def of(cls, app: str, name: str) -> Self:
-        return cls(key("APP", app), key("TOOL", name))
+        return cls(make_key("APP", app), make_key("TOOL", name))
 
     @classmethod
     def may_move_to(cls, endpoint: str) -> Condition:
@@ -53,12 +53,12 @@ class ToolRow(Item, discriminator="tool"):
 
     @classmethod
     def count_in_app(cls, app: str) -> int:
-        return cls.count(key("APP", app), cls.sk.startswith("TOOL#"))
+        return cls.count(make_key("APP", app), cls.sk.startswith("TOOL#"))
 
     @classmethod
     def list_in_app(cls, app: str) -> list[Self]:
         """List all of them, oldest first."""
-        tools = cls.query(key("APP", app), cls.sk.startswith("TOOL#"), consistent_read=True)
+        tools = cls.query(make_key("APP", app), cls.sk.startswith("TOOL#"), consistent_read=True)
         return sorted(tools, key=lambda tool: tool.place)
 
 
@@ -76,7 +76,7 @@ class ExecutionRow(Item, discriminator="execution"):
 
     @classmethod
     def of(cls, app: str, execution_id: str) -> Self:
-        return cls(key("APP", app, "EXECUTION"), key("ID", execution_id), execution_id=execution_id)
+        return cls(make_key("APP", app, "EXECUTION"), make_key("ID", execution_id), execution_id=execution_id)
 
     @classmethod
     def of_new(cls, app: str, session: str, execution_id: str) -> Self:
@@ -87,7 +87,7 @@ class ExecutionRow(Item, discriminator="execution"):
 
     @staticmethod
     def _make_session_key(app: str, session: str) -> str:
-        return key("APP", app, "SESSION", session, "EXECUTIONS")
+        return make_key("APP", app, "SESSION", session, "EXECUTIONS")
 
     @classmethod
     def list_tool_names(cls, app: str, session: str, status: str, limit: int) -> list[str]:
@@ -109,7 +109,11 @@ class ExecutionRow(Item, discriminator="execution"):
         """List them newest first, beginning after position `before` (a sort key)."""
         wanted = cls.sk < before if before else cls.sk.startswith("ID#")
         return cls.query(
-            key("APP", app, "EXECUTION"), wanted, consistent_read=True, scan_index_forward=False, limit=limit
+            make_key("APP", app, "EXECUTION"),
+            wanted,
+            consistent_read=True,
+            scan_index_forward=False,
+            limit=limit,
         )
 
     @classmethod
@@ -117,8 +121,8 @@ class ExecutionRow(Item, discriminator="execution"):
         """Count those that began from `since_ms` until before `until_ms`. All are read, and none is
         transferred.
         """
-        moment = [key("ID", f"{ms * 1000:016d}").removesuffix("#") for ms in (since_ms, until_ms)]
-        return cls.count(key("APP", app, "EXECUTION"), cls.sk.between(*moment))
+        moment = [make_key("ID", f"{ms * 1000:016d}").removesuffix("#") for ms in (since_ms, until_ms)]
+        return cls.count(make_key("APP", app, "EXECUTION"), cls.sk.between(*moment))
 
 
 class CallRow(Item, discriminator="tool_call"):
@@ -130,7 +134,7 @@ class CallRow(Item, discriminator="tool_call"):
 
     @classmethod
     def of(cls, app: str, session: str, call_id: str) -> Self:
-        return cls(key("APP", app, "SESSION", session), key("CALL", call_id))
+        return cls(make_key("APP", app, "SESSION", session), make_key("CALL", call_id))
 
     def has_expired(self, now: int) -> bool:
         """Whether it is forgotten: DynamoDB may take days to delete it."""
@@ -154,7 +158,7 @@ class RateRow(Item, discriminator="rate"):
 
     @classmethod
     def of(cls, app: str, session: str) -> Self:
-        return cls(key("APP", app, "SESSION", session), key("RATE"))
+        return cls(make_key("APP", app, "SESSION", session), make_key("RATE"))
 
     @classmethod
     def is_unchanged(cls, stored: Self | None) -> Condition:

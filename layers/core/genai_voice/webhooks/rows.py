@@ -3,7 +3,7 @@
 from typing import get_args
 
 from genai_voice.delivery.rows import DeliveryRow
-from genai_voice.foundation.keys import key
+from genai_voice.foundation.keys import make_key
 from genai_voice.foundation.table import UnicodeAttribute
 from genai_voice.tenancy.model import WebhookEvent
 
@@ -23,4 +23,4 @@ class WebhookRow(DeliveryRow, discriminator="delivery"):
 
     @staticmethod
     def make_list_key(app: str, status: str, topic: str) -> str:
-        return key("APP", app, "DELIVERIES", status, "EVENT", topic)
+        return make_key("APP", app, "DELIVERIES", status, "EVENT", topic)

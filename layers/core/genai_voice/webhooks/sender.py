@@ -6,7 +6,7 @@ from typing import NamedTuple
 from genai_voice.delivery.attempts import make_attempt
 from genai_voice.delivery.model import AttemptResult, Undeliverable
 from genai_voice.foundation import outgoing
-from genai_voice.foundation.clock import now_ms
+from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.sealing import Unreadable
 from genai_voice.tenancy import webhook_settings
 from genai_voice.tenancy.rows import AppRow
@@ -60,7 +60,7 @@ def _post(row: WebhookRow, destination: Destination, *, seconds: float) -> Attem
     """
     attempt = int(row.claims)
     headers = {"content-type": "application/json"}
-    headers |= sign_headers(destination.secrets, row.delivery_id, now_ms(), row.payload)
+    headers |= sign_headers(destination.secrets, row.delivery_id, get_now_ms(), row.payload)
     try:
         answer = outgoing.send(
             "POST",
@@ -75,5 +75,5 @@ def _post(row: WebhookRow, destination: Destination, *, seconds: float) -> Attem
         return AttemptResult(plan_after_error(attempt, for_good=for_good), error=str(reason))
     if answer.status == GONE:
         webhook_settings.disable(row.app, destination.address)
-    step = plan_after_answer(attempt, answer.status, answer.retry_after, now_ms())
+    step = plan_after_answer(attempt, answer.status, answer.retry_after, get_now_ms())
     return AttemptResult(step, answer_status=answer.status)
