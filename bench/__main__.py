@@ -25,10 +25,10 @@ def main(names: list[str]) -> int:
         title, found[name] = measure_apart(name)
         report.show(title, found[name])
     print(f"Written to {report.write(found)}")
-    return int(any(_fails(each) for findings in found.values() for each in findings))
+    return int(any(_has_failed(each) for findings in found.values() for each in findings))
 
 
-def _fails(found: report.Figure | report.Sheet) -> bool:
+def _has_failed(found: report.Figure | report.Sheet) -> bool:
     return isinstance(found, report.Figure) and found.binding and found.met is False
 
 

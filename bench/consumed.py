@@ -81,15 +81,15 @@ def check_engine(table: str) -> None:
     here = {"TableName": table}
     place = {f"gsi{n}{part}": {"S": "list"} for n in (1, 2) for part in ("pk", "sk")}
 
-    def row(sk: str, size: int = 0, **more: Any) -> dict[str, Any]:
+    def make_row(sk: str, size: int = 0, **more: Any) -> dict[str, Any]:
         return {"pk": {"S": "CHECK"}, "sk": {"S": sk}, "filler": {"S": "x" * size}, **more}
 
     def update(sk: str, attribute: str, value: dict[str, str]) -> dict[str, Any]:
         names = {"UpdateExpression": f"SET {attribute} = :v", "ExpressionAttributeValues": {":v": value}}
         return {**here, "Key": _make_key(sk), **names}
 
-    two = [{"Put": {**here, "Item": row(sk, 1500, **place)}} for sk in ("t1", "t2")]
-    batch = [{"PutRequest": {"Item": row(sk, 1500)}} for sk in ("b1", "b2", "b3")]
+    two = [{"Put": {**here, "Item": make_row(sk, 1500, **place)}} for sk in ("t1", "t2")]
+    batch = [{"PutRequest": {"Item": make_row(sk, 1500)}} for sk in ("b1", "b2", "b3")]
     keys = {"KeyConditionExpression": "pk = :pk AND begins_with(sk, :b)"}
     values = {":pk": {"S": "CHECK"}, ":b": {"S": "b"}}
     query = {**here, **keys, "ExpressionAttributeValues": values}
@@ -103,10 +103,10 @@ def check_engine(table: str) -> None:
     }
     # operation, request, (read, written to the table, written to indexes)
     cases: list[tuple[str, dict[str, Any], tuple[float, float, float]]] = [
-        ("put_item", {**here, "Item": row("full", 1024 - 5 - 2 - 2 - 4 - 6)}, (0, 1, 0)),
-        ("put_item", {**here, "Item": row("more", 1024 - 5 - 2 - 2 - 4 - 6 + 1)}, (0, 2, 0)),
-        ("put_item", {**here, "Item": row("a", 5000, **place)}, (0, 5, 2)),
-        ("put_item", {**here, "Item": row("a", 5000, **place)}, (0, 5, 0)),
+        ("put_item", {**here, "Item": make_row("full", 1024 - 5 - 2 - 2 - 4 - 6)}, (0, 1, 0)),
+        ("put_item", {**here, "Item": make_row("more", 1024 - 5 - 2 - 2 - 4 - 6 + 1)}, (0, 2, 0)),
+        ("put_item", {**here, "Item": make_row("a", 5000, **place)}, (0, 5, 2)),
+        ("put_item", {**here, "Item": make_row("a", 5000, **place)}, (0, 5, 0)),
         ("update_item", update("a", "filler", {"S": "x"}), (0, 5, 0)),
         ("update_item", update("a", "transcript_bytes", {"N": "1"}), (0, 1, 2)),
         ("update_item", update("a", "gsi2pk", {"S": "other"}), (0, 1, 2)),

@@ -47,17 +47,23 @@ class Conversation:
     def __post_init__(self) -> None:
         object.__setattr__(self, "trace", f"trace-{self.session}")
 
-    def requests(self) -> list[Request]:
+    def list_requests(self) -> list[Request]:
         """In the order of time."""
-        found = [*self._opening(), *self._said(), *self._happened(), *self._executed(), *self._saved()]
+        found = [
+            *self._open(),
+            *self._post_messages(),
+            *self._post_events(),
+            *self._execute_tools(),
+            *self._save(),
+        ]
         return sorted(found, key=lambda request: request.at_s)
 
-    def _opening(self) -> Iterator[Request]:
+    def _open(self) -> Iterator[Request]:
         for path in ("/api/persona", "/api/tools"):
             yield Request(0, "GET", path, None, self._headers)
         yield Request(0, "POST", "/api/auth/session", {"ttlMs": 600_000}, self._headers)
 
-    def _said(self) -> Iterator[Request]:
+    def _post_messages(self) -> Iterator[Request]:
         for at_s, batch in _group_by_flush(_list_said()):
             messages = [
                 {
@@ -67,25 +73,25 @@ class Conversation:
                     "role": role,
                     "content": content,
                     "isFinal": True,
-                    "createdAt": self._ms(said_s),
+                    "createdAt": self._to_ms(said_s),
                 }
                 for said_s, (role, content) in batch
             ]
             yield self._post(at_s, "/api/messages", messages=messages)
 
-    def _happened(self) -> Iterator[Request]:
+    def _post_events(self) -> Iterator[Request]:
         for at_s, batch in _group_by_flush(_list_events()):
             events = [
                 {
                     "eventType": kind,
-                    "ts": self._ms(event_s),
+                    "ts": self._to_ms(event_s),
                     "data": json.dumps({**data, "traceId": self.trace}),
                 }
                 for event_s, (kind, data) in batch
             ]
             yield self._post(at_s, "/api/events", sessionId=self.session, events=events)
 
-    def _executed(self) -> Iterator[Request]:
+    def _execute_tools(self) -> Iterator[Request]:
         for place, turn in enumerate(read_turns()):
             if "tool" in turn:
                 yield self._post(
@@ -98,12 +104,12 @@ class Conversation:
                     spanId=f"{place:08x}",
                 )
 
-    def _saved(self) -> Iterator[Request]:
+    def _save(self) -> Iterator[Request]:
         length_s = len(read_turns()) * _PAIR_S
         moments = [at * _SAVE_S for at in range(int(length_s) // _SAVE_S - 1)]
         for at_s in (*moments, length_s):
             transcript = [
-                {"role": role, "content": content, "ts": self._ms(said_s)}
+                {"role": role, "content": content, "ts": self._to_ms(said_s)}
                 for said_s, (role, content) in _list_said()
                 if said_s <= at_s
             ]
@@ -123,7 +129,7 @@ class Conversation:
         credentials = {"appSlug": self.app, "appSecret": self.secret}
         return Request(at_s, "POST", path, {**credentials, **body}, {"x-trace-id": self.trace})
 
-    def _ms(self, at_s: float) -> int:
+    def _to_ms(self, at_s: float) -> int:
         return self.started_ms + int(at_s * 1000)
 
 

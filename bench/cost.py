@@ -96,7 +96,7 @@ def _play(conversation: Conversation) -> dict[str, _Bill]:
     """One warm instance of each function, alone with this conversation: it looks its caller up every 30 s."""
     bills: dict[str, _Bill] = defaultdict(_Bill)
     known_s: dict[str, float] = {}
-    for request in conversation.requests():
+    for request in conversation.list_requests():
         group = _serve(request).folder.name
         if request.at_s - known_s.get(group, -_KNOWN_S) >= _KNOWN_S:
             forget_callers()

@@ -13,7 +13,7 @@ from bench.consumed import Consumed
 from bench.engine import find_client, serve_fresh_table
 from bench.report import Figure, Findings, Sheet
 from bench.workload import ENVIRONMENT
-from tests.support.minimal import schema_of
+from tests.support.minimal import read_schema
 from tests.support.service import Client, create_app, list_endpoints
 from tests.support.valid import make_body, make_query, name_endpoint
 
@@ -73,7 +73,7 @@ def _ask_everything(app: Client) -> dict[str, Consumed]:
     found = {}
     for endpoint in list_endpoints():
         model = endpoint.wants.get("query")
-        pages = model is not None and "limit" in schema_of(model).get("properties", {})
+        pages = model is not None and "limit" in read_schema(model).get("properties", {})
         found[name_endpoint(endpoint)] = ask(endpoint, app, **({"limit": "50"} if pages else {}))
     return found
 

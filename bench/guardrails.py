@@ -132,12 +132,12 @@ def _match_one_by_one(
     }
     searches = {place: compiled(pattern) for place, (_, pattern) in enumerate(rules) if place not in lists}
 
-    def way(text: str) -> list[int]:
+    def match(text: str) -> list[int]:
         low = text.lower()
         found = [place for place, words in lists.items() if any(word in low for word in words)]
         return found + [place for place, search in searches.items() if search(text)]
 
-    return way
+    return match
 
 
 def _match_as_set(rules: Sequence[tuple[str, str]]) -> _Way:

@@ -92,7 +92,7 @@ def _play(port: int, until: float, client: int) -> list[_Answer]:
 def _list_requests(client: int) -> Iterator[Request]:
     for number in count():
         session = f"session-{1_760_000_000_000 + number}-{client:010x}"
-        yield from Conversation(APP, _SECRET, session, 1_760_000_000_000).requests()
+        yield from Conversation(APP, _SECRET, session, 1_760_000_000_000).list_requests()
 
 
 def _ask(connection: HTTPConnection, request: Request) -> _Answer:

@@ -68,10 +68,10 @@ def measure() -> list[Figure]:
     wire.answer_everything()
     os.environ.update(ENVIRONMENT)
     with log_to_nowhere():
-        return [figure for case in _CASES for figure in _figures(case)]
+        return [figure for case in _CASES for figure in _list_figures(case)]
 
 
-def _figures(case: _Case) -> list[Figure]:
+def _list_figures(case: _Case) -> list[Figure]:
     event = make_post(f"/api/{case.name}", case.body)
     ways: dict[str, Callable[[], Reply]] = {
         "handler": partial(load_function(case.group).handler, event, None),

@@ -61,9 +61,9 @@ def engine(_strict_engine: None) -> Iterator[None]:
         return
     from moto import mock_aws
 
-    from tests.support.fast_moto import fast_moto
+    from tests.support.fast_moto import patch_moto
 
-    with mock_aws(), fast_moto():
+    with mock_aws(), patch_moto():
         _create_table()
         yield
 

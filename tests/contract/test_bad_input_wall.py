@@ -7,7 +7,7 @@ import pytest
 from genai_voice.foundation.endpoints import Endpoint
 from genai_voice.qa.model.scenarios import TURNS
 
-from tests.support.minimal import body_of, broken_bodies, required_of, resolved, schema_of
+from tests.support.minimal import break_bodies, list_required, make_minimal_body, read_schema, resolve_schema
 from tests.support.service import Client, Reply, call, create_app, list_endpoints, record_calls
 from tests.support.valid import make_body, make_query, name_endpoint
 
@@ -66,7 +66,7 @@ def test_a_body_that_is_no_json_object_is_refused(app: Client, endpoint: Endpoin
 
 @pytest.mark.parametrize("endpoint", WITH_BODY, ids=name_endpoint)
 def test_an_oversized_body_is_refused_before_anything_else(app: Client, endpoint: Endpoint) -> None:
-    padded = json.dumps(body_of(endpoint) | {"padding": "x" * endpoint.body_limit}).encode()
+    padded = json.dumps(make_minimal_body(endpoint) | {"padding": "x" * endpoint.body_limit}).encode()
     for headers in (app.headers, {}):
         reply = call(endpoint.method, endpoint.path, raw=padded, headers=headers)
         refused(app, reply, 413)
@@ -78,7 +78,7 @@ OWN_TEXTS = {"turns": TURNS}
 
 @pytest.mark.parametrize("endpoint", DECLARED, ids=name_endpoint)
 def test_a_field_of_a_wrong_type_is_refused_by_name(app: Client, endpoint: Endpoint) -> None:
-    cases = list(broken_bodies(endpoint))
+    cases = list(break_bodies(endpoint))
     assert cases
     for path, body in cases:
         if endpoint.headers_as_body and path in ("appSlug", "appSecret"):
@@ -93,12 +93,12 @@ def test_a_field_of_a_wrong_type_is_refused_by_name(app: Client, endpoint: Endpo
 
 
 @pytest.mark.parametrize("absent", [None, "", "left out"])
-@pytest.mark.parametrize("endpoint", [each for each in DECLARED if required_of(each)], ids=name_endpoint)
+@pytest.mark.parametrize("endpoint", [each for each in DECLARED if list_required(each)], ids=name_endpoint)
 def test_a_required_field_that_is_absent_null_or_empty_is_missing(
     app: Client, endpoint: Endpoint, absent: str | None
 ) -> None:
-    for field in required_of(endpoint):
-        body: dict[str, Any] = body_of(endpoint) | {field: absent}
+    for field in list_required(endpoint):
+        body: dict[str, Any] = make_minimal_body(endpoint) | {field: absent}
         if absent == "left out":
             del body[field]
         headers = {} if endpoint.headers_as_body else app.headers
@@ -116,10 +116,10 @@ def test_unknown_keys_are_ignored(app: Client, endpoint: Endpoint) -> None:
 @pytest.mark.parametrize("text", ["\0", "a\0b", "#", "~", "%", "é" * 999, "\U0001f600", "\u202e", " "])
 @pytest.mark.parametrize("endpoint", DECLARED, ids=name_endpoint)
 def test_odd_texts_are_stored_or_refused_but_never_break(app: Client, endpoint: Endpoint, text: str) -> None:
-    schema = schema_of(endpoint.wants["body"])
+    schema = read_schema(endpoint.wants["body"])
     body = make_body(endpoint, app) or {}
     for field, declared in schema["properties"].items():
-        if resolved(declared, schema).get("type") == "string":
+        if resolve_schema(declared, schema).get("type") == "string":
             reply = call(endpoint.method, endpoint.path, body=body | {field: text}, headers=app.headers)
             assert reply.status in (endpoint.status, 400, 404), reply.text
 
@@ -133,7 +133,7 @@ def test_numbers_beyond_the_store_are_refused_or_ignored(
 ) -> None:
     """Where a number is declared it is refused; among unknown keys it must not break anything."""
     valid = make_body(endpoint, app) or {}
-    for field in ["unknown", *schema_of(endpoint.wants["body"])["properties"]]:
+    for field in ["unknown", *read_schema(endpoint.wants["body"])["properties"]]:
         body = json.dumps(valid | {field: "NUMBER"}).replace('"NUMBER"', number)
         reply = send(app, endpoint, body.encode())
         assert reply.status in (endpoint.status, 400), (field, reply.text)
@@ -153,7 +153,7 @@ def _may_be(endpoint: Endpoint, field: str, number: str) -> bool:
 @pytest.mark.parametrize("endpoint", WITH_QUERY, ids=name_endpoint)
 def test_odd_queries_never_break(app: Client, endpoint: Endpoint) -> None:
     valid = make_query(endpoint, app)
-    fields = [*schema_of(endpoint.wants["query"])["properties"], "unknown", "limit", "all"]
+    fields = [*read_schema(endpoint.wants["query"])["properties"], "unknown", "limit", "all"]
     for field in fields:
         for value in ["", " ", "x" * 5_000, "\0", "é", "-1", "NaN", "1e999", "#", "[]", "%00"]:
             reply = app.get(endpoint.path, **valid | {field: value})
@@ -164,7 +164,7 @@ def test_odd_queries_never_break(app: Client, endpoint: Endpoint) -> None:
 
 @pytest.mark.parametrize(
     "endpoint",
-    [each for each in WITH_QUERY if "cursor" in schema_of(each.wants["query"])["properties"]],
+    [each for each in WITH_QUERY if "cursor" in read_schema(each.wants["query"])["properties"]],
     ids=name_endpoint,
 )
 def test_a_cursor_that_was_made_up_is_refused(app: Client, endpoint: Endpoint) -> None:

@@ -10,7 +10,7 @@ from genai_voice.tenancy.fields import AppFields
 from genai_voice.tenancy.resolver import forget_callers
 from genai_voice.tools import registry
 
-from tests.support.minimal import body_of
+from tests.support.minimal import make_minimal_body
 from tests.support.service import ROOT, Client, call, create_app, list_endpoints, record_calls
 from tests.support.valid import guard, make_body, make_query, name_endpoint
 
@@ -104,9 +104,9 @@ def test_a_warm_endpoint_makes_just_these_calls(endpoint: Endpoint) -> None:
 def test_messages_cost_a_call_per_25() -> None:
     app = create_app()
     warm(app)
-    item = body_of(next(each for each in list_endpoints() if name_endpoint(each) == "POST /api/messages"))[
-        "messages"
-    ][0]
+    item = make_minimal_body(
+        next(each for each in list_endpoints() if name_endpoint(each) == "POST /api/messages")
+    )["messages"][0]
     with record_calls() as calls:
         app.post("/api/messages", {"messages": [item | {"createdAt": at} for at in range(101)]})
     assert calls.operations == ["BatchWriteItem"] * 5
@@ -161,7 +161,7 @@ def test_a_tool_call_takes_at_most_four_calls_with_a_rate_limit(
 
 def test_a_cold_request_adds_one_call_with_a_secret_and_two_with_a_token() -> None:
     app = create_app()
-    token = app.token()
+    token = app.open_session()
     for headers, calls_to_authenticate in [
         (app.headers, ["BatchGetItem"]),
         ({"authorization": f"Bearer {token}"}, ["GetItem", "GetItem"]),

@@ -93,7 +93,7 @@ def setting(engine: None) -> Setting:
     sent = app.post("/api/messages", {"messages": [message | {"isFinal": True, "createdAt": 1}]})
     assert sent.status == 200
     store_failed_delivery(app.slug, make_time_ordered_id())
-    return Setting(app, app.token())
+    return Setting(app, app.open_session())
 
 
 def audit(slug: str) -> list[dict[str, Any]]:

@@ -51,7 +51,7 @@ def test_a_function_may_check_every_credential_in_a_new_process(deployed: None, 
     wrong = {**app.headers, "authorization": "Bearer wrong"}
     expected = [(app.headers, endpoint.status), (wrong, 401)]
     if endpoint.path != "/api/auth/session":
-        expected.append(({"authorization": f"Bearer {app.token()}"}, expect_with_token(endpoint)))
+        expected.append(({"authorization": f"Bearer {app.open_session()}"}, expect_with_token(endpoint)))
     for headers, status in expected:
         body, query = make_body(endpoint, app), make_query(endpoint, app)
         forget()

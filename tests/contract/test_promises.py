@@ -161,7 +161,7 @@ def test_what_was_just_written_is_read(endpoint: Endpoint) -> None:
     """
     app = create_app()
     registry.put_tool(app.slug, "x", description="", parameters_schema="{}")
-    token = {"authorization": f"Bearer {app.token()}"}
+    token = {"authorization": f"Bearer {app.open_session()}"}
     for headers, status in [(app.headers, endpoint.status), (token, expect_with_token(endpoint))]:
         body, query = make_body(endpoint, app), make_query(endpoint, app)
         forget_callers()

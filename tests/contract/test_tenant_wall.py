@@ -19,7 +19,7 @@ from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields
 from genai_voice.tools import registry
 
-from tests.support.minimal import body_of, query_of, required_of
+from tests.support.minimal import list_required, make_minimal_body, make_minimal_query
 from tests.support.samples import store_failed_delivery
 from tests.support.service import (
     SOURCE,
@@ -58,7 +58,7 @@ def ask(
     headers; what it refers to is made `of` an app, or does not exist.
     """
     fields = create_referred(endpoint, of) if of else {}
-    body, query = body_of(endpoint) | fields, query_of(endpoint) | fields
+    body, query = make_minimal_body(endpoint) | fields, make_minimal_query(endpoint) | fields
     if endpoint.path == "/api/auth/session":
         body = {}
     if endpoint.method == "GET":
@@ -102,7 +102,7 @@ def _unknown_token(app: Client) -> Credential:
 
 def _expired_token(app: Client) -> Credential:
     with time_machine.travel(0):
-        return {"authorization": f"Bearer {app.token(1000)}"}, {}
+        return {"authorization": f"Bearer {app.open_session(1000)}"}, {}
 
 
 def _inactive_app(app: Client) -> Credential:
@@ -111,7 +111,7 @@ def _inactive_app(app: Client) -> Credential:
 
 
 def _token_of_inactive_app(app: Client) -> Credential:
-    token = app.token()
+    token = app.open_session()
     apps.set_active(app.slug, False)
     return {"authorization": f"Bearer {token}"}, {}
 
@@ -183,7 +183,7 @@ def test_nobody_enters_without_a_valid_credential(
     assert all(key.startswith("BRAKE#") for key in calls.written)
 
 
-@pytest.mark.parametrize("endpoint", [each for each in WITH_CALLER if required_of(each)], ids=name_endpoint)
+@pytest.mark.parametrize("endpoint", [each for each in WITH_CALLER if list_required(each)], ids=name_endpoint)
 def test_incomplete_and_unauthenticated_is_answered_in_the_contracts_order(endpoint: Endpoint) -> None:
     reply = call(endpoint.method, endpoint.path, body=None if endpoint.method == "GET" else {})
     assert reply.status == (401 if endpoint.caller_first else 400)
@@ -193,7 +193,7 @@ def test_incomplete_and_unauthenticated_is_answered_in_the_contracts_order(endpo
 def test_every_carrier_opens_every_endpoint(endpoint: Endpoint) -> None:
     """But that no session token opens what takes the app secret alone."""
     app = create_app()
-    token = app.token()
+    token = app.open_session()
     for headers, fields in [
         (app.headers, {}),
         ({}, {"appSlug": app.slug, "appSecret": app.secret}),
@@ -273,14 +273,14 @@ def theirs(engine: None) -> Client:
 
 @pytest.mark.parametrize("endpoint", READING, ids=name_endpoint)
 def test_no_reader_sees_another_tenants_rows(mine: Client, theirs: Client, endpoint: Endpoint) -> None:
-    asked = query_of(endpoint) | create_referred(endpoint, mine)
+    asked = make_minimal_query(endpoint) | create_referred(endpoint, mine)
     same = {"sessionId": SESSION, "experimentId": EXPERIMENT}
     asked |= {name: value for name, value in same.items() if name in asked}
     for widened in ({}, {"all": "true"}, {"appSlug": mine.slug}, {"all": "true", "appSlug": mine.slug}):
         reply = mine.get(endpoint.path, **asked, **widened)
         assert "said-by-mine" in reply.text, f"{widened}: fill() does not fill this endpoint"
         assert "said-by-theirs" not in reply.text
-    token = {"authorization": f"Bearer {mine.token()}"}
+    token = {"authorization": f"Bearer {mine.open_session()}"}
     for headers, status in [
         (mine.headers, endpoint.status),
         (token, expect_with_token(endpoint)),
@@ -298,10 +298,10 @@ def test_no_reader_sees_another_tenants_rows(mine: Client, theirs: Client, endpo
 def test_no_writer_changes_another_tenants_rows(theirs: Client, endpoint: Endpoint) -> None:
     mine = create_app()
     before = read_rows(theirs.slug, SESSION)
-    body: dict[str, Any] = body_of(endpoint)
+    body: dict[str, Any] = make_minimal_body(endpoint)
     if "sessionId" in body:
         body["sessionId"] = SESSION
-    token = {"authorization": f"Bearer {mine.token()}", "x-app-slug": theirs.slug}
+    token = {"authorization": f"Bearer {mine.open_session()}", "x-app-slug": theirs.slug}
     for headers, status in [(mine.headers, endpoint.status), (token, expect_with_token(endpoint))]:
         fields = body | create_referred(endpoint, mine) | {"appSlug": theirs.slug}
         reply = call(endpoint.method, endpoint.path, body=fields, headers=headers)

@@ -176,7 +176,7 @@ def test_a_browser_of_an_app_that_limits_its_tokens_may_annotate() -> None:
     """The dashboard has session tokens alone, and an annotation changes nothing that an agent says."""
     app = create_app()
     apps.update_app(app.slug, AppFields.model_validate({"browserScope": "runtime"}))
-    headers = {"authorization": f"Bearer {app.token()}"}
+    headers = {"authorization": f"Bearer {app.open_session()}"}
     body = {"sessionId": "s", "qualityRating": "good"}
     assert call("POST", "/api/annotations", body=body, headers=headers).status == 200
     assert call("GET", "/api/annotations", query={"sessionId": "s"}, headers=headers).status == 200

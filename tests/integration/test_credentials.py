@@ -51,7 +51,12 @@ def open_session(body: dict[str, Any] | None = None, **headers: str) -> Reply:
 
 def test_a_wrong_bearer_is_refused_even_beside_valid_credentials_in_the_body() -> None:
     app = create_app()
-    body = {"sessionId": "s", "appSlug": app.slug, "appSecret": app.secret, "sessionToken": app.token()}
+    body = {
+        "sessionId": "s",
+        "appSlug": app.slug,
+        "appSecret": app.secret,
+        "sessionToken": app.open_session(),
+    }
     assert call("POST", "/api/conversations", body=body).status == 200
     reply = call("POST", "/api/conversations", body=body, headers={"authorization": "Bearer wrong"})
     assert reply.status == 401
@@ -98,7 +103,7 @@ def test_the_scheme_is_read_in_any_case(scheme: str) -> None:
 def test_a_session_token_is_of_its_app_whatever_slug_comes_with_it() -> None:
     app, other = create_app(), create_app()
     app.post("/api/conversations", {"sessionId": "mine"})
-    headers = {"authorization": f"Bearer {app.token()}", "x-app-slug": other.slug}
+    headers = {"authorization": f"Bearer {app.open_session()}", "x-app-slug": other.slug}
     listed = call("GET", "/api/conversations", headers=headers).json["conversations"]
     assert [each["sessionId"] for each in listed] == ["mine"]
 
@@ -149,15 +154,15 @@ def test_neither_the_query_nor_a_token_opens_a_session() -> None:
     app = create_app()
     query = {"appSlug": app.slug, "appSecret": app.secret}
     assert call("POST", "/api/auth/session", body={}, query=query).status == 400
-    assert open_session({"appSlug": app.slug, "sessionToken": app.token()}).status == 400
-    assert open_session({"appSlug": app.slug, "appSecret": app.token()}).status == 401
+    assert open_session({"appSlug": app.slug, "sessionToken": app.open_session()}).status == 400
+    assert open_session({"appSlug": app.slug, "appSecret": app.open_session()}).status == 401
 
 
 @pytest.mark.parametrize("warm", [True, False])
 def test_a_token_expires_by_check_also_when_it_is_known(warm: bool) -> None:
     app = create_app()
     with time_machine.travel(1_800_000_000, tick=False) as clock:
-        headers = {"authorization": f"Bearer {app.token(5_000)}"}
+        headers = {"authorization": f"Bearer {app.open_session(5_000)}"}
         if warm:
             assert tools(headers).status == 200
         clock.shift(5)
@@ -195,7 +200,7 @@ def test_secrets_are_stored_hashed_and_salted() -> None:
 
 def test_disabling_an_app_takes_effect_at_once_in_this_process_and_after_30_s_elsewhere() -> None:
     app = create_app()
-    token = {"authorization": f"Bearer {app.token()}"}
+    token = {"authorization": f"Bearer {app.open_session()}"}
     with time_machine.travel(1_800_000_000, tick=False) as clock:
         assert tools(app.headers).status == 200
         apps.set_active(app.slug, False)
@@ -371,7 +376,7 @@ def test_nothing_is_written_for_apps_that_do_not_exist_and_for_tokens() -> None:
 
 def test_a_browser_token_of_an_app_with_runtime_scope_holds_conversations_but_manages_nothing() -> None:
     app = create_app(browser_scope="runtime")
-    token = {"authorization": f"Bearer {app.token()}"}
+    token = {"authorization": f"Bearer {app.open_session()}"}
     assert call("POST", "/api/conversations", body={"sessionId": "s"}, headers=token).status == 200
     refused = call("PATCH", "/api/persona", body={"personaTone": "x"}, headers=token)
     assert (refused.status, refused.json["error"]) == (401, "Unauthorized")
@@ -380,7 +385,7 @@ def test_a_browser_token_of_an_app_with_runtime_scope_holds_conversations_but_ma
 
 
 def test_without_the_switch_a_token_may_do_what_the_secret_may() -> None:
-    token = {"authorization": f"Bearer {create_app().token()}"}
+    token = {"authorization": f"Bearer {create_app().open_session()}"}
     assert call("PATCH", "/api/persona", body={"personaTone": "x"}, headers=token).status == 200
 
 

@@ -162,10 +162,10 @@ def test_what_may_pass_is_tried_again_by_its_schedule_and_given_up_after_it(
     assert postman.deliver(row) == "pending"
     assert stored(row).due_at == (NOON + 10) * 1000
     clock.shift(10)
-    assert queue.bodies() == [{"app": app.slug, "deliveryId": row.delivery_id}]
+    assert queue.take_bodies() == [{"app": app.slug, "deliveryId": row.delivery_id}]
     assert postman.deliver(row) == "pending"
     clock.shift(1_000)
-    assert queue.bodies() == [], "the queue holds no message for so long: the sweep finds it"
+    assert queue.take_bodies() == [], "the queue holds no message for so long: the sweep finds it"
     assert row.delivery_id in due_ids(NOON + 1_010)
     assert postman.deliver(row) == "failed"
     assert errors(row) == ["Nobody was at home."] * 3
@@ -181,7 +181,7 @@ def test_what_our_side_postpones_uses_up_no_attempt(app: Client, clock: Clock, q
     for _ in range(5):
         assert postman.deliver(row) == "postponed"
         clock.shift(30)
-        assert queue.bodies() == [{"app": app.slug, "deliveryId": row.delivery_id}]
+        assert queue.take_bodies() == [{"app": app.slug, "deliveryId": row.delivery_id}]
     assert (postman.sent, errors(row), stored(row).claims) == ([], [], 0)
     assert postman.deliver(row) == "pending"
     assert stored(row).claims == 1
@@ -241,7 +241,7 @@ def test_what_has_ended_is_replayed_with_all_its_attempts(app: Client, queue: Qu
     replays.replay(POSTCARDS, app.slug, row.delivery_id)
     assert stored(row).status == "pending"
     assert stored(row).claims is None
-    assert queue.bodies() == [{"app": app.slug, "deliveryId": row.delivery_id}]
+    assert queue.take_bodies() == [{"app": app.slug, "deliveryId": row.delivery_id}]
     assert postman.deliver(row) == "delivered"
     assert errors(row) == ["The address is a lighthouse.", None]
     with pytest.raises(NotFound):

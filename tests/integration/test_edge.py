@@ -106,7 +106,7 @@ def test_logs_name_the_request_and_never_what_was_said(
     app = create_app()
     capsys.readouterr()
     said = "my-card-number-is"
-    token = app.token()
+    token = app.open_session()
     body = {
         "sessionId": "session-1",
         "messages": [{"role": "user", "content": said, "ts": 1}],

@@ -48,7 +48,7 @@ def test_what_comes_after_the_hundredth_is_not_even_looked_at() -> None:
 
 def test_no_events_are_fine_and_cost_nothing() -> None:
     app = create_app()
-    app.token()
+    app.open_session()
     with record_calls() as calls:
         assert send(app, []) == 0
     assert not calls.written

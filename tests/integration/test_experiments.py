@@ -222,7 +222,7 @@ def test_only_what_there_is_can_be_switched(fields: dict[str, Any], status: int,
 def test_a_browser_may_be_kept_from_beginning_and_stopping_but_is_assigned() -> None:
     app = create_app(browser_scope="runtime")
     made = create(app)
-    headers = {"authorization": f"Bearer {app.token()}"}
+    headers = {"authorization": f"Bearer {app.open_session()}"}
     body = {"name": "x", "variants": PAIR, "experimentId": made, "isActive": False, "sessionId": "s"}
     for method in ("POST", "PATCH"):
         assert call(method, "/api/experiments", body=body, headers=headers).status == 401

@@ -103,7 +103,7 @@ def test_a_session_that_is_answered_in_text_is_locked_to_text(gemini: Gemini) ->
 
 
 def test_json_is_asked_for_with_its_schema_at_temperature_zero(gemini: Gemini) -> None:
-    gemini.answers(make_json_answer([{"passed": True}]))
+    gemini.answer_next(make_json_answer([{"passed": True}]))
     assert generate(timeout_s=7.5) == [{"passed": True}]
     (request,) = gemini.requests
     assert (request.method, request.path) == ("POST", "/v1beta/models/gemini-2.0-flash:generateContent")
@@ -141,7 +141,7 @@ def test_another_project_of_the_machine_is_not_asked(gemini: Gemini, monkeypatch
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_what_passes_is_tried_again(gemini: Gemini, status: int) -> None:
-    gemini.answers(make_failure(status), make_token_answer("auth_tokens/second"))
+    gemini.answer_next(make_failure(status), make_token_answer("auth_tokens/second"))
     assert make_token() == "auth_tokens/second"
     assert len({json.dumps(each.body) for each in gemini.requests}) == 1
     assert len(gemini.requests) == 2
@@ -155,7 +155,7 @@ def test_what_passes_is_tried_again(gemini: Gemini, status: int) -> None:
     ],
 )
 def test_what_does_not_pass_is_given_up_after_the_attempts(gemini: Gemini, status: int, told: str) -> None:
-    gemini.always(make_failure(status))
+    gemini.answer_always(make_failure(status))
     with pytest.raises(UpstreamFailed) as failed:
         generate(attempts=2)
     assert failed.value.message == told
@@ -165,7 +165,7 @@ def test_what_does_not_pass_is_given_up_after_the_attempts(gemini: Gemini, statu
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
 def test_a_refusal_is_not_tried_again(gemini: Gemini, status: int) -> None:
-    gemini.always(make_failure(status, "INVALID_ARGUMENT"))
+    gemini.answer_always(make_failure(status, "INVALID_ARGUMENT"))
     with pytest.raises(UpstreamFailed, match=r"^Gemini refused the request$"):
         make_token()
     assert len(gemini.requests) == 1
@@ -174,7 +174,7 @@ def test_a_refusal_is_not_tried_again(gemini: Gemini, status: int) -> None:
 def test_the_waits_between_attempts_differ(gemini: Gemini) -> None:
     waits = []
     for _ in range(3):
-        gemini.answers(make_failure(503))
+        gemini.answer_next(make_failure(503))
         began = time.monotonic()
         generate(attempts=2)
         waits.append(time.monotonic() - began)
@@ -184,7 +184,7 @@ def test_the_waits_between_attempts_differ(gemini: Gemini) -> None:
 
 @pytest.mark.parametrize("answer", [hang(), drip()], ids=["nothing", "drops"])
 def test_an_answer_that_takes_too_long_is_not_waited_for(gemini: Gemini, answer: Answer) -> None:
-    gemini.always(answer)
+    gemini.answer_always(answer)
     began = time.monotonic()
     with pytest.raises(UpstreamFailed, match=r"^Gemini did not answer in time$"):
         generate(timeout_s=0.5)
@@ -192,7 +192,7 @@ def test_an_answer_that_takes_too_long_is_not_waited_for(gemini: Gemini, answer:
 
 
 def test_attempts_and_waits_share_the_time(gemini: Gemini) -> None:
-    gemini.always(make_failure(503))
+    gemini.answer_always(make_failure(503))
     began = time.monotonic()
     with pytest.raises(UpstreamFailed, match=r"^Gemini did not answer in time$"):
         generate(timeout_s=1, attempts=100)
@@ -207,7 +207,7 @@ def test_a_live_token_leaves_its_function_time_to_start_and_to_answer() -> None:
 @pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN.keys())
 @pytest.mark.parametrize("call", [make_token, generate], ids=["token", "JSON"])
 def test_an_answer_that_is_none_is_told_in_a_sentence(gemini: Gemini, call: Any, answer: Answer) -> None:
-    gemini.always(answer)
+    gemini.answer_always(answer)
     with pytest.raises(UpstreamFailed) as failed:
         call()
     assert re.fullmatch(
@@ -224,7 +224,7 @@ def test_nobody_there_is_told_in_a_sentence(gemini: Gemini, monkeypatch: pytest.
 
 @pytest.mark.parametrize("answer", ["```json\n[]\n```", "Yes.", '[{"passed": tr', "[NaN]", "[" * 500])
 def test_an_answer_that_is_no_json_is_handed_over_for_repair(gemini: Gemini, answer: str) -> None:
-    gemini.answers(make_text_answer(answer, finish_reason="MAX_TOKENS"))
+    gemini.answer_next(make_text_answer(answer, finish_reason="MAX_TOKENS"))
     with pytest.raises(NotJson) as told:
         generate()
     assert told.value.text == answer
@@ -236,7 +236,7 @@ def test_nothing_that_gemini_says_of_itself_is_told(
     gemini: Gemini, log: StringIO, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
     """Also by the SDK, which logs what it is answered; at whatever level a program listens."""
-    gemini.always(make_failure(status))
+    gemini.answer_always(make_failure(status))
     caplog.set_level("DEBUG")
     with pytest.raises(UpstreamFailed) as failed:
         make_token()

@@ -121,7 +121,7 @@ def test_a_browser_that_is_kept_to_runtime_calls_changes_no_rule_and_may_check()
     app = guarded()
     id_ = add(app)
     apps.update_app(app.slug, AppFields.model_validate({"browserScope": "runtime"}))
-    token = {"authorization": f"Bearer {app.token()}"}
+    token = {"authorization": f"Bearer {app.open_session()}"}
     for method, body in [
         ("POST", NEW),
         ("PATCH", {"ruleId": id_, "isActive": False}),

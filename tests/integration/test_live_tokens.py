@@ -99,7 +99,7 @@ def test_a_changed_prompt_is_in_the_next_token(gemini: Gemini) -> None:
 
 def test_a_browser_may_ask_with_its_session_token_in_the_body(gemini: Gemini) -> None:
     app = create_app(browser_scope="runtime")
-    reply = call("POST", "/api/token", body={"sessionToken": app.token()})
+    reply = call("POST", "/api/token", body={"sessionToken": app.open_session()})
     assert reply.status == 200
 
 
@@ -145,7 +145,7 @@ def test_without_a_key_it_is_told_which_is_missing(monkeypatch: pytest.MonkeyPat
 def test_nothing_that_gemini_says_of_itself_is_in_a_reply_or_in_the_log(
     gemini: Gemini, log: StringIO, capsys: pytest.CaptureFixture[str], answer: Any, details: str
 ) -> None:
-    gemini.always(answer)
+    gemini.answer_always(answer)
     app = create_app()
     capsys.readouterr()
     reply = ask(app, sessionId="s")
@@ -170,7 +170,7 @@ def test_a_token_is_in_no_line_of_the_log(
 
 
 def test_a_failure_that_passes_is_not_seen(gemini: Gemini) -> None:
-    gemini.answers(make_failure(503), make_failure(429), make_token_answer("auth_tokens/third"))
+    gemini.answer_next(make_failure(503), make_failure(429), make_token_answer("auth_tokens/third"))
     assert ask(create_app()).json["token"] == "auth_tokens/third"
 
 
@@ -363,7 +363,7 @@ def test_a_limit_is_the_apps_own_and_counts_what_gemini_has_refused(
     gemini: Gemini, clock: time_machine.Traveller
 ) -> None:
     one, other = create_app(tokens_per_minute=1), create_app(tokens_per_minute=1)
-    gemini.answers(make_failure(400))
+    gemini.answer_next(make_failure(400))
     assert ask(one).status == 500
     assert ask(one).status == 429
     assert ask(other).status == 200

@@ -451,7 +451,7 @@ def persona(token: str) -> Reply:
 
 def test_a_revoked_token_is_refused_at_once_and_others_go_on() -> None:
     app = create_app()
-    token, other = app.token(), app.token()
+    token, other = app.open_session(), app.open_session()
     assert persona(token).status == persona(other).status == 200
     result = run("tokens", "revoke", "--session", "--token-stdin", stdin=f"{token}\n")
     assert (result.exit_code, result.output) == (0, f"{app.slug}: token revoked\n")
@@ -463,8 +463,8 @@ def test_a_revoked_token_is_refused_at_once_and_others_go_on() -> None:
 def test_all_tokens_of_an_app_are_refused_and_new_ones_can_be_opened() -> None:
     app, other = create_app(), create_app()
     with time_machine.travel(NOW, tick=False) as clock:
-        tokens = [app.token(), app.token()]
-        theirs = other.token()
+        tokens = [app.open_session(), app.open_session()]
+        theirs = other.open_session()
         assert persona(tokens[0]).status == 200
         clock.shift(0.5)
         result = run("tokens", "revoke", "--app", app.slug)
@@ -473,13 +473,13 @@ def test_all_tokens_of_an_app_are_refused_and_new_ones_can_be_opened() -> None:
         assert persona(theirs).status == 200
         assert app.get("/api/persona").status == 200, "the secret goes on"
         clock.shift(0.001)
-        assert persona(app.token()).status == 200
+        assert persona(app.open_session()).status == 200
 
 
 def test_a_token_of_the_very_moment_of_revoking_is_revoked() -> None:
     app = create_app()
     with time_machine.travel(NOW, tick=False):
-        token = app.token()
+        token = app.open_session()
         assert run("tokens", "revoke", "--app", app.slug).exit_code == 0
         assert persona(token).status == 401
 
@@ -489,7 +489,7 @@ def test_a_process_that_knows_a_token_takes_it_for_thirty_seconds_more(what: str
     """Revoked elsewhere: this process learns of it when it looks the token up again."""
     app = create_app()
     with time_machine.travel(NOW, tick=False) as clock:
-        token = app.token()
+        token = app.open_session()
         assert persona(token).status == 200
         elsewhere(app, token, what)
         clock.shift(29)

@@ -92,7 +92,7 @@ def deaf(address: str, port: int = 0) -> Iterator[int]:
 
 def test_a_request_arrives_as_it_was_meant(server: Server) -> None:
     server.act = send_reply(201, b'{"ok": true}')
-    url = server.url(HOST, "/orders?of=a%20b")
+    url = server.make_url(HOST, "/orders?of=a%20b")
     headers = {"Content-Type": "application/json", "X-Api-Key": "k"}
     assert send("POST", url, headers=headers, body=b"{}") == HttpResponse(201, b'{"ok": true}')
     (request,) = server.requests
@@ -114,28 +114,28 @@ def test_a_request_arrives_as_it_was_meant(server: Server) -> None:
 
 
 def test_a_request_without_a_body_announces_none(server: Server) -> None:
-    send("GET", server.url(HOST))
+    send("GET", server.make_url(HOST))
     assert "content-length" not in server.requests[0].headers
 
 
 def test_the_caller_may_say_who_it_is(server: Server) -> None:
-    send("GET", server.url(HOST), headers={"User-Agent": "ours"})
+    send("GET", server.make_url(HOST), headers={"User-Agent": "ours"})
     assert server.requests[0].headers["user-agent"] == "ours"
 
 
 def test_a_literal_address_is_called_by_its_address(server: Server) -> None:
-    send("GET", server.url("127.0.0.1"))
+    send("GET", server.make_url("127.0.0.1"))
     assert (server.requests[0].headers["host"], server.requests[0].sni) == (f"127.0.0.1:{server.port}", None)
 
 
 def test_a_literal_v6_address_keeps_its_brackets(authority: Authority, trusted: None) -> None:
     with serve_https(authority, address="::1") as server:
-        send("GET", server.url("[::1]"))
+        send("GET", server.make_url("[::1]"))
     assert server.requests[0].headers["host"] == f"[::1]:{server.port}"
 
 
 def test_a_dot_at_the_end_of_a_name_is_not_part_of_it(server: Server) -> None:
-    send("GET", server.url(f"{HOST}."))
+    send("GET", server.make_url(f"{HOST}."))
     assert (server.requests[0].headers["host"], server.requests[0].sni) == (f"{HOST}:{server.port}", HOST)
 
 
@@ -144,13 +144,13 @@ def test_a_proxy_of_the_environment_is_not_asked(
     server: Server, names: Names, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, "http://proxy.example:3128")
-    assert send("GET", server.url(HOST)).status == 200
+    assert send("GET", server.make_url(HOST)).status == 200
     assert names.asked == [HOST]
 
 
 def test_a_long_body_arrives_whole(server: Server) -> None:
     body = bytes(range(256)) * 4_096
-    send("POST", server.url(HOST), body=body)
+    send("POST", server.make_url(HOST), body=body)
     assert server.requests[0].body == body
 
 
@@ -176,23 +176,25 @@ ANSWERS: dict[str, tuple[Behaviour, HttpResponse]] = {
 @pytest.mark.parametrize(("act", "answer"), ANSWERS.values(), ids=ANSWERS.keys())
 def test_an_answer_comes_back_as_it_is(server: Server, act: Behaviour, answer: HttpResponse) -> None:
     server.act = act
-    assert send("GET", server.url(HOST)) == answer
+    assert send("GET", server.make_url(HOST)) == answer
 
 
 def test_an_answer_to_head_has_a_length_and_no_body(server: Server) -> None:
     server.act = send_raw(HEAD + b"Content-Length: 1000000\r\n\r\n")
-    assert send("HEAD", server.url(HOST)) == HttpResponse(200, b"")
+    assert send("HEAD", server.make_url(HOST)) == HttpResponse(200, b"")
 
 
 def test_an_answer_whose_body_nobody_wants_ends_with_its_headers(server: Server) -> None:
     server.act = send_forever(HEAD + b"Retry-After: 5\r\n\r\n", b"x" * 65_536)
-    assert send("POST", server.url(HOST), seconds=SECONDS, reads_body=False) == HttpResponse(200, b"", "5")
+    assert send("POST", server.make_url(HOST), seconds=SECONDS, reads_body=False) == HttpResponse(
+        200, b"", "5"
+    )
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_an_answer_and_is_not_followed(server: Server, status: int) -> None:
-    server.act = send_reply(status, b"there", {"Location": server.url("127.0.0.1", "/there")})
-    assert send("GET", server.url(HOST)) == HttpResponse(status, b"there")
+    server.act = send_reply(status, b"there", {"Location": server.make_url("127.0.0.1", "/there")})
+    assert send("GET", server.make_url(HOST)) == HttpResponse(status, b"there")
     assert [request.target for request in server.requests] == ["/"]
 
 
@@ -225,7 +227,7 @@ def test_an_answer_that_is_broken_or_too_long_is_a_sentence(
 ) -> None:
     server.act = act
     with at_most(5), pytest.raises(RequestFailed, match=text) as failed:
-        send("GET", server.url(HOST))
+        send("GET", server.make_url(HOST))
     assert "SECRET" not in str(failed.value)
     assert len(server.connections) == 1, "nothing is sent twice"
 
@@ -250,7 +252,7 @@ SLOW: dict[str, Callable[[Server], None]] = {
 def test_a_slow_answer_ends_with_the_time(server: Server, make: Callable[[Server], None]) -> None:
     make(server)
     with at_most(SECONDS + 0.5), pytest.raises(RequestFailed, match=r"no answer within 0\.4 s"):
-        send("GET", server.url(HOST), seconds=SECONDS)
+        send("GET", server.make_url(HOST), seconds=SECONDS)
 
 
 def test_a_request_that_nobody_reads_ends_with_the_time(server: Server) -> None:
@@ -262,7 +264,7 @@ def test_a_request_that_nobody_reads_ends_with_the_time(server: Server) -> None:
     server.reads = False
     server.act = wait
     with at_most(SECONDS + 0.5), pytest.raises(RequestFailed, match="no answer within"):
-        send("POST", server.url(HOST), body=bytes(30_000_000), seconds=SECONDS)
+        send("POST", server.make_url(HOST), body=bytes(30_000_000), seconds=SECONDS)
     over.set()
 
 
@@ -275,7 +277,7 @@ def test_a_look_up_without_an_answer_ends_with_the_time(names: Names, trusted: N
 
 def test_no_time_is_no_answer(server: Server) -> None:
     with pytest.raises(RequestFailed, match="no answer within"):
-        send("GET", server.url(HOST), seconds=0)
+        send("GET", server.make_url(HOST), seconds=0)
     assert server.requests == []
 
 
@@ -297,9 +299,9 @@ def test_a_name_with_one_address_inside_is_not_called_at_its_others(
 ) -> None:
     names.resolve(HOST, ["127.0.0.1", private])
     with pytest.raises(ValueError, match=r"must be public\.$"):
-        check_address(server.url(HOST))
+        check_address(server.make_url(HOST))
     with pytest.raises(RequestFailed, match=r"must be public\.$"):
-        send("GET", server.url(HOST))
+        send("GET", server.make_url(HOST))
     assert server.connections == []
 
 
@@ -316,22 +318,22 @@ def test_a_name_is_looked_up_once_and_called_where_that_led(
     """A name that changes between the look-up that is vetted and another would lead inside."""
     names.resolve(HOST, ["127.0.0.1"], ["127.0.0.2"], ["10.0.0.1"])
     with serve_https(authority, address="127.0.0.2", port=server.port) as elsewhere:
-        assert send("GET", server.url(HOST)).status == 200
+        assert send("GET", server.make_url(HOST)).status == 200
     assert names.asked == [HOST]
     assert (len(server.requests), len(elsewhere.connections)) == (1, 0)
 
 
 def test_a_name_is_looked_up_again_for_each_request(server: Server, names: Names) -> None:
     names.resolve(HOST, ["127.0.0.1"], ["10.0.0.1"])
-    send("GET", server.url(HOST))
+    send("GET", server.make_url(HOST))
     with pytest.raises(RequestFailed, match=r"must be public\.$"):
-        send("GET", server.url(HOST))
+        send("GET", server.make_url(HOST))
     assert len(server.connections) == 1
 
 
 def test_the_next_address_is_tried_when_one_does_not_answer(server: Server, names: Names) -> None:
     names.resolve(HOST, ["::1", "127.0.0.2", "127.0.0.1"])
-    assert send("GET", server.url(HOST)).status == 200
+    assert send("GET", server.make_url(HOST)).status == 200
 
 
 def test_an_address_of_a_family_that_this_machine_lacks_is_passed_over(
@@ -344,14 +346,14 @@ def test_an_address_of_a_family_that_this_machine_lacks_is_passed_over(
         return [(socket.AF_APPLETALK, *found[0][1:]), *found]
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    assert send("GET", server.url(HOST)).status == 200
+    assert send("GET", server.make_url(HOST)).status == 200
 
 
 def test_a_name_with_many_addresses_is_given_up(server: Server, names: Names) -> None:
     """Else each would have too small a share of the time."""
     names.resolve(HOST, [*["127.0.0.2"] * MAX_ATTEMPTS, "127.0.0.1"])
     with pytest.raises(RequestFailed, match="connection to the host failed"):
-        send("GET", server.url(HOST))
+        send("GET", server.make_url(HOST))
     assert server.connections == []
 
 
@@ -360,7 +362,7 @@ def test_an_address_that_swallows_connections_leaves_time_for_the_next(
 ) -> None:
     names.resolve(HOST, ["127.0.0.2", "127.0.0.1"])
     with serve_https(authority) as server, deaf("127.0.0.2", server.port), at_most(SECONDS + 0.5):
-        assert send("GET", server.url(HOST), seconds=SECONDS).status == 200
+        assert send("GET", server.make_url(HOST), seconds=SECONDS).status == 200
 
 
 def test_addresses_that_swallow_connections_end_with_the_time(names: Names, trusted: None) -> None:
@@ -376,7 +378,7 @@ def test_addresses_that_swallow_connections_end_with_the_time(names: Names, trus
 def test_a_host_that_refuses_connections_is_a_sentence(server: Server, names: Names) -> None:
     names.resolve(HOST, ["127.0.0.2"])
     with pytest.raises(RequestFailed, match=r"^The connection to the host failed\.$"):
-        send("GET", server.url(HOST))
+        send("GET", server.make_url(HOST))
 
 
 def test_a_name_that_does_not_resolve_is_accepted_and_cannot_be_called(trusted: None) -> None:
@@ -398,7 +400,7 @@ def test_a_certificate_for_another_name_is_not_accepted(authority: Authority, tr
         serve_https(authority, hosts=["other.example"]) as server,
         pytest.raises(RequestFailed, match=r"^The certificate of the host is not valid\.$"),
     ):
-        send("GET", server.url(HOST))
+        send("GET", server.make_url(HOST))
     assert server.requests == []
 
 
@@ -407,7 +409,7 @@ def test_a_certificate_for_the_address_is_none_for_the_name(authority: Authority
         serve_https(authority, hosts=["127.0.0.1"]) as server,
         pytest.raises(RequestFailed, match="certificate"),
     ):
-        send("GET", server.url(HOST))
+        send("GET", server.make_url(HOST))
 
 
 def test_a_certificate_of_a_strange_authority_is_not_accepted(
@@ -417,7 +419,7 @@ def test_a_certificate_of_a_strange_authority_is_not_accepted(
         serve_https(Authority(tmp_path_factory.mktemp("strange"))) as server,
         pytest.raises(RequestFailed, match="certificate"),
     ):
-        send("GET", server.url(HOST))
+        send("GET", server.make_url(HOST))
     assert server.requests == []
 
 

@@ -207,7 +207,7 @@ def test_session_tokens_edit_the_persona_unless_the_app_limits_them_to_runtime(
     scope: str | None, status: int
 ) -> None:
     app = create_app(browser_scope=scope)
-    by_token = {"authorization": f"Bearer {app.token()}"}
+    by_token = {"authorization": f"Bearer {app.open_session()}"}
 
     reply = call("PATCH", "/api/persona", body={"personaName": "Eve"}, headers=by_token)
 

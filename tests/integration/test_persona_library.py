@@ -257,7 +257,7 @@ def by_secret(app: Client) -> dict[str, str]:
 
 
 def by_token(app: Client) -> dict[str, str]:
-    return {"authorization": f"Bearer {app.token()}"}
+    return {"authorization": f"Bearer {app.open_session()}"}
 
 
 def by_token_with_the_others_slug(app: Client) -> dict[str, str]:

@@ -336,7 +336,7 @@ def test_a_change_of_a_persona_that_is_not_linked_is_no_other_version_in_force()
 def test_a_session_token_tells_the_version_in_force_as_well() -> None:
     app = create_app()
     change(app, "own", "warm")
-    token = {"authorization": f"Bearer {app.token()}"}
+    token = {"authorization": f"Bearer {app.open_session()}"}
 
     assert call("POST", "/api/conversations", body={"sessionId": "s"}, headers=token).status == 200
 

@@ -39,8 +39,8 @@ def listed(app: Client, **query: str) -> list[str]:
 
 def test_the_session_token_of_the_query_beats_that_of_the_body() -> None:
     app, other = create_app(), create_app()
-    body = {"sessionId": "s", "sessionToken": other.token()}
-    reply = call("POST", "/api/conversations", body=body, query={"sessionToken": app.token()})
+    body = {"sessionId": "s", "sessionToken": other.open_session()}
+    reply = call("POST", "/api/conversations", body=body, query={"sessionToken": app.open_session()})
     assert reply.status == 200
     assert (listed(app), listed(other)) == (["s"], [])
 
@@ -65,7 +65,7 @@ def test_no_half_of_a_credential_for_a_session_comes_from_the_query(in_query: st
 
 def test_a_token_cannot_be_guessed() -> None:
     app = create_app()
-    tokens = {app.token() for _ in range(20)}
+    tokens = {app.open_session() for _ in range(20)}
     assert len(tokens) == 20
     characters = {len(token.removeprefix("gvs_")) for token in tokens}
     assert min(characters) >= 22  # of 64 kinds: 128 bits and more

@@ -19,7 +19,7 @@ def app() -> Client:
 
 def told(queue: Queue, app: Client) -> list[str]:
     """The deliveries of the app that the queue tells of, in order of their ids."""
-    return sorted(each["deliveryId"] for each in queue.bodies() if each["app"] == app.slug)
+    return sorted(each["deliveryId"] for each in queue.take_bodies() if each["app"] == app.slug)
 
 
 def test_what_is_due_is_handed_on_and_what_is_not_yet_waits(app: Client, queue: Queue) -> None:

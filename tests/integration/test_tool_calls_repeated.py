@@ -47,7 +47,7 @@ def with_endpoint(server: Server, app: Client | None = None) -> Client:
     app = app or create_app()
     server.act = numbered(server)
     tool = {"name": "open_door", "description": "x", "parametersSchema": "{}"}
-    assert app.post("/api/tools", tool | {"endpoint": server.url(HOST)}).status == 200
+    assert app.post("/api/tools", tool | {"endpoint": server.make_url(HOST)}).status == 200
     return app
 
 

@@ -589,7 +589,7 @@ def test_the_trace_id_is_that_of_the_body_else_of_the_header(
 
 def test_a_session_token_executes_as_its_app() -> None:
     app = with_tools(create_app(browser_scope="runtime"), "lookup_metric")
-    headers = {"authorization": f"Bearer {app.token()}"}
+    headers = {"authorization": f"Bearer {app.open_session()}"}
 
     reply = call(
         "POST",

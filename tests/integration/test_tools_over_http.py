@@ -33,7 +33,7 @@ def with_tool(server: Server, target: str = "/doors", *, app: Client | None = No
     """An app whose tool `open_door` is at this server."""
     app = app or create_app()
     tool = {"name": "open_door", "description": "x", "parametersSchema": "{}"}
-    made = app.post("/api/tools", tool | {"endpoint": server.url(HOST, target)} | fields)
+    made = app.post("/api/tools", tool | {"endpoint": server.make_url(HOST, target)} | fields)
     assert made.status == 200, made.text
     return app
 
@@ -136,7 +136,7 @@ def test_a_tool_that_was_seeded_and_then_given_an_endpoint_is_posted_to(server: 
     server.act = send_reply(200, b"{}")
     app = create_app()
     registry.put_tool(app.slug, "open_door", description="x", parameters_schema="{}")
-    assert app.patch("/api/tools", {"name": "open_door", "endpoint": server.url(HOST)}).status == 200
+    assert app.patch("/api/tools", {"name": "open_door", "endpoint": server.make_url(HOST)}).status == 200
     assert execute(app) == {"success": True, "data": {}}
     assert server.requests[0].method == "POST"
 
@@ -159,7 +159,9 @@ def test_parameters_that_do_not_fit_are_not_sent(server: Server) -> None:
     ("status", "success"), [(200, True), (201, True), (299, True), (302, False), (404, False), (500, False)]
 )
 def test_the_json_of_the_answer_is_the_data(server: Server, status: int, success: bool, value: Any) -> None:
-    server.act = send_reply(status, json.dumps(value).encode(), {"Location": server.url(HOST, "/elsewhere")})
+    server.act = send_reply(
+        status, json.dumps(value).encode(), {"Location": server.make_url(HOST, "/elsewhere")}
+    )
     app = with_tool(server)
 
     assert execute(app, {"room": "1"}) == {"success": success, "data": value}

@@ -213,7 +213,7 @@ def test_stored_headers_are_shown_masked_to_everybody_and_nowhere_in_the_table()
 
     for reply_ in (
         app.get("/api/tools/all"),
-        call("GET", "/api/tools/all", headers={"authorization": f"Bearer {app.token()}"}),
+        call("GET", "/api/tools/all", headers={"authorization": f"Bearer {app.open_session()}"}),
     ):
         masked = json.loads(reply_.json["tools"][0]["headers"])
         assert masked == dict.fromkeys(headers, "********")
@@ -226,9 +226,9 @@ def test_headers_that_are_moved_to_another_tool_or_app_are_never_sent(server: Se
     names.resolve("tools.example", ["127.0.0.1"])
     server.act = send_reply(200, b"{}")
     mine, theirs = create_app(), create_app()
-    register(theirs, endpoint=server.url("tools.example"), headers=json.dumps({"Authorization": KEY}))
-    register(mine, endpoint=server.url("tools.example"))
-    register(theirs, name="another", endpoint=server.url("tools.example"))
+    register(theirs, endpoint=server.make_url("tools.example"), headers=json.dumps({"Authorization": KEY}))
+    register(mine, endpoint=server.make_url("tools.example"))
+    register(theirs, name="another", endpoint=server.make_url("tools.example"))
     sealed = row(theirs).sealed_headers
     for app, name in ((mine, "open_door"), (theirs, "another")):
         ToolRow.of(app.slug, name).change([ToolRow.sealed_headers.set(sealed)])
@@ -396,7 +396,7 @@ def test_a_browser_that_is_kept_to_runtime_calls_changes_no_tool() -> None:
     app = create_app(browser_scope="runtime")
     register(app)
     before = row(app).serialize()
-    token = {"authorization": f"Bearer {app.token()}"}
+    token = {"authorization": f"Bearer {app.open_session()}"}
     for method, body in (
         ("POST", TOOL | {"endpoint": "https://evil.example.com"}),
         ("PATCH", {"name": "open_door", "endpoint": "https://evil.example.com"}),

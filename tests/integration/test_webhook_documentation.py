@@ -49,7 +49,7 @@ def in_javascript(secret: str, request: Received) -> bool:
 def sent(server: Server, names: Names) -> tuple[list[str], Received]:
     """A webhook within a rotation, and the secrets that sign it."""
     names.resolve("tools.example", ["127.0.0.1"])
-    app = create_app(handoff_webhook_url=server.url("tools.example"))
+    app = create_app(handoff_webhook_url=server.make_url("tools.example"))
     secrets = [webhook_settings.rotate_secret(app.slug, 60 * SECOND) for _ in range(2)]
     deliver(announce(app, handoffId="é"))
     return secrets, server.requests[0]

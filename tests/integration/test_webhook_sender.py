@@ -71,7 +71,7 @@ def app(server: Server) -> Client:
 
 def listening(server: Server, **fields: Any) -> Client:
     """An app that is told of handoffs at this server."""
-    return create_app(handoff_webhook_url=server.url(HOST, "/hooks?of=us"), **fields)
+    return create_app(handoff_webhook_url=server.make_url(HOST, "/hooks?of=us"), **fields)
 
 
 def in_turn(*acts: Behaviour) -> Behaviour:
@@ -322,7 +322,7 @@ def test_a_receiver_that_says_when_is_asked_again_then(
 
 
 def test_a_redirect_is_not_followed_and_fails(server: Server, app: Client) -> None:
-    server.act = send_reply(307, headers={"Location": server.url(HOST, "/elsewhere")})
+    server.act = send_reply(307, headers={"Location": server.make_url(HOST, "/elsewhere")})
     row = announce(app)
     deliver(row)
     assert len(server.requests) == 1
@@ -358,7 +358,7 @@ def test_a_name_that_does_not_resolve_now_may_later(server: Server, names: Names
 
 def test_a_certificate_for_another_name_gets_nothing(server: Server, names: Names) -> None:
     names.resolve("elsewhere.example", ["127.0.0.1"])
-    app = create_app(handoff_webhook_url=server.url("elsewhere.example"))
+    app = create_app(handoff_webhook_url=server.make_url("elsewhere.example"))
     row = announce(app)
     deliver(row)
     assert server.requests == []
@@ -386,7 +386,7 @@ def test_after_410_nothing_is_sent_until_the_address_is_enabled(server: Server, 
 def test_another_address_is_used_at_once(server: Server, app: Client) -> None:
     server.act = in_turn(send_reply(410), send_reply(200))
     deliver(announce(app))
-    moved = AppFields.model_validate({"handoffWebhookUrl": server.url(HOST, "/new")})
+    moved = AppFields.model_validate({"handoffWebhookUrl": server.make_url(HOST, "/new")})
     apps.update_app(app.slug, moved)
     row = announce(app)
     deliver(row)
@@ -396,7 +396,7 @@ def test_another_address_is_used_at_once(server: Server, app: Client) -> None:
 
 def test_a_410_of_an_address_that_was_changed_meanwhile_disables_nothing(server: Server, app: Client) -> None:
     def change(_: int) -> None:
-        moved = AppFields.model_validate({"handoffWebhookUrl": server.url(HOST, "/new")})
+        moved = AppFields.model_validate({"handoffWebhookUrl": server.make_url(HOST, "/new")})
         apps.update_app(app.slug, moved)
 
     server.act = send_reply(410)

@@ -170,7 +170,7 @@ def test_a_list_reads_its_own_app_alone(app: Client, many: list[WebhookRow], num
 
 @pytest.mark.parametrize("path", [LIST, REPLAY])
 def test_a_session_token_opens_neither(app: Client, path: str) -> None:
-    token = {"authorization": f"Bearer {app.token()}"}
+    token = {"authorization": f"Bearer {app.open_session()}"}
     method = "GET" if path == LIST else "POST"
     body = {"deliveryId": failed(app).delivery_id}
     refused = call(method, path, body=None if method == "GET" else body, headers=token)
@@ -186,7 +186,7 @@ def test_what_has_ended_is_sent_once_more_under_its_id(
     server: Server, names: Names, queue: Queue, status: str
 ) -> None:
     names.resolve("tools.example", ["127.0.0.1"])
-    app = create_app(handoff_webhook_url=server.url("tools.example"))
+    app = create_app(handoff_webhook_url=server.make_url("tools.example"))
     server.act = send_reply(200 if status == "delivered" else 400)
     row = announce(app)
     deliver(row)
@@ -225,7 +225,7 @@ def test_a_delivery_that_is_pending_stays_as_it_is(app: Client, queue: Queue) ->
     before = read_rows(app.slug)
     assert app.post(REPLAY, {"deliveryId": row.delivery_id}).json == {"ok": True}
     assert read_rows(app.slug) == before
-    assert queue.bodies() == []
+    assert queue.take_bodies() == []
 
 
 @pytest.mark.parametrize("name", ["unknown", "x" * 1_000, "é#ID#", "foreign"])
@@ -241,7 +241,7 @@ def test_a_replay_that_meets_another_is_well(app: Client, queue: Queue) -> None:
     row = failed(app)
     with act_before_call("UpdateItem", replayed(row), at=(1,)):
         assert app.post(REPLAY, {"deliveryId": row.delivery_id}).json == {"ok": True}
-    assert queue.bodies() == [{"app": app.slug, "deliveryId": row.delivery_id}]
+    assert queue.take_bodies() == [{"app": app.slug, "deliveryId": row.delivery_id}]
 
 
 def test_a_delivery_that_goes_while_it_is_replayed_does_not_come_back(app: Client) -> None:
@@ -263,7 +263,7 @@ def test_a_redrive_has_all_that_failed_sent_again_and_nothing_else(app: Client, 
     assert (find_stored(delivered).status, find_stored(waiting).status) == ("delivered", "pending")
     assert run_for_lines("webhooks", "redrive", "--app", app.slug) == []
     sweep()
-    assert {each["deliveryId"] for each in queue.bodies()} >= {row.delivery_id for row in given_up}
+    assert {each["deliveryId"] for each in queue.take_bodies()} >= {row.delivery_id for row in given_up}
 
 
 def test_a_redrive_that_is_cut_off_goes_on_when_it_is_run_again(app: Client) -> None:
@@ -281,7 +281,7 @@ def test_a_dry_redrive_names_them_and_changes_nothing(app: Client, queue: Queue)
         {"app": app.slug, "deliveryId": row.delivery_id}
     ]
     assert read_rows(app.slug) == before
-    assert queue.bodies() == []
+    assert queue.take_bodies() == []
 
 
 @pytest.mark.parametrize("command", [("redrive", "--app"), ("enable",)], ids=" ".join)

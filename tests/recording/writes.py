@@ -33,7 +33,7 @@ _CREATED = (
 
 def write_everything(service: Served, gemini: Gemini, server: Server) -> list[tuple[str, str]]:
     """Write at least one row of every kind. Answers the (app, id) of the agents' sessions."""
-    address = server.url("127.0.0.1", "/events")
+    address = server.make_url("127.0.0.1", "/events")
     _run(service, "app", "create", DESK, *_CREATED, APP_SECRET=SECRET)
     _run(service, "app", "webhook-secret", "rotate", DESK)
     events = "handoff.claimed,handoff.resolved,conversation.ended,guardrail.blocked"
@@ -89,7 +89,7 @@ def _write_tools(desk: Caller, server: Server) -> None:
         "name": "open_door",
         "description": "Opens the door of a room.",
         "parametersSchema": '{"type": "object", "properties": {"room": {"type": "string"}}}',
-        "endpoint": server.url("127.0.0.1", "/doors"),
+        "endpoint": server.make_url("127.0.0.1", "/doors"),
         "headers": '{"X-Building": "north"}',
         "requiresConfirmation": True,
     }
@@ -236,7 +236,7 @@ def _write_qa(desk: Caller, gemini: Gemini) -> None:
     )
     answer = {"responseText": "It is cancelled.", "calledTools": ["cancel"], "handoffTriggered": False}
     for _ in range(3):
-        gemini.answers(
+        gemini.answer_next(
             models.make_json_answer([{"criterion": "polite", "passed": True, "reasoning": "It is."}])
         )
     run = answer | {"useLlmJudge": True, "judgeRuns": 3, "scenarioId": judged, "executionMode": "ci"}

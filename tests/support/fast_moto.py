@@ -34,7 +34,7 @@ _serialize_slowly = BaseJSONSerializer._serialize_type_structure
 
 
 @contextmanager
-def fast_moto() -> Iterator[None]:
+def patch_moto() -> Iterator[None]:
     """Run moto with the patches of this module."""
     replaced: list[tuple[Any, str, Any]] = [
         (Table, "__deepcopy__", _return_itself),

@@ -2,7 +2,7 @@
 `generateContent`. The fixture `gemini` (tests/integration/conftest.py) has the service ask it:
 
     def test_…(gemini: Gemini) -> None:
-        gemini.answers(failure(429), said([{"ok": True}]))
+        gemini.answer_next(failure(429), said([{"ok": True}]))
         …
         assert gemini.requests[1].body["contents"] == …
 
@@ -108,15 +108,15 @@ class Gemini:
     ended: Event = field(default_factory=Event)
     _waiting: list[Answer] = field(default_factory=list)
 
-    def answers(self, *answers: Answer) -> None:
+    def answer_next(self, *answers: Answer) -> None:
         """What the next requests get."""
         self._waiting += answers
 
-    def always(self, answer: Answer) -> None:
+    def answer_always(self, answer: Answer) -> None:
         """What all requests get from now on."""
         self._waiting = [answer] * 1_000
 
-    def next(self, path: str) -> Answer:
+    def take_next(self, path: str) -> Answer:
         if self._waiting:
             return self._waiting.pop(0)
         return make_token_answer() if path == TOKENS else make_json_answer([])
@@ -132,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
         gemini = self.server.gemini
         gemini.requests.append(Received("POST", self.path, headers, json.loads(body)))
         with suppress(OSError):  # who asked has left
-            self._answer(gemini.next(self.path))
+            self._answer(gemini.take_next(self.path))
 
     def _answer(self, answer: Answer) -> None:
         self.server.gemini.ended.wait(answer.after_s)

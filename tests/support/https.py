@@ -4,7 +4,7 @@ tests trust, and names that lead to it. The fixtures are in tests/integration/co
     def test_…(server: Server, names: Names) -> None:
         names.resolve("tools.example", ["127.0.0.1"])
         server.act = reply(200, b"{}")
-        send("POST", server.url("tools.example", "/orders"))
+        send("POST", server.make_url("tools.example", "/orders"))
         assert server.requests[0].sni == "tools.example"
 """
 
@@ -112,7 +112,7 @@ class Server:
     connections: list[Thread] = field(default_factory=list)
     _sni: dict[object, str | None] = field(default_factory=dict)
 
-    def url(self, host: str, target: str = "/") -> str:
+    def make_url(self, host: str, target: str = "/") -> str:
         return f"https://{host}:{self.port}{target}"
 
     def serve(self, listening: socket.socket) -> None:
@@ -136,7 +136,7 @@ class Server:
     @cached_property
     def _context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.authority.certificate(self.hosts))
+        context.load_cert_chain(self.authority.make_certificate(self.hosts))
         context.sni_callback = lambda wire, name, _: self._sni.update({wire: name})
         return context
 
@@ -181,7 +181,7 @@ class Authority:
         self._folder = folder
         self.path = prepare_authority(folder)
 
-    def certificate(self, hosts: Sequence[str]) -> Path:
+    def make_certificate(self, hosts: Sequence[str]) -> Path:
         """A file with a new key and a certificate of it for these names and addresses."""
         path = self._folder / f"{uuid4()}.pem"
         path.write_bytes(issue_certificate(self._folder, hosts))
@@ -212,12 +212,16 @@ class Names:
         answers = self._answers.get(host, [[host]])
         addresses = answers.pop(0) if len(answers) > 1 else answers[0]
         try:
-            return [each for address in addresses for each in self._literal(address, *arguments, **options)]
+            return [
+                each
+                for address in addresses
+                for each in self._resolve_literal(address, *arguments, **options)
+            ]
         except ValueError:
             raise socket.gaierror(socket.EAI_NONAME, "no such name here") from None
 
     @staticmethod
-    def _literal(address: str, *arguments: Any, **options: Any) -> list[Any]:
+    def _resolve_literal(address: str, *arguments: Any, **options: Any) -> list[Any]:
         return _getaddrinfo(str(ip_address(address)), *arguments, **options)
 
 

@@ -21,15 +21,15 @@ _WRONG = {
 
 
 @cache
-def schema_of(model: type[Request]) -> Schema:
+def read_schema(model: type[Request]) -> Schema:
     """Return the JSON schema of a model, made once as it costs milliseconds. It is for reading alone."""
     return model.model_json_schema(by_alias=True)
 
 
-def minimal(schema: Schema, root: Schema | None = None) -> Any:
+def make_minimal(schema: Schema, root: Schema | None = None) -> Any:
     """A value that fits: required fields only, the first branch of a union, one item where one is needed."""
     root = root or schema
-    schema = resolved(schema, root)
+    schema = resolve_schema(schema, root)
     if "examples" in schema:
         return deepcopy(schema["examples"][0])
     if "const" in schema or "enum" in schema:
@@ -39,13 +39,13 @@ def minimal(schema: Schema, root: Schema | None = None) -> Any:
     kind = schema.get("type")
     if kind == "object":
         names = schema.get("required", [])
-        return {name: minimal(schema["properties"][name], root) for name in names}
+        return {name: make_minimal(schema["properties"][name], root) for name in names}
     if kind == "array":
-        return [minimal(schema["items"], root)] if "items" in schema else []
+        return [make_minimal(schema["items"], root)] if "items" in schema else []
     return {"string": "x", "number": 1, "integer": 1, "boolean": True, "null": None}[str(kind)]
 
 
-def resolved(schema: Schema, root: Schema) -> Schema:
+def resolve_schema(schema: Schema, root: Schema) -> Schema:
     """Without references and unions: the first branch that is not null."""
     while "$ref" in schema or "anyOf" in schema:
         if "$ref" in schema:
@@ -55,45 +55,48 @@ def resolved(schema: Schema, root: Schema) -> Schema:
     return schema
 
 
-def body_of(endpoint: Endpoint) -> dict[str, Any]:
-    return dict(minimal(schema_of(endpoint.wants["body"]))) if "body" in endpoint.wants else {}
+def make_minimal_body(endpoint: Endpoint) -> dict[str, Any]:
+    return dict(make_minimal(read_schema(endpoint.wants["body"]))) if "body" in endpoint.wants else {}
 
 
-def query_of(endpoint: Endpoint) -> dict[str, str]:
-    return dict(minimal(schema_of(endpoint.wants["query"]))) if "query" in endpoint.wants else {}
+def make_minimal_query(endpoint: Endpoint) -> dict[str, str]:
+    return dict(make_minimal(read_schema(endpoint.wants["query"]))) if "query" in endpoint.wants else {}
 
 
-def required_of(endpoint: Endpoint) -> list[str]:
+def list_required(endpoint: Endpoint) -> list[str]:
     model = endpoint.wants.get("body") or endpoint.wants.get("query")
-    return list(schema_of(model).get("required", [])) if model else []
+    return list(read_schema(model).get("required", [])) if model else []
 
 
-def broken_bodies(endpoint: Endpoint) -> Iterator[tuple[str, dict[str, Any]]]:
+def break_bodies(endpoint: Endpoint) -> Iterator[tuple[str, dict[str, Any]]]:
     """(path of the field, body in which it has a wrong type), for every field, those in list items too."""
-    root = schema_of(endpoint.wants["body"])
+    root = read_schema(endpoint.wants["body"])
     for name, schema in root.get("properties", {}).items():
-        for value in _wrong(schema, root):
-            yield name, {**body_of(endpoint), name: value}
-        inner = resolved(schema, root)
+        for value in _list_wrong_values(schema, root):
+            yield name, {**make_minimal_body(endpoint), name: value}
+        inner = resolve_schema(schema, root)
         if inner.get("type") == "array" and "items" in inner:
-            yield from _broken_items(endpoint, name, inner["items"], root)
+            yield from _break_items(endpoint, name, inner["items"], root)
 
 
-def _broken_items(
+def _break_items(
     endpoint: Endpoint, name: str, items: Schema, root: Schema
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    fields = resolved(items, root).get("properties", {})
+    fields = resolve_schema(items, root).get("properties", {})
     for field, schema in fields.items():
-        for value in _wrong(schema, root):
+        for value in _list_wrong_values(schema, root):
             yield (
                 f"{name}[1].{field}",
-                {**body_of(endpoint), name: [minimal(items, root), {**minimal(items, root), field: value}]},
+                {
+                    **make_minimal_body(endpoint),
+                    name: [make_minimal(items, root), {**make_minimal(items, root), field: value}],
+                },
             )
-    for field in resolved(items, root).get("required", []):
-        item = minimal(items, root)
+    for field in resolve_schema(items, root).get("required", []):
+        item = make_minimal(items, root)
         del item[field]
-        yield f"{name}[0].{field}", {**body_of(endpoint), name: [item]}
+        yield f"{name}[0].{field}", {**make_minimal_body(endpoint), name: [item]}
 
 
-def _wrong(schema: Schema, root: Schema) -> list[Any]:
-    return _WRONG.get(str(resolved(schema, root).get("type")), [])
+def _list_wrong_values(schema: Schema, root: Schema) -> list[Any]:
+    return _WRONG.get(str(resolve_schema(schema, root).get("type")), [])

@@ -14,7 +14,7 @@ def record(event: Path, reply: Reply) -> None:
     if file.is_file() and outline(json.loads(file.read_text())) == outline(reply.json):
         return
     file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(_publishable(reply.json), indent=2, ensure_ascii=False) + "\n")
+    file.write_text(json.dumps(_hide_credentials(reply.json), indent=2, ensure_ascii=False) + "\n")
 
 
 def outline(value: Any) -> Any:
@@ -26,6 +26,6 @@ def outline(value: Any) -> Any:
     return float if type(value) is int else type(value)
 
 
-def _publishable(reply: Any) -> Any:
+def _hide_credentials(reply: Any) -> Any:
     """No credential is kept, not even one that opens nothing."""
     return reply | {"sessionToken": "only-a-sample"} if "sessionToken" in reply else reply

@@ -215,7 +215,7 @@ class Client:
     def get(self, path: str, **query: str) -> Reply:
         return call("GET", path, query=query, headers=self.headers)
 
-    def token(self, ttl_ms: int = 3_600_000) -> str:
+    def open_session(self, ttl_ms: int = 3_600_000) -> str:
         opened = self.post("/api/auth/session", {"ttlMs": ttl_ms})
         assert opened.status == 200, opened.text
         return str(opened.json["sessionToken"])

@@ -9,7 +9,7 @@ from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields
 from genai_voice.tools import registry
 
-from tests.support.minimal import body_of, query_of
+from tests.support.minimal import make_minimal_body, make_minimal_query
 from tests.support.samples import store_failed_delivery
 from tests.support.service import Client
 
@@ -115,8 +115,8 @@ def create_referred(endpoint: Endpoint, app: Client) -> Fields:
 
 def make_body(endpoint: Endpoint, app: Client) -> Fields | None:
     """None where the method has no body."""
-    return None if endpoint.method == "GET" else body_of(endpoint) | create_referred(endpoint, app)
+    return None if endpoint.method == "GET" else make_minimal_body(endpoint) | create_referred(endpoint, app)
 
 
 def make_query(endpoint: Endpoint, app: Client) -> dict[str, str]:
-    return query_of(endpoint) | create_referred(endpoint, app) if endpoint.method == "GET" else {}
+    return make_minimal_query(endpoint) | create_referred(endpoint, app) if endpoint.method == "GET" else {}

@@ -60,16 +60,16 @@ class Queue:
         how many there were.
         """
         given = 0
-        while batch := self._received(5):
+        while batch := self._receive(5):
             failed = work(SENDER, [each["Body"] for each in batch])
             given += len(batch)
             self._remove([each for each in batch if each["Body"] not in failed])
         return given
 
-    def bodies(self) -> list[Any]:
+    def take_bodies(self) -> list[Any]:
         """The messages that are visible now, which are gone then."""
         found = []
-        while batch := self._received(10):
+        while batch := self._receive(10):
             found += [json.loads(each["Body"]) for each in batch]
             self._remove(batch)
         return found
@@ -78,7 +78,7 @@ class Queue:
         for each in messages:
             self._client.delete_message(QueueUrl=self.url, ReceiptHandle=each["ReceiptHandle"])
 
-    def _received(self, most: int) -> list[Any]:
+    def _receive(self, most: int) -> list[Any]:
         found = self._client.receive_message(QueueUrl=self.url, MaxNumberOfMessages=most)
         return list(found.get("Messages", ()))
 

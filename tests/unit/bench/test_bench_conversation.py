@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from bench.conversation import Conversation, Request, read_turns
 
-REQUESTS = Conversation("demo-dentist", "a secret", "session-1", 1_760_000_000_000).requests()
+REQUESTS = Conversation("demo-dentist", "a secret", "session-1", 1_760_000_000_000).list_requests()
 
 
 def to(path: str) -> list[Request]:
