@@ -40,6 +40,9 @@ STRICT = os.environ.get("ENGINE") == "dynoxide"
 
 @pytest.fixture(scope="session")
 def _strict_engine() -> Iterator[None]:
+    from tests.support.fast_botocore import share_descriptions
+
+    share_descriptions()
     if not STRICT:
         yield
         return

@@ -5,7 +5,7 @@
     _callers = register_cache(TTLCache(...))
 
 tests/contract/test_caches.py finds a cache that is not registered. The connection to the table is none: see
-`table.close`.
+`table.forget_connection`.
 """
 
 from collections.abc import Callable
