@@ -10,7 +10,7 @@ from botocore.session import Session
 
 
 def share_descriptions() -> None:
-    """Have every session that is opened from now on read descriptions through one loader, which keeps them."""
+    """Have every session that is opened from now on read descriptions through one loader that keeps them."""
     loader = create_loader()
 
     def register(session: Session) -> None:
