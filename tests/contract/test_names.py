@@ -26,8 +26,8 @@ locate lock log look lookup lose make mask match measure merge move name narrow 
 pack parse pass patch pick plan play poll post postpone prepare print process prove publish put query raise
 read recall receive record redrive refresh refuse register release reload remember remove rename repeat
 replace replay reply report request require reschedule reserve reset resolve restart retire retry return
-revoke roll rotate round run sample save say score seal seed select send serialize serve set shorten show
-sign skip sort spawn split start stop store stream strip submit subtract sum summarize sweep switch take
+revoke roll rotate round run sample save say score seal seed select send serialize serve set share shorten
+show sign skip sort spawn split start stop store stream strip submit subtract sum summarize sweep switch take
 talk tally tell tie tokenize trace transact transfer traverse trim try unpack unseal update use validate
 view visit wait warn watch work wrap write
 """
