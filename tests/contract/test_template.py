@@ -9,7 +9,7 @@ import pytest
 import yaml
 from genai_voice.webhooks.sender import SECONDS
 
-from local.serve.cloudformation import CloudFormationLoader
+from local.serve.cloudformation import CloudFormationLoader, name_variable
 from local.serve.intrinsics import Intrinsics
 from tests.support.policies import read_grants
 from tests.support.service import ROOT, create_app, sweep
@@ -169,3 +169,69 @@ def test_the_dashboard_is_json_and_shows_every_alarm() -> None:
 def test_every_alarm_is_explained() -> None:
     explained = re.findall(r"^\| `(\w+Alarm)` \|", (ROOT / "docs" / "operations.md").read_text(), re.M)
     assert explained == list(of_type("AWS::CloudWatch::Alarm"))
+
+
+# -- what functions that wait for others may take ------------------------------------------------------------
+
+WAITING = {
+    "ToolsFunction": ("ToolsConcurrency", "ToolsRate", ["POST /api/tools/execute"]),
+    "QaFunction": ("QaConcurrency", "QaRate", ["POST /api/qa/runs", "POST /api/qa/suites/run"]),
+    "TokenFunction": ("TokenConcurrency", "TokenRate", ["POST /api/token"]),
+}
+"""Functions that wait for a server that is not ours, with the parameters that bound them and their routes."""
+
+
+def resolve(value: Any, **given: str) -> str | None:
+    """A value of the template with these parameters, and the defaults of the others; None where it is left
+    out.
+    """
+    defaults = {name: str(each.get("Default", "")) for name, each in document()["Parameters"].items()}
+    known = Intrinsics(defaults | given, frozenset(), document()["Conditions"])
+    return known.resolve(value, "the template")
+
+
+@pytest.mark.parametrize("function", WAITING)
+@pytest.mark.parametrize(("given", "reserved"), [("", None), ("50", "50")])
+def test_concurrency_is_reserved_where_it_was_asked_for(
+    function: str, given: str, reserved: str | None
+) -> None:
+    """By default none is: Lambda refuses it in an account that has less than 100 to spare."""
+    properties = document()["Resources"][function]["Properties"]
+    concurrency, _, _ = WAITING[function]
+    assert resolve(properties["ReservedConcurrentExecutions"], **{concurrency: given}) == reserved
+
+
+def test_other_functions_reserve_nothing() -> None:
+    reserving = {
+        id_
+        for id_, each in of_type("AWS::Serverless::Function").items()
+        if "Reserved" in str(each["Properties"])
+    }
+    assert reserving == set(WAITING)
+
+
+@pytest.mark.parametrize(
+    ("given", "accepted"), [("", True), ("1", True), ("200", True), ("0", False), ("-1", False), ("x", False)]
+)
+def test_what_is_no_number_of_processes_is_refused(given: str, accepted: bool) -> None:
+    for concurrency, _, _ in WAITING.values():
+        pattern = document()["Parameters"][concurrency]["AllowedPattern"]
+        assert bool(re.fullmatch(pattern, given)) == accepted
+
+
+def test_routes_that_wait_for_others_are_throttled_by_themselves() -> None:
+    api = document()["Resources"]["Api"]["Properties"]
+    others = [str(each) for each in api["DefaultRouteSettings"].values()]
+    expected = {route: rate for _, rate, routes in WAITING.values() for route in routes}
+    assert api["RouteSettings"].keys() == expected.keys()
+    for route, settings in api["RouteSettings"].items():
+        assert settings.keys() == api["DefaultRouteSettings"].keys()
+        assert [resolve(each) for each in settings.values()] == others, "the default changes nothing"
+        assert {resolve(each, **{expected[route]: "7"}) for each in settings.values()} == {"7"}
+
+
+def test_how_to_bound_them_is_documented() -> None:
+    told = (ROOT / "docs" / "operations.md").read_text()
+    for concurrency, rate, _ in WAITING.values():
+        assert name_variable(concurrency) in told
+        assert name_variable(rate) in told
