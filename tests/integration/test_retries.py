@@ -2,20 +2,41 @@
 
 import json
 import random
+import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from io import StringIO
 from typing import Any
 
 import pytest
+import time_machine
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+    SSLError,
+)
 from genai_voice.conversations.rows import ConversationRow
 from genai_voice.demos.rows import StateRow
+from genai_voice.foundation.connection import CONNECT_S, READ_S
 from genai_voice.foundation.errors import Busy
+from genai_voice.foundation.table import forget_connection
 from genai_voice.foundation.transactions import Change, put_all, write_together
 from genai_voice.telemetry.rows import EventsRow
 from genai_voice.tools import registry
 
 from tests.support.service import Client, Reply, create_app, read_partition, record_calls
-from tests.support.wire import Cut, answer_calls, cut, leave_unprocessed, lose_answer
+from tests.support.wire import (
+    Cut,
+    answer_calls,
+    cut,
+    fail_attempts,
+    leave_unprocessed,
+    lose_answer,
+    register_hook,
+)
 
 PLAIN_CONFLICT = (
     400,
@@ -124,6 +145,92 @@ def test_a_table_that_takes_nothing_makes_the_caller_try_again(app: Client) -> N
     with leave_unprocessed(times=100) as sent, pytest.raises(Busy):
         put_all([row])
     assert len(sent) == 7
+
+
+# -- the table is slow, or nobody hears it ------------------------------------------------------------------
+
+TABLE = "https://the.table"
+BROKEN = {"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError", "message": "inner detail"}
+FAILURES: dict[str, Exception | tuple[int, dict[str, Any]]] = {
+    "no answer": ReadTimeoutError(endpoint_url=TABLE),
+    "no connection": ConnectTimeoutError(endpoint_url=TABLE),
+    "refused": EndpointConnectionError(endpoint_url=TABLE),
+    "closed": ConnectionClosedError(endpoint_url=TABLE),
+    "cut while it answers": ResponseStreamingError(error="cut"),
+    "a bad handshake": SSLError(endpoint_url=TABLE, error=OSError("cut")),
+    "an error of its own": (500, BROKEN),
+    "a service that is away": (503, BROKEN),
+    "a gateway before it": (502, {}),
+}
+
+
+@pytest.fixture
+def clock(app: Client) -> Iterator[Any]:
+    """A clock that moves by what attempts are said to take, and by the waits between them. The client is new:
+    botocore gives each a stock of retries that failures use up.
+    """
+    forget_connection()
+    app.get("/api/tools")
+    with time_machine.travel(time.time(), tick=False) as clock, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "sleep", clock.shift)
+        yield clock
+
+
+@pytest.mark.parametrize("takes", [0.001, 1, 2, READ_S, CONNECT_S + READ_S])
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
+def test_a_table_that_does_not_answer_is_no_bug_and_is_said_within_eight_seconds(
+    app: Client, clock: Any, log: StringIO, failure: Exception | tuple[int, dict[str, Any]], takes: float
+) -> None:
+    began = time.time()
+    with fail_attempts(failure, lambda: clock.shift(takes)) as attempts:
+        reply = send_events(app)
+    assert (reply.status, reply.json) == (503, {"error": "The table is busy: try again"})
+    assert time.time() - began <= 8
+    assert len(attempts) == {0.001: 4, 1: 4, 2: 2, 3: 2, 4: 1}[takes]
+    assert log.getvalue() == "", "it is no fault"
+
+
+def test_the_calls_of_one_request_share_the_eight_seconds(app: Client, clock: Any) -> None:
+    """Each of its calls fails twice before it is answered: each alone would be in time."""
+    began, attempts = time.time(), 0
+
+    def fail_two_of_three(**_: object) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts % 3:
+            clock.shift(1.5)
+            raise ReadTimeoutError(endpoint_url=TABLE)
+
+    with register_hook("before-send.dynamodb", fail_two_of_three):
+        reply = save_long(app)
+    assert reply.status == 503
+    assert attempts > 3
+    assert time.time() - began <= 8
+
+
+def test_throttled_attempts_that_are_slow_end_in_time_too(app: Client, clock: Any) -> None:
+    throttled = (400, {"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "why"})
+    began = time.time()
+    with fail_attempts(throttled, lambda: clock.shift(1)):
+        assert send_events(app).status == 503
+    assert time.time() - began <= 8
+
+
+def test_a_call_that_is_answered_at_its_second_attempt_is_carried_out(app: Client, clock: Any) -> None:
+    with fail_attempts(FAILURES["no answer"], lambda: clock.shift(READ_S), times=1):
+        assert send_events(app).status == 200
+
+
+def test_the_log_names_the_error_of_a_fault_and_not_what_it_says(app: Client, log: StringIO) -> None:
+    denied = {"__type": "com.amazonaws.dynamodb.v20120810#AccessDeniedException", "message": "inner detail"}
+    with answer_calls((400, denied)):
+        assert send_events(app).status == 500
+    with answer_calls(None, cancelled("None", "ValidationError")):
+        assert change_persona(app).status == 500
+    first, second = map(json.loads, log.getvalue().splitlines())
+    assert (first["error"], first["code"]) == ("PutError", "AccessDeniedException")
+    assert second["code"] == "TransactionCanceledException ValidationError"
+    assert "inner detail" not in log.getvalue()
 
 
 # -- the connection breaks, the process dies ---------------------------------------------------------------
@@ -282,12 +389,12 @@ def test_a_call_whose_answer_is_lost_counts_once_in_the_rate_window() -> None:
     assert cancel_appointment(app).status == 429
 
 
-def test_a_table_that_cannot_be_reached_is_a_500_in_our_envelope_and_the_next_call_works(app: Client) -> None:
+def test_after_a_table_that_failed_the_next_call_works(app: Client) -> None:
     unreachable = (
         500,
         {"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError", "message": "inner detail"},
     )
     with answer_calls(*[unreachable] * 20):
         reply = app.post("/api/conversations", {"sessionId": "s"})
-    assert (reply.status, reply.json) == (500, {"error": "Internal server error"})
+    assert (reply.status, reply.json) == (503, {"error": "The table is busy: try again"})
     assert app.post("/api/conversations", {"sessionId": "s"}).status == 200

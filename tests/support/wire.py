@@ -142,6 +142,28 @@ def lose_answer(number: int) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def fail_attempts(
+    reason: Exception | tuple[int, dict[str, Any]], each_takes: Callable[[], object], times: int = 100
+) -> Iterator[list[str]]:
+    """The next requests are not answered, or answered so (status, JSON), after `each_takes()` has moved the
+    clock. Yields the operation of each attempt.
+    """
+    attempts: list[str] = []
+
+    def hook(request: Any, event_name: str, **_: object) -> AWSResponse | None:
+        if len(attempts) == times:
+            return None
+        attempts.append(event_name.rsplit(".", 1)[1])
+        each_takes()
+        if isinstance(reason, Exception):
+            raise reason
+        return _make_response(request, *reason)
+
+    with register_hook("before-send.dynamodb", hook):
+        yield attempts
+
+
 def _carry_out(event_name: str, request: Any) -> None:
     """As botocore would: an engine in the process answers first, else the request goes over the network."""
     _, response = find_client_events().emit_until_response(event_name, request=request)

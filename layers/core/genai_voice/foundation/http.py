@@ -10,7 +10,6 @@ refused when the module is loaded, as is a parameter or a reply without a type:
     credentials what the request carries, unchecked, for the endpoint that trades it
 """
 
-import traceback
 from collections.abc import Callable
 from http import HTTPStatus
 from time import perf_counter
@@ -86,12 +85,7 @@ class Api:
         except Refused as refused:
             status, reply = refused.status, refused.reply()
         except Exception as fault:  # the edge: a bug is never shown
-            report_fault(
-                request.route,
-                request.trace_id,
-                fault.__class__.__qualname__,
-                traceback.extract_tb(fault.__traceback__),
-            )
+            report_fault(request.route, request.trace_id, fault)
             status, reply = 500, {"error": "Internal server error"}
         report_request(
             request.route,

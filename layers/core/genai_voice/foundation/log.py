@@ -3,8 +3,9 @@ a query string, a credential or anything that a person has said.
 """
 
 import sys
+import traceback
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from traceback import FrameSummary
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
@@ -66,15 +67,33 @@ def _write_line(
     sys.stdout.write(to_json(line).decode() + "\n")  # in one piece: requests in threads would mix
 
 
-def report_fault(route: str, trace_id: str | None, kind: str, frames: Iterable[FrameSummary]) -> None:
-    """Report a bug: its kind and where it happened. Not its message, which may quote what somebody said."""
+def report_fault(route: str, trace_id: str | None, fault: Exception) -> None:
+    """Report a bug: its kind, AWS's error code where it has one, and where it happened. Not its message,
+    which may quote what somebody said.
+    """
+    frames = traceback.extract_tb(fault.__traceback__)
     get_logger().error(
         "fault",
         route=route,
         trace_id=trace_id,
-        error=kind,
+        **_name_error(fault),
         frames=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
     )
+
+
+def _name_error(error: BaseException) -> dict[str, Any]:
+    """Name an error by its kind and, where it comes from an answer of AWS, by the codes in there."""
+    from botocore.exceptions import ClientError
+
+    named = {"error": type(error).__qualname__}
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ClientError):
+            reasons = getattr(cause, "cancellation_reasons", [])  # pynamodb's, of a transaction
+            codes = [cause.response["Error"]["Code"], *(each.code for each in reasons if each)]
+            return named | {"code": " ".join(codes)}
+        cause = cause.__cause__ or cause.__context__
+    return named
 
 
 def report_unusable_rule(app: str, rule: str) -> None:
@@ -82,9 +101,15 @@ def report_unusable_rule(app: str, rule: str) -> None:
     get_logger().warning("rule matches nothing", app=app, rule=rule)
 
 
-def report_lost_messages(kind: str, messages: int) -> None:
-    """Report messages that a queue did not take: the next sweep does their work."""
-    get_logger().warning("nudge lost", error=kind, messages=messages)
+def report_lost_call(reason: Exception, messages: int) -> None:
+    """Report messages that never reached their queue: the next sweep does their work."""
+    get_logger().warning("nudge lost", **_name_error(reason), messages=messages)
+
+
+def report_refused_messages(codes: Iterable[str]) -> None:
+    """Report messages that a queue did not take, by SQS's code for each: the next sweep does their work."""
+    for code, messages in Counter(codes).items():
+        get_logger().warning("nudge lost", error="Refused", code=code, messages=messages)
 
 
 def report_upstream_failure(upstream: str, kind: str, status: int | None) -> None:

@@ -1,4 +1,4 @@
-"""Count the calls to DynamoDB that one request makes, to be reported with it."""
+"""Count the calls to DynamoDB that one request makes, and the time that failed ones took."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -12,6 +12,8 @@ class Meter:
     """In the order of the calls."""
     units: float = 0.0
     """Of consumed capacity, read and write together."""
+    lost_s: float = 0.0
+    """What attempts that failed took, and the waits before the next ones."""
 
 
 _meter: ContextVar[Meter | None] = ContextVar("meter", default=None)
@@ -30,3 +32,14 @@ def count_call(operation: str, units: float) -> None:
     if meter is not None:
         meter.operations.append(operation)
         meter.units += units
+
+
+def count_lost_time(seconds: float) -> float:
+    """Count the time that a failed attempt took. Answers the sum of this request's, or this one alone where
+    there is no meter.
+    """
+    meter = _meter.get()
+    if meter is None:
+        return seconds
+    meter.lost_s += seconds
+    return meter.lost_s

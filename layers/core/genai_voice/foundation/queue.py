@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from genai_voice.foundation.caches import cache_results
-from genai_voice.foundation.log import report_lost_messages
+from genai_voice.foundation.log import report_lost_call, report_refused_messages
 from genai_voice.foundation.settings import get_settings
 
 MAX_DELAY_S = 900
@@ -47,10 +47,9 @@ def send_messages(url: str | None, messages: Sequence[QueueMessage], delay_s: in
         try:
             reply = _make_client(url).send_message_batch(QueueUrl=url, Entries=entries)
         except (BotoCoreError, ClientError) as reason:
-            report_lost_messages(type(reason).__name__, len(entries))
+            report_lost_call(reason, len(entries))
         else:
-            if reply.get("Failed"):
-                report_lost_messages("Failed", len(reply["Failed"]))
+            report_refused_messages(each["Code"] for each in reply.get("Failed", []))
 
 
 @cache_results()

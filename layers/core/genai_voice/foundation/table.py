@@ -25,7 +25,7 @@ from pynamodb.expressions.update import Action
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
 from pynamodb.models import Model
 
-from genai_voice.foundation.connection import register_hooks
+from genai_voice.foundation.connection import CONNECT_S, READ_S, register_hooks
 from genai_voice.foundation.keys import digest, make_key
 from genai_voice.foundation.settings import get_settings
 
@@ -102,8 +102,8 @@ class Item(Model):
 
     class Meta:
         table_name = ""  # known when the connection opens
-        connect_timeout_seconds = 1  # a function lives 29 s, pynamodb's defaults are 15 and 30
-        read_timeout_seconds = 3
+        connect_timeout_seconds = CONNECT_S
+        read_timeout_seconds = READ_S
         max_pool_connections = 32
 
     pk = UnicodeAttribute(hash_key=True)

@@ -7,7 +7,6 @@ What there is to do is said by rows of the table, so work that fails is done lat
 message again, or the next sweep finds its row. Each piece of work writes one line of log.
 """
 
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from inspect import Parameter, signature
@@ -129,7 +128,7 @@ def _report_piece(worker: str, named: Mapping[str, str]) -> Iterator[dict[str, A
         raise
     except Exception as fault:
         line["outcome"] = "fault"
-        report_fault(worker, None, type(fault).__qualname__, traceback.extract_tb(fault.__traceback__))
+        report_fault(worker, None, fault)
         raise
     finally:
         report_work(worker, named=line, duration_ms=(perf_counter() - started) * 1000, meter=meter)
