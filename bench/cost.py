@@ -12,11 +12,11 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 
 from genai_voice.seeding.service import seed_demos
-from genai_voice.tenancy.resolver import forget_callers
 
 from bench.consumed import Consumed, check_engine, count_consumption
-from bench.conversation import Conversation, Request
+from bench.conversation import Conversation
 from bench.engine import serve_fresh_table
+from bench.playing import Step, play
 from bench.prices import (
     AS_OF,
     COMPUTE,
@@ -31,14 +31,11 @@ from bench.prices import (
 )
 from bench.report import Figure, Findings, Sheet
 from bench.workload import APP, ENVIRONMENT
-from local.serve.template import Function
-from tests.support.service import load_function, load_template, make_event
 
 TITLE = f"One 5-minute conversation; dollars per 1,000 of them, list price of us-east-1 on {AS_OF}"
 _SECRET = "the secret of the demo apps"  # noqa: S105 - of a table that is gone afterwards
 _STARTED_MS = 1_760_000_000_000
 _PRICED = 1000  # conversations
-_KNOWN_S = 30  # how long a process knows a caller
 _COLUMNS = (
     *("endpoint", "requests", "calls", "read", "write", "to indexes", "DynamoDB $", "Lambda $", "API $"),
     *("logs $", "sum $", "share %"),
@@ -93,44 +90,26 @@ def measure() -> Findings:
 
 
 def _play(conversation: Conversation) -> dict[str, _Bill]:
-    """One warm instance of each function, alone with this conversation: it looks its caller up every 30 s."""
     bills: dict[str, _Bill] = defaultdict(_Bill)
-    known_s: dict[str, float] = {}
-    for request in conversation.list_requests():
-        group = _serve(request).folder.name
-        if request.at_s - known_s.get(group, -_KNOWN_S) >= _KNOWN_S:
-            forget_callers()
-            known_s[group] = request.at_s
-        bills[f"{request.method} {request.path}"] += _make_bill(request)
+    for step in play(conversation):
+        bills[f"{step.request.method} {step.request.path}"] += _make_bill(step)
     return dict(sorted(bills.items(), key=lambda each: -each[1].sum))
 
 
-def _make_bill(request: Request) -> _Bill:
+def _make_bill(step: Step) -> _Bill:
     """Of one request, with the handler alone in the clock."""
-    asked = make_event(request.method, request.path, body=request.body, headers=request.headers)
-    served = _serve(request)
-    handler = load_function(served.folder.name).handler
     with count_consumption() as consumed, redirect_stdout(io.StringIO()) as log:
         started = time.perf_counter()
-        reply = handler(asked, None)
+        reply = step.send()
         took_ms = (time.perf_counter() - started) * 1000
-    if reply["statusCode"] != 200:
-        raise AssertionError(f"{request.path} is answered {reply}")
-    sent, answered = len(json.dumps(request.body).encode()), len(reply["body"].encode())
+    sent, answered = len(json.dumps(step.request.body).encode()), len(reply["body"].encode())
     return _Bill(
         requests=1,
         consumed=consumed,
-        gb_s=count_gb_seconds(took_ms, served.memory_mb),
+        gb_s=count_gb_seconds(took_ms, step.served_by.memory_mb),
         metered=count_metered_requests(sent, answered),
         log_bytes=len(log.getvalue().encode()),
     )
-
-
-def _serve(request: Request) -> Function:
-    found = load_template().find(request.method, request.path)
-    if found is None:
-        raise AssertionError(f"nobody serves {request.path}")
-    return load_template().functions[found[1]]
 
 
 def _make_figures(bills: dict[str, _Bill], total: _Bill) -> list[Figure]:

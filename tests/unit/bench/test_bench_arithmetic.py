@@ -6,6 +6,9 @@ import pytest
 
 from bench.consumed import Consumed
 from bench.growth import make_copies
+from bench.heat import measure_shared
+from bench.heat_watch import Place
+from bench.images import Index, count_bytes, count_read_units, count_write_units
 from bench.load import find_percentile
 from bench.prices import COMPUTE, READ, WRITE, count_gb_seconds, count_metered_requests
 from bench.report import Figure
@@ -98,3 +101,65 @@ def test_what_an_app_has_once_is_not_copied(sk: str) -> None:
 )
 def test_a_figure_meets_its_target_or_has_none(figure: Figure, met: bool | None) -> None:
     assert figure.met is met
+
+
+LIST = Index(
+    "gsi1", "gsi1pk", frozenset({"gsi1pk", "gsi1sk"}), frozenset({"pk", "sk", "gsi1pk", "gsi1sk", "status"})
+)
+LISTED = _row("p", "s", gsi1pk="list", gsi1sk="1", status="active", text="x")
+FULL = 1024 - len("pkp") - len("sks") - len("text") + 1  # bytes of a text by which a row is over 1 KB
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "writes"),
+    [
+        pytest.param(None, LISTED, [("list", 1)], id="put"),
+        pytest.param(LISTED, None, [("list", 1)], id="deleted"),
+        pytest.param(None, _row("p", "s", gsi1pk="list"), [], id="without the index's keys"),
+        pytest.param(LISTED, {**LISTED, "text": {"S": "y"}}, [], id="of what is not projected"),
+        pytest.param(LISTED, {**LISTED, "status": {"S": "ended"}}, [("list", 1)], id="of what is projected"),
+        pytest.param(
+            LISTED, {**LISTED, "status": {"S": "x" * 2000}}, [("list", 2)], id="by the larger entry"
+        ),
+        pytest.param(LISTED, {**LISTED, "gsi1pk": {"S": "other"}}, [("list", 1), ("other", 1)], id="moved"),
+        pytest.param(
+            LISTED, {**LISTED, "gsi1sk": {"S": "2"}}, [("list", 1), ("list", 1)], id="to another place"
+        ),
+    ],
+)
+def test_an_index_is_written_where_an_entry_of_it_changes(before: Any, after: Any, writes: Any) -> None:
+    assert list(LIST.list_writes(before, after)) == writes
+
+
+def test_a_write_counts_the_larger_image_and_a_read_what_is_there() -> None:
+    full, more = _row("p", "s", text="x" * (FULL - 1)), _row("p", "s", text="x" * FULL)
+    assert [count_bytes(full), count_bytes(more)] == [1024, 1025]
+    assert [count_write_units(None, full), count_write_units(more, full)] == [1, 2]
+    assert count_write_units(None) == 1
+    large = _row("p", "s", text="x" * 5000)
+    assert [count_read_units(each, consistent=True) for each in (None, more, large)] == [1, 1, 2]
+    assert count_read_units(more, consistent=False) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"S": "é"}, 2),
+        ({"B": b"123"}, 3),
+        ({"BOOL": True}, 1),
+        ({"NULL": True}, 1),
+        ({"N": "1760000000000"}, 3),
+        ({"N": "-12.345"}, 4),
+        ({"N": "0"}, 1),
+        ({"L": [{"S": "ab"}, {"N": "1"}]}, 3 + 3 + 3),
+        ({"M": {"name": {"S": "ab"}}}, 3 + 1 + 4 + 2),
+    ],
+)
+def test_a_value_has_the_size_that_the_developer_guide_gives_it(value: Any, expected: int) -> None:
+    assert count_bytes({"": value}) == expected
+
+
+def test_parts_of_a_spread_list_are_one_key_and_what_one_conversation_has_alone_is_left_out() -> None:
+    first = {Place("gsi1", "A#SHARD#0#"): 3, Place("gsi1", "LIST"): 2, Place("gsi1", "S#1#"): 7.0}
+    second = {Place("gsi1", "A#SHARD#5#"): 1, Place("gsi1", "LIST"): 4, Place("gsi1", "S#2#"): 7.0}
+    assert measure_shared([first, second]) == {Place("gsi1", "A#SHARD#*#"): 1, Place("gsi1", "LIST"): 3}
