@@ -43,11 +43,12 @@ _SCHEDULES = {"Schedule": "Schedule", "ScheduleV2": "ScheduleExpression"}
 _TABLE_PROPERTIES = (
     "AttributeDefinitions",
     "KeySchema",
-    "GlobalSecondaryIndexes",
     "LocalSecondaryIndexes",
     "BillingMode",
     "ProvisionedThroughput",
 )
+_INDEX_PROPERTIES = ("IndexName", "KeySchema", "Projection", "ProvisionedThroughput")
+"""Of a global index. What an engine takes for granted, such as a cap, is left out, here and above."""
 
 
 def read_template(
@@ -233,6 +234,11 @@ class _TemplateReader(TemplateChecks):
             if not isinstance(properties.get(needed), list):
                 raise self.make_error(id_, f"must have a list of {needed}")
         definition = {name: properties[name] for name in _TABLE_PROPERTIES if name in properties}
+        if "GlobalSecondaryIndexes" in properties:
+            definition["GlobalSecondaryIndexes"] = [
+                {name: index[name] for name in _INDEX_PROPERTIES if name in index}
+                for index in properties["GlobalSecondaryIndexes"]
+            ]
         if "ProvisionedThroughput" not in definition:
             definition.setdefault("BillingMode", "PAY_PER_REQUEST")
         ttl = self.read_optional(properties, "TimeToLiveSpecification", id_)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from functools import cache
 from typing import Any
 
@@ -23,6 +24,32 @@ def document() -> dict[str, Any]:
 
 def of_type(kind: str) -> dict[str, dict[str, Any]]:
     return {id_: each for id_, each in document()["Resources"].items() if each["Type"] == kind}
+
+
+def resolve(value: Any, **given: str) -> str | None:
+    """A value of the template with these parameters, and the defaults of the others; None where it is left
+    out.
+    """
+    defaults = {name: str(each.get("Default", "")) for name, each in document()["Parameters"].items()}
+    known = Intrinsics(defaults | given, frozenset(), document()["Conditions"])
+    return known.resolve(value, "the template")
+
+
+def settle(value: Any, **given: str) -> Any:
+    """The same of a whole property, and of what differs by stage."""
+    match value:
+        case {"Fn::If": [condition, then, otherwise]}:
+            holds = resolve({"Fn::If": [condition, "yes", "no"]}, **given) == "yes"
+            return settle(then if holds else otherwise, **given)
+        case {"Fn::FindInMap": [name, first, second]}:
+            rows = document()["Mappings"][name]
+            return rows[resolve(first, **given)][resolve(second, **given)]
+        case {"Ref": _} | {"Fn::Sub": _} | str() | int():
+            return resolve(value, **given)
+        case dict():
+            settled = {name: settle(each, **given) for name, each in value.items()}
+            return {name: each for name, each in settled.items() if each is not None}
+    return value
 
 
 @pytest.mark.parametrize(
@@ -58,12 +85,83 @@ def test_what_is_no_list_of_origins_is_refused(origins: str, accepted: bool) -> 
 
 
 def test_what_nobody_can_make_again_outlives_the_stack() -> None:
+    """Unless the stack never came to be: a first deployment that fails leaves nothing behind."""
     kept = {**of_type("AWS::DynamoDB::Table"), **of_type("AWS::SecretsManager::Secret")}
     assert len(kept) == 2
     for resource in kept.values():
-        assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
+        policies = resource["DeletionPolicy"], resource["UpdateReplacePolicy"]
+        assert policies == ("RetainExceptOnCreate", "Retain")
     for table in of_type("AWS::DynamoDB::Table").values():
         assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+
+
+# -- the table -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("stage", "protected"), [("dev", False), ("prod", True)])
+def test_nobody_deletes_the_table_of_production_by_mistake(stage: str, protected: bool) -> None:
+    table = document()["Resources"]["Table"]["Properties"]
+    assert settle(table["DeletionProtectionEnabled"], Stage=stage) == str(protected).lower()
+
+
+@pytest.mark.parametrize(
+    ("given", "declared"),
+    [
+        ({}, {}),
+        (
+            {"TableReadCap": "4000", "TableWriteCap": "2000"},
+            {"OnDemandThroughput": {"MaxReadRequestUnits": "4000", "MaxWriteRequestUnits": "2000"}},
+        ),
+        ({"TableWriteCap": "2000"}, {"OnDemandThroughput": {"MaxWriteRequestUnits": "2000"}}),
+        (
+            {"TableWarmReads": "20000", "TableWarmWrites": "8000"},
+            {"WarmThroughput": {"ReadUnitsPerSecond": "20000", "WriteUnitsPerSecond": "8000"}},
+        ),
+        (
+            {"TableWarmWrites": "8000"},
+            {"WarmThroughput": {"ReadUnitsPerSecond": "12000", "WriteUnitsPerSecond": "8000"}},
+        ),
+    ],
+    ids=["nothing", "both caps", "a cap of writes", "both warm", "warm writes"],
+)
+def test_the_table_and_its_indexes_are_capped_and_warmed_alike(
+    given: dict[str, str], declared: dict[str, Any]
+) -> None:
+    """An index that turns writes away turns those of the table away."""
+    table = document()["Resources"]["Table"]["Properties"]
+    for each in (table, *table["GlobalSecondaryIndexes"]):
+        settled = {name: settle(each[name], **given) for name in ("OnDemandThroughput", "WarmThroughput")}
+        assert {name: value for name, value in settled.items() if value is not None} == declared
+
+
+@pytest.mark.parametrize(
+    ("parameter", "given", "accepted"),
+    [
+        ("TableReadCap", "1", True),
+        ("TableWriteCap", "0", False),
+        ("TableWriteCap", "-1", False),
+        ("TableWarmReads", "12000", True),
+        ("TableWarmReads", "9999", False),
+        ("TableWarmWrites", "4000", True),
+        ("TableWarmWrites", "999", False),
+    ],
+)
+def test_what_is_no_throughput_is_refused(parameter: str, given: str, accepted: bool) -> None:
+    declared = document()["Parameters"][parameter]
+    assert declared["Default"] == ""
+    for text, fits in (("", True), (given, accepted)):
+        assert bool(re.fullmatch(declared["AllowedPattern"], text)) == fits
+
+
+# -- names, tags, logs ---------------------------------------------------------------------------------------
+
+
+def test_every_stage_has_tags_of_its_own() -> None:
+    """CloudFormation puts the tags of a stack on all of it that can have tags."""
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    for stage in config.keys() - {"version", "default"}:
+        parameters = config[stage]["deploy"]["parameters"]
+        assert parameters["tags"] == ["project=genai-voice", f"stage={stage}"]
 
 
 def test_stages_share_no_name() -> None:
@@ -179,15 +277,6 @@ WAITING = {
     "TokenFunction": ("TokenConcurrency", "TokenRate", ["POST /api/token"]),
 }
 """Functions that wait for a server that is not ours, with the parameters that bound them and their routes."""
-
-
-def resolve(value: Any, **given: str) -> str | None:
-    """A value of the template with these parameters, and the defaults of the others; None where it is left
-    out.
-    """
-    defaults = {name: str(each.get("Default", "")) for name, each in document()["Parameters"].items()}
-    known = Intrinsics(defaults | given, frozenset(), document()["Conditions"])
-    return known.resolve(value, "the template")
 
 
 @pytest.mark.parametrize("function", WAITING)
