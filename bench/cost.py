@@ -21,6 +21,7 @@ from bench.prices import (
     AS_OF,
     COMPUTE,
     GATEWAY,
+    GATEWAY_LOG_BYTES,
     INVOCATION,
     LOG,
     PLATFORM_LOG_BYTES,
@@ -63,7 +64,7 @@ class _Bill:
     @property
     def dollars(self) -> dict[str, float]:
         """By service, of so many conversations as are priced."""
-        logged = self.log_bytes + PLATFORM_LOG_BYTES * self.requests
+        logged = self.log_bytes + (PLATFORM_LOG_BYTES + GATEWAY_LOG_BYTES) * self.requests
         once = {
             "DynamoDB": READ.of(self.consumed.read) + WRITE.of(self.consumed.written),
             "Lambda": INVOCATION.of(self.requests) + COMPUTE.of(self.gb_s),

@@ -30,6 +30,8 @@ LOG = Price(0.50, 1e9, "byte ingested", "aws.amazon.com/cloudwatch/pricing")
 _METERED_BYTES = 512 * 1024
 PLATFORM_LOG_BYTES = 300
 """Of Lambda's own START, END and REPORT lines of one invocation, about."""
+GATEWAY_LOG_BYTES = 170
+"""Of the access log's line of one request, about."""
 
 
 def count_gb_seconds(duration_ms: float, memory_mb: int) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from genai_voice.foundation.queue import MAX_DELAY_S
 from genai_voice.webhooks.sender import SECONDS
 
 from local.serve.cloudformation import CloudFormationLoader, name_variable
@@ -178,7 +179,8 @@ def test_stages_share_no_name() -> None:
 
 def test_every_function_logs_where_lines_are_deleted_in_time() -> None:
     assert document()["Globals"]["Function"]["LoggingConfig"] == {"LogGroup": {"Ref": "Logs"}}
-    assert document()["Resources"]["Logs"]["Properties"]["RetentionInDays"] == {"Ref": "LogRetention"}
+    for group in of_type("AWS::Logs::LogGroup").values():
+        assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetention"}
     own = [id_ for id_, each in of_type("AWS::Serverless::Function").items() if "LoggingConfig" in str(each)]
     assert own == []
 
@@ -208,6 +210,44 @@ def test_a_message_outlives_what_handles_it() -> None:
             assert event["Properties"]["BatchSize"] * SECONDS <= function["Properties"]["Timeout"] - 15
 
 
+ACCESS_LOGGED = {
+    *("routeKey", "status", "integrationStatus", "error.responseType", "responseLatency", "requestId"),
+}
+"""What the gateway logs of a request: nothing that its sender has chosen, but for the route that it met."""
+
+
+def access_log() -> dict[str, str]:
+    settings = document()["Resources"]["Api"]["Properties"]["AccessLogSettings"]
+    assert settings["DestinationArn"] == {"Fn::GetAtt": ["AccessLogs", "Arn"]}
+    return dict(json.loads(settings["Format"]))
+
+
+def test_the_gateway_logs_neither_address_nor_header_nor_query_string() -> None:
+    variables = {
+        each for value in access_log().values() for each in re.findall(r"\$context\.([\w.]+)", value)
+    }
+    assert variables == ACCESS_LOGGED
+    assert "$" not in re.sub(r"\$context\.[\w.]+", "", "".join(access_log().values()))
+
+
+def test_requests_that_the_gateway_turned_away_are_counted_and_watched() -> None:
+    """And not those that a function has answered 429."""
+    (counted,) = [
+        each["Properties"]
+        for each in of_type("AWS::Logs::MetricFilter").values()
+        if each["Properties"]["LogGroupName"] == {"Ref": "AccessLogs"}
+    ]
+    asked = dict(re.findall(r'\$\.(\w+) = "([^"]+)"', counted["FilterPattern"]))
+    assert {access_log()[name]: value for name, value in asked.items()} == {
+        "$context.status": "429",
+        "$context.integrationStatus": "-",
+    }
+    (metric,) = counted["MetricTransformations"]
+    alarm = document()["Resources"]["GatewayThrottlesAlarm"]["Properties"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == (metric["MetricNamespace"], metric["MetricName"])
+    assert (alarm["Statistic"], metric["MetricValue"]) == ("Sum", "1")
+
+
 def _written(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     """The line of a save."""
     create_app().post("/api/conversations", {"sessionId": "s"}, **{"x-trace-id": "t"})
@@ -216,7 +256,7 @@ def _written(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 def test_the_metric_of_saves_is_made_of_their_lines_and_watched(capsys: pytest.CaptureFixture[str]) -> None:
     line = _written(capsys)
-    (filtered,) = [each["Properties"] for each in of_type("AWS::Logs::MetricFilter").values()]
+    filtered = document()["Resources"]["SaveDuration"]["Properties"]
     (metric,) = filtered["MetricTransformations"]
     asked = dict(re.findall(r'\$\.(\w+) = "([^"]+)"', filtered["FilterPattern"]))
     assert filtered["LogGroupName"] == {"Ref": "Logs"}
@@ -237,7 +277,7 @@ def test_queries_ask_for_what_lines_have(capsys: pytest.CaptureFixture[str]) -> 
     words = {"SOURCE", "filter", "fields", "stats", "sort", "by", "as", "and", "asc", "desc"}
     sweep()
     work, *_ = map(json.loads, capsys.readouterr().out.splitlines())
-    known = _written(capsys).keys() | work.keys()
+    known = _written(capsys).keys() | work.keys() | access_log().keys()
     for query in queries:
         named = set(re.findall(r"\bas (\w+)", query))
         bare = re.sub(r"'[^']*'|\"[^\"]*\"|\b\w+(?=\()", "", query)
@@ -256,6 +296,54 @@ def test_errors_of_every_operation_that_a_function_may_use_are_watched() -> None
     allowed = {grant.action for grants in read_grants().values() for grant in grants}
     allowed.discard("dynamodb:ConditionCheckItem")  # counted as the transaction that it is a part of
     assert {each.removeprefix("dynamodb:") for each in allowed if each.startswith("dynamodb:")} <= watched
+
+
+def alarms() -> dict[str, dict[str, Any]]:
+    return {id_: each["Properties"] for id_, each in of_type("AWS::CloudWatch::Alarm").items()}
+
+
+def test_silence_of_the_sweeper_for_a_quarter_of_an_hour_rings() -> None:
+    alarm = alarms()["SweeperSilenceAlarm"]
+    assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == (
+        "AWS/Lambda",
+        "Invocations",
+        "Sum",
+    )
+    assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "SweeperFunction"}}]
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1)
+    assert alarm["Period"] * alarm["EvaluationPeriods"] == 15 * 60
+    assert alarm["DatapointsToAlarm"] == alarm["EvaluationPeriods"], "one sweep is enough to be alive"
+    assert alarm["TreatMissingData"] == "breaching"
+    schedule = document()["Resources"]["SweeperFunction"]["Properties"]["Events"]["Schedule"]["Properties"]
+    assert schedule["ScheduleExpression"] == "rate(5 minutes)"
+
+
+def test_no_other_alarm_rings_without_traffic() -> None:
+    others = {id_: each for id_, each in alarms().items() if id_ != "SweeperSilenceAlarm"}
+    assert {each["TreatMissingData"] for each in others.values()} == {"notBreaching"}
+
+
+def test_what_waits_in_a_queue_is_watched() -> None:
+    """Longer than any message is meant to wait, and before it is deleted."""
+    watched = {
+        alarm["Dimensions"][0]["Value"]["Fn::GetAtt"][0]: alarm["Threshold"]
+        for alarm in alarms().values()
+        if alarm.get("MetricName") == "ApproximateAgeOfOldestMessage"
+    }
+    queues = of_type("AWS::SQS::Queue")
+    assert watched.keys() == queues.keys()
+    for name, seconds in watched.items():
+        kept = queues[name]["Properties"].get("MessageRetentionPeriod", 4 * 86_400)
+        assert MAX_DELAY_S < seconds < kept
+
+
+def test_concurrency_rings_near_the_quota_of_the_account() -> None:
+    alarm = alarms()["ConcurrencyAlarm"]
+    rate, taken = alarm["Metrics"]
+    assert rate["Expression"] == {"Fn::Sub": "100 * taken / ${ConcurrencyQuota}"}
+    assert taken["MetricStat"]["Metric"]["MetricName"] == "ClaimedAccountConcurrency"
+    assert taken["MetricStat"]["Stat"] == "Maximum"
+    assert alarm["Threshold"] == 80
 
 
 def test_the_dashboard_is_json_and_shows_every_alarm() -> None:
