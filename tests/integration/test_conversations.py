@@ -12,6 +12,9 @@ import pytest
 import time_machine
 from genai_voice.conversations.lifecycle import STATUSES, decide_status
 from genai_voice.conversations.rows import ConversationRow, TranscriptPart
+from genai_voice.conversations.stored_transcripts import MAX_SHOWN_BYTES
+from genai_voice.conversations.transcripts import count_reply_bytes
+from pydantic_core import to_json
 
 from tests.support.service import Client, call, create_app, read_pages, read_partition, record_calls
 from tests.support.wire import lose_answer
@@ -246,6 +249,38 @@ def test_a_transcript_that_no_reply_can_hold_is_left_out_and_said_so() -> None:
     assert conversation["transcriptOmitted"] is True
     assert "transcript" not in conversation
     assert conversation["messageCount"] == 1
+
+
+def read_row(app: Client, session: str = "s") -> ConversationRow:
+    row = ConversationRow.of(app.slug, session).find_stored()
+    assert row is not None
+    return row
+
+
+@pytest.mark.parametrize(("over", "is_shown"), [(0, True), (1, False)])
+@pytest.mark.parametrize("of_before", [False, True], ids=["now", "before sizes were coarse"])
+def test_whether_a_transcript_is_shown_is_decided_by_its_exact_size(
+    over: int, is_shown: bool, of_before: bool
+) -> None:
+    app = create_app()
+    around = count_reply_bytes(to_json([said("")]).decode())
+    save(app, messages=[said("x" * (MAX_SHOWN_BYTES - around + over))])
+    if of_before:
+        exact = ConversationRow.reply_bytes
+        changes = [ConversationRow.transcript_bytes.set(MAX_SHOWN_BYTES + over), exact.remove()]
+        assert read_row(app).change(changes)
+    assert ("transcript" in only(app), "transcriptOmitted" in only(app)) == (is_shown, not is_shown)
+
+
+def test_lists_know_the_size_of_a_transcript_in_steps_and_the_row_knows_it_exactly() -> None:
+    app = create_app()
+    save(app)
+    assert read_row(app).transcript_bytes is None
+    for content, known in ((None, 0), ("x", 16_384), ("x" * 16_000, 16_384), ("x" * 16_384, 20_480)):
+        messages = [] if content is None else [said(content)]
+        save(app, messages=messages)
+        exact = count_reply_bytes(to_json(messages).decode())
+        assert (read_row(app).transcript_bytes, read_row(app).reply_bytes) == (known, exact)
 
 
 # -- lists -------------------------------------------------------------------------------------------------

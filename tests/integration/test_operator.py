@@ -354,21 +354,25 @@ def test_a_missing_transcript_comes_from_the_final_messages_by_time() -> None:
     save(app, "empty", messages=[])
     save(app, "has one", messages=said("mine"))
     save(app, "silent")
-    for session in ("missing", "empty", "has one"):
+    save(app, "empty since before", messages=[])
+    before_steps = [ConversationRow.transcript_bytes.set(2), ConversationRow.reply_bytes.remove()]
+    assert ConversationRow.of(app.slug, "empty since before").change(before_steps)
+    for session in ("missing", "empty", "empty since before", "has one"):
         say(app, session, "second", since=20)
         say(app, session, "first", since=10)
         say(app, session, "fir", final=False, since=9)
         say(other, session, "theirs", since=15)
     before = listed(app)
-    assert sorted(backfill(app, "--dry-run")) == [("empty", 2), ("missing", 2)]
+    lacking = [("empty", 2), ("empty since before", 2), ("missing", 2)]
+    assert sorted(backfill(app, "--dry-run")) == lacking
     assert listed(app) == before
-    assert sorted(backfill(app)) == [("empty", 2), ("missing", 2)]
+    assert sorted(backfill(app)) == lacking
     after = listed(app)
     expected = [
         {"role": "user", "content": "first", "ts": 10},
         {"role": "user", "content": "second", "ts": 20},
     ]
-    for session in ("missing", "empty"):
+    for session, _ in lacking:
         assert json.loads(after[session]["transcript"]) == expected
         assert after[session] == before[session] | {
             "messageCount": 2,

@@ -14,17 +14,22 @@ from genai_voice.conversations.model import (
     ConversationView,
 )
 from genai_voice.conversations.rows import ConversationRow, MessageRow, TranscriptPart
-from genai_voice.conversations.stored_transcripts import PartKey, read_transcript, unpack_transcript
+from genai_voice.conversations.stored_transcripts import (
+    LISTED_ROW_BYTES,
+    MAX_SHOWN_BYTES,
+    PartKey,
+    read_transcript,
+    unpack_transcript,
+)
+from genai_voice.conversations.transcripts import round_down_from_lists
 from genai_voice.foundation.errors import NotFound
 from genai_voice.foundation.keys import digest
 from genai_voice.foundation.model import add_optional
-from genai_voice.foundation.pages import REPLY_BYTES, PageRows, read_page, take_fitting
+from genai_voice.foundation.pages import PageRows, read_page, take_fitting
 
 PAGE = 100
 LAST_MESSAGES = 100
 """Messages in which the agent's last answer is looked for, where there is no transcript."""
-
-_ROW_BYTES = 1_000  # of a listed conversation besides its transcript, about
 
 
 def list_conversations(app: str, query: ConversationQuery) -> ConversationPage:
@@ -91,13 +96,17 @@ def view_facts(app: str, row: ConversationRow) -> ConversationFacts:
 
 
 def _may_be_shown(row: ConversationRow) -> bool:
-    """Whether a reply can hold the transcript."""
-    return (row.transcript_bytes or 0) <= REPLY_BYTES - _ROW_BYTES
+    """Whether a reply can hold the transcript, which the whole row knows."""
+    size = row.transcript_bytes if row.reply_bytes is None else row.reply_bytes
+    return (size or 0) <= MAX_SHOWN_BYTES
 
 
 def _estimate_bytes(row: ConversationRow) -> int:
-    """Estimate the bytes of a conversation in a reply from what the index knows."""
-    return _ROW_BYTES + (int(row.transcript_bytes or 0) if _may_be_shown(row) else 0)
+    """Estimate the bytes of a conversation in a reply from what the index knows: the least that the size
+    there stands for, so that a page is as full as it can be. What is shown of it is measured.
+    """
+    size = int(row.transcript_bytes or 0)
+    return LISTED_ROW_BYTES + (round_down_from_lists(size) if size <= MAX_SHOWN_BYTES else 0)
 
 
 def _view_conversation(

@@ -25,7 +25,7 @@ from genai_voice.tenancy.apps import load_app
 from genai_voice.tenancy.model import App
 
 STALE_AFTER_MS = 900_000
-_EMPTY_BYTES = count_reply_bytes("[]")
+_EMPTY_BYTES = count_reply_bytes("[]")  # as rows of before say it; others say 0
 
 
 # -- reading -----------------------------------------------------------------------------------------------

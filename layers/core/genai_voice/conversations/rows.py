@@ -23,7 +23,7 @@ MAX_MS = 10.0**15 - 1
 
 _WITHOUT_TRANSCRIPT = [
     *("pk", "sk", "kind", "session_id", "status", "started_at", "ended_at"),
-    *("created_at", "message_count", "transcript_bytes"),
+    *("created_at", "message_count", "transcript_bytes", "reply_bytes"),
     *("handed_off_since", "with_person", "exposures", "counted"),
 ]
 
@@ -50,7 +50,8 @@ class ConversationRow(Item, discriminator="conversation"):
     config_hash = UnicodeAttribute(null=True)  # of its latest live token; may be there before all else
     transcript = BinaryAttribute(legacy_encoding=False, null=True)  # compressed
     transcript_revision = UnicodeAttribute(null=True)  # when the transcript is in parts: `<id>.<how many>`
-    transcript_bytes = NumberAttribute(null=True)  # in a reply
+    transcript_bytes = NumberAttribute(null=True)  # in a reply, rounded up for lists; 0 without messages
+    reply_bytes = NumberAttribute(null=True)  # exactly; rows of before have only the one above, and exact
     handed_off_since = NumberAttribute(null=True)  # epoch ms, until it is given back to the agent
     with_person: ListAttribute[Any] = ListAttribute(
         of=NumberAttribute, null=True

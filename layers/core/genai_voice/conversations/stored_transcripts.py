@@ -9,10 +9,16 @@ from pydantic_core import to_json
 
 from genai_voice.conversations.model import TranscriptItem
 from genai_voice.conversations.rows import ConversationRow, TranscriptPart
-from genai_voice.conversations.transcripts import count_reply_bytes, pack, unpack
+from genai_voice.conversations.transcripts import count_reply_bytes, pack, round_up_for_lists, unpack
 from genai_voice.foundation.clock import get_now_ms, make_time_ordered_id
+from genai_voice.foundation.pages import REPLY_BYTES
 from genai_voice.foundation.table import Action
 from genai_voice.foundation.transactions import put_all
+
+LISTED_ROW_BYTES = 1_000
+"""Of a listed conversation besides its transcript, about."""
+MAX_SHOWN_BYTES = REPLY_BYTES - LISTED_ROW_BYTES
+"""Of a transcript that a reply can hold."""
 
 _RETENTION_S = 3600
 """How long the parts of a replaced transcript stay, for those who have just read where they are."""
@@ -35,10 +41,11 @@ def store_transcript(row: ConversationRow, items: Sequence[TranscriptItem]) -> S
     points at them: where the write of the row is refused for good, expire them with `expire_parts`.
     """
     text = to_json(items).decode()
-    pieces = pack(text)
+    pieces, size = pack(text), count_reply_bytes(text)
     about = [
         ConversationRow.message_count.set(len(items)),
-        ConversationRow.transcript_bytes.set(count_reply_bytes(text)),
+        ConversationRow.transcript_bytes.set(round_up_for_lists(size, MAX_SHOWN_BYTES) if items else 0),
+        ConversationRow.reply_bytes.set(size),
     ]
     if len(pieces) == 1:
         inline = [ConversationRow.transcript.set(pieces[0]), ConversationRow.transcript_revision.remove()]
