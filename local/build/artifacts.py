@@ -16,6 +16,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from local.build.release import name_release
 from local.errors import LocalError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,6 +61,7 @@ def build(architecture: str = ARCHITECTURE) -> None:
     for folder in _list_folders():
         _compile(folder, python)
     _check_bytecode(python)
+    name_release(BUILT, {})
     print(_check_sizes(), flush=True)
 
 

@@ -10,7 +10,8 @@ import sys
 import tomllib
 from collections.abc import Mapping
 
-from local.build.artifacts import ARCHITECTURE, ROOT, SAM, build
+from local.build.artifacts import ARCHITECTURE, BUILT, ROOT, SAM, build
+from local.build.release import name_release
 from local.errors import LocalError
 from local.serve.cloudformation import read_parameters
 
@@ -20,9 +21,11 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
         stage, parameters = plan(environ)
         _check_credentials()
         build(parameters.get("Architecture", ARCHITECTURE))
+        release = name_release(BUILT, parameters)
     except LocalError as reason:
         print(reason, file=sys.stderr)
         return 1
+    print(f"Deploying release {release} …", flush=True)
     overrides = [f'{name}="{value}"' for name, value in parameters.items()]
     deploy = [str(SAM), "deploy", "--config-env", stage, "--parameter-overrides", *overrides]
     return subprocess.run(deploy, cwd=ROOT, env={**environ, "SAM_CLI_TELEMETRY": "0"}).returncode

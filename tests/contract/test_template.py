@@ -154,6 +154,47 @@ def test_what_is_no_throughput_is_refused(parameter: str, given: str, accepted: 
         assert bool(re.fullmatch(declared["AllowedPattern"], text)) == fits
 
 
+# -- releases ------------------------------------------------------------------------------------------------
+
+
+def test_every_function_is_called_by_an_alias_that_leads_to_the_release() -> None:
+    """SAM publishes a version where a variable has another value in the template; a Ref never has."""
+    functions = document()["Globals"]["Function"]
+    assert functions["AutoPublishAlias"] == "live"
+    assert isinstance(functions["Environment"]["Variables"]["RELEASE"], str)
+    for function in of_type("AWS::Serverless::Function").values():
+        assert "AutoPublishAlias" not in function["Properties"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "rollout", "gradual"),
+    [
+        ("dev", "gradual", "false"),
+        ("dev", "immediate", "false"),
+        ("prod", "gradual", "true"),
+        ("prod", "immediate", "false"),
+    ],
+)
+def test_only_production_takes_a_release_gradually(stage: str, rollout: str, gradual: str) -> None:
+    """Unless it is to mend what an alarm rings at: CodeDeploy begins nothing meanwhile."""
+    enabled = document()["Globals"]["Function"]["DeploymentPreference"]["Enabled"]
+    assert document()["Parameters"]["Rollout"]["Default"] == "gradual"
+    assert settle(enabled, Stage=stage, Rollout=rollout) == gradual
+
+
+def test_a_release_that_fails_is_taken_back() -> None:
+    """The alarm has the time to ring while few calls get the new version. It is named: a reference would go
+    round in a circle, from the alias to the alarm, to the API and back to the alias.
+    """
+    preference = document()["Globals"]["Function"]["DeploymentPreference"]
+    alarm = document()["Resources"]["FaultsAlarm"]["Properties"]
+    assert preference["Alarms"] == [alarm["AlarmName"]]
+    few, minutes = re.fullmatch(r"Canary(\d+)Percent(\d+)Minutes", preference["Type"]).groups()
+    period = alarm["Metrics"][1]["MetricStat"]["Period"]
+    assert int(minutes) * 60 >= period * (alarm["DatapointsToAlarm"] + 1)
+    assert int(few) > alarm["Threshold"], "a tenth of the calls failing is a higher rate than what rings"
+
+
 # -- names, tags, logs ---------------------------------------------------------------------------------------
 
 
@@ -174,7 +215,9 @@ def test_stages_share_no_name() -> None:
         fixed = {key: value for key, value in properties.items() if re.fullmatch(r"(\w+)?Name", key)}
         for what_it_looks_at in ("MetricName", "LogGroupName"):
             fixed.pop(what_it_looks_at, None)
-        assert all(value == {"Ref": "AWS::StackName"} for value in fixed.values()), (id_, fixed)
+        for value in fixed.values():
+            of_stack = str(value.get("Fn::Sub", "")).startswith("${AWS::StackName}-")
+            assert of_stack or value == {"Ref": "AWS::StackName"}, (id_, fixed)
 
 
 def test_every_function_logs_where_lines_are_deleted_in_time() -> None:
