@@ -14,6 +14,8 @@ from genai_voice.foundation.outgoing import (
     MAX_ATTEMPTS,
     MAX_BODY_BYTES,
     HttpResponse,
+    NotAnswered,
+    NotConnected,
     PolicyRefused,
     RequestFailed,
     check_address,
@@ -232,6 +234,19 @@ def test_an_answer_that_is_broken_or_too_long_is_a_sentence(
     assert len(server.connections) == 1, "nothing is sent twice"
 
 
+LONG = "longer than"
+
+
+@pytest.mark.parametrize(("act", "text"), BROKEN.values(), ids=BROKEN.keys())
+def test_a_broken_answer_is_none_and_one_that_is_too_long_is_one(
+    server: Server, act: Behaviour, text: str
+) -> None:
+    server.act = act
+    with pytest.raises(RequestFailed) as failed:
+        send("GET", server.make_url(HOST))
+    assert type(failed.value) is (RequestFailed if LONG in text else NotAnswered)
+
+
 # -- the deadline ------------------------------------------------------------------------------------------
 
 
@@ -251,8 +266,9 @@ SLOW: dict[str, Callable[[Server], None]] = {
 @pytest.mark.parametrize("make", SLOW.values(), ids=SLOW.keys())
 def test_a_slow_answer_ends_with_the_time(server: Server, make: Callable[[Server], None]) -> None:
     make(server)
-    with at_most(SECONDS + 0.5), pytest.raises(RequestFailed, match=r"no answer within 0\.4 s"):
+    with at_most(SECONDS + 0.5), pytest.raises(NotAnswered, match=r"no answer within 0\.4 s") as failed:
         send("GET", server.make_url(HOST), seconds=SECONDS)
+    assert isinstance(failed.value, NotConnected) == (not server.shakes_hands), "whether something was sent"
 
 
 def test_a_request_that_nobody_reads_ends_with_the_time(server: Server) -> None:
@@ -270,7 +286,7 @@ def test_a_request_that_nobody_reads_ends_with_the_time(server: Server) -> None:
 
 def test_a_look_up_without_an_answer_ends_with_the_time(names: Names, trusted: None) -> None:
     names.speaking.clear()
-    with at_most(SECONDS + 0.5), pytest.raises(RequestFailed, match="no answer within"):
+    with at_most(SECONDS + 0.5), pytest.raises(NotConnected, match="no answer within"):
         send("GET", f"https://{HOST}:8443/", seconds=SECONDS)
     names.speaking.set()
 
@@ -377,13 +393,13 @@ def test_addresses_that_swallow_connections_end_with_the_time(names: Names, trus
 
 def test_a_host_that_refuses_connections_is_a_sentence(server: Server, names: Names) -> None:
     names.resolve(HOST, ["127.0.0.2"])
-    with pytest.raises(RequestFailed, match=r"^The connection to the host failed\.$"):
+    with pytest.raises(NotConnected, match=r"^The connection to the host failed\.$"):
         send("GET", server.make_url(HOST))
 
 
 def test_a_name_that_does_not_resolve_is_accepted_and_cannot_be_called(trusted: None) -> None:
     check_address("https://not-yet.example/")
-    with pytest.raises(RequestFailed, match=r"^The host name could not be resolved\.$"):
+    with pytest.raises(NotConnected, match=r"^The host name could not be resolved\.$"):
         send("GET", "https://not-yet.example/")
 
 
@@ -398,7 +414,7 @@ def test_a_name_that_leads_outside_is_accepted(names: Names) -> None:
 def test_a_certificate_for_another_name_is_not_accepted(authority: Authority, trusted: None) -> None:
     with (
         serve_https(authority, hosts=["other.example"]) as server,
-        pytest.raises(RequestFailed, match=r"^The certificate of the host is not valid\.$"),
+        pytest.raises(NotConnected, match=r"^The certificate of the host is not valid\.$"),
     ):
         send("GET", server.make_url(HOST))
     assert server.requests == []
@@ -433,6 +449,6 @@ def test_a_host_without_tls_is_a_sentence(trusted: None) -> None:
 
         answering = Thread(target=answer)
         answering.start()
-        with pytest.raises(RequestFailed, match=r"^The connection to the host failed\.$"):
+        with pytest.raises(NotConnected, match=r"^The connection to the host failed\.$"):
             send("GET", f"https://127.0.0.1:{listening.getsockname()[1]}/")
         answering.join()

@@ -13,7 +13,7 @@ The rules themselves are in `outgoing_rules`.
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -52,6 +52,16 @@ class PolicyRefused(RequestFailed):
     """The request was not sent, by the rules. It never will be, unless its name leads elsewhere by then."""
 
 
+class NotAnswered(RequestFailed):
+    """The host has not answered in time, or not in HTTP, or has broken the connection off. What was sent may
+    have arrived.
+    """
+
+
+class NotConnected(NotAnswered):
+    """There was no connection, over TLS and with the name of the host: nothing was sent."""
+
+
 class HttpResponse(NamedTuple):
     status: int
     """As it came: a redirect is a response like others."""
@@ -84,25 +94,34 @@ def send(
     """Send one request and read its response, in `seconds` at most, look-up and all. Without `reads_body` the
     response ends with its headers, and how long or slow the rest is does not matter.
 
-    Raises RequestFailed, of which PolicyRefused says that nothing was sent and never would be.
+    Raises RequestFailed, whose kinds say whether something was sent, and whether the host has answered.
     """
     ends = monotonic() + seconds
-    try:
-        parsed = parse_url(url)
-        check_each_header(headers or {})
-        addresses = _find_allowed_addresses(parsed, _compute_compute_seconds_until(ends))
-        with _connect(parsed, addresses, ends) as wire:
+    with ExitStack() as opened:
+        with _explain_failures(NotConnected, seconds):
+            parsed = parse_url(url)
+            check_each_header(headers or {})
+            addresses = _find_allowed_addresses(parsed, _compute_compute_seconds_until(ends))
+            wire = opened.enter_context(_connect(parsed, addresses, ends))
+        with _explain_failures(NotAnswered, seconds):
             return _send_request(wire, ends, method, parsed, headers or {}, body, reads_body)
+
+
+@contextmanager
+def _explain_failures(kind: type[NotAnswered], seconds: float) -> Iterator[None]:
+    """Raise what goes wrong as this kind, or as PolicyRefused, in a sentence."""
+    try:
+        yield
     except NotAllowed as reason:
         raise PolicyRefused(str(reason)) from None
     except TimeoutError:
-        raise RequestFailed(f"There was no answer within {seconds:g} s.") from None
+        raise kind(f"There was no answer within {seconds:g} s.") from None
     except socket.gaierror:
-        raise RequestFailed("The host name could not be resolved.") from None
+        raise kind("The host name could not be resolved.") from None
     except ssl.SSLCertVerificationError:
-        raise RequestFailed("The certificate of the host is not valid.") from None
+        raise kind("The certificate of the host is not valid.") from None
     except OSError:
-        raise RequestFailed("The connection to the host failed.") from None
+        raise kind("The connection to the host failed.") from None
 
 
 # -- finding the addresses --------------------------------------------------------------------------------
@@ -225,7 +244,7 @@ def _send_request(
     try:
         return _read_response(wire, ends, http, reads_body and method != "HEAD")
     except RemoteProtocolError:
-        raise RequestFailed("The host did not answer with valid HTTP.") from None
+        raise NotAnswered("The host did not answer with valid HTTP.") from None
 
 
 def _read_response(wire: ssl.SSLSocket, ends: float, http: "Connection", reads_body: bool) -> HttpResponse:
