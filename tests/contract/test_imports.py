@@ -53,6 +53,7 @@ OUTWARD = {
     "webhooks.outbox",  # makes rows
     "webhooks.signing",
     "traces.sources",  # reads rows
+    "tools.circuit",  # plans changes of rows
     "tools.claims",  # reads the clock, waits
     "tools.endpoint",  # calls what tenants have registered
 }

@@ -1,7 +1,8 @@
 """Carry out a tool call that the client has named (`toolCallId`) once, however often it is sent.
 
     nobody has begun ──> leased to one process for 30 s ──> done: the execution that came of it, for 24 h
-            │                        └── it died ──> leased to the next that asks
+            │                        ├── it died ──> leased to the next that asks
+            │                        └── nothing was sent ──> forgotten
             └── the tool changes nothing but our table ──────^
 
 What changes our own table is done in the write that says so: exactly once. An endpoint is called between the
@@ -58,10 +59,9 @@ class Claim:
             stored = self.row.find_stored()
         return None
 
-    def lease(self) -> bool:
-        """Lease the call before its tool is called. Answers False when another has it or is done."""
-        change = self._claim_changes(CallRow.leased_until.set(get_now_ms() + _LEASE_MS))
-        return self.row.change(change.actions, change.condition)
+    def lease_changes(self) -> Change:
+        """Lease the call before its tool is called. The condition fails when another has it or is done."""
+        return self._claim_changes(CallRow.leased_until.set(get_now_ms() + _LEASE_MS))
 
     def completion_changes(self) -> Change:
         """Mark the call as done, in the write that stores its execution. Its condition fails when another has
@@ -69,11 +69,17 @@ class Claim:
         """
         return self._claim_changes(CallRow.leased_until.remove())
 
-    def _claim_changes(self, lease: Action) -> Change:
+    def release_changes(self) -> Change:
+        """Forget the call, of which its endpoint knows nothing, in the write that stores its execution. The
+        condition fails as that of its completion does.
+        """
+        return self._claim_changes(CallRow.leased_until.remove(), kept_s=-1)
+
+    def _claim_changes(self, lease: Action, kept_s: int = _KEPT_S) -> Change:
         identity = [
             CallRow.fingerprint.set(self._fingerprint),
             CallRow.execution_id.set(self._execution_id),
-            CallRow.expires_at.set(get_now_ms() // 1000 + _KEPT_S),
+            CallRow.expires_at.set(get_now_ms() // 1000 + kept_s),
         ]
         return Change(self.row, [*identity, lease], CallRow.is_open_to(self._execution_id, get_now_ms()))
 

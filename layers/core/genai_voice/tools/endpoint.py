@@ -1,7 +1,7 @@
 """Call a tool behind an HTTP endpoint (contract 5.7.6)."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from pydantic_core import from_json, to_json
@@ -15,6 +15,18 @@ from genai_voice.tools.rows import ToolRow
 _NO_CONTENT = 204
 
 
+class EndpointReply(NamedTuple):
+    """What came of a call."""
+
+    endpoint: str
+    """Where it was made."""
+    result: ToolResult
+    is_answered: bool | None = True
+    """None where our own rules kept it from being made, which says nothing of the endpoint."""
+    may_have_arrived: bool = True
+    """Else the endpoint knows nothing of it."""
+
+
 def seal_headers(app: str, tool: str, headers: str) -> bytes:
     """Encrypt the headers (JSON text of an object of texts) of this app's tool, as they are stored."""
     return seal(headers, app, tool)
@@ -22,13 +34,14 @@ def seal_headers(app: str, tool: str, headers: str) -> bytes:
 
 def call_endpoint(
     app: str, tool: ToolRow, parameters: Mapping[str, Any], idempotency_key: str | None
-) -> ToolResult:
+) -> EndpointReply:
     """Send one request, and answer whatever comes of it: `success` says whether the status was 2xx, `data` is
     the JSON of the answer.
 
     The parameters are the body, for GET the query: texts as they are, all else as JSON, null left out.
     """
-    method, url, body = tool.http_method or "POST", str(tool.endpoint), None
+    place = str(tool.endpoint)
+    method, url, body = tool.http_method or "POST", place, None
     defaults, ours = {}, {"idempotency-key": idempotency_key} if idempotency_key else {}
     if method == "GET":
         url = _add_query(url, parameters)
@@ -38,10 +51,23 @@ def call_endpoint(
         headers = defaults | _unseal_headers(app, tool) | ours
         answer = outgoing.send(method, url, headers=headers, body=body)
     except Unreadable:
-        return _make_failure("The stored headers of this tool can no longer be read: register it again.")
+        unreadable = "The stored headers of this tool can no longer be read: register it again."
+        return EndpointReply(place, _make_failure(unreadable), is_answered=None, may_have_arrived=False)
     except outgoing.RequestFailed as failed:
-        return _make_failure(str(failed))
-    return _read_result(answer)
+        return _explain_failure(place, failed)
+    return EndpointReply(place, _read_result(answer))
+
+
+def _explain_failure(place: str, failed: outgoing.RequestFailed) -> EndpointReply:
+    result = _make_failure(str(failed))
+    match failed:
+        case outgoing.PolicyRefused():
+            return EndpointReply(place, result, is_answered=None, may_have_arrived=False)
+        case outgoing.NotAnswered():
+            was_sent = not isinstance(failed, outgoing.NotConnected)
+            return EndpointReply(place, result, is_answered=False, may_have_arrived=was_sent)
+        case _:  # an answer that is longer than we take
+            return EndpointReply(place, result)
 
 
 def _unseal_headers(app: str, tool: ToolRow) -> dict[str, str]:

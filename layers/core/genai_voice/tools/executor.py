@@ -13,10 +13,13 @@ read tool, state, window, claim ── done before ──────> its resul
     demo tool on the state ──> new state and audit in one transaction, while the state is the one that was
           │                    read; else from the start
           │
+    endpoint that is left alone ──> audit, {success: false}
+          │
     endpoint ──> lease the claim, call, audit
 
-Where there is a claim, it is part of the transaction that writes the audit; else from the start, where the
-result of who was first is waiting.
+The claim, where there is one, and the count of calls without an answer, where it changes, are part of the
+transaction that writes the audit; where their conditions fail it goes from the start, where the result of who
+was first is waiting.
 """
 
 import time
@@ -33,9 +36,9 @@ from genai_voice.foundation.clock import get_now_ms, make_time_ordered_id
 from genai_voice.foundation.errors import TooManyRequests
 from genai_voice.foundation.retries import retry_lost_races
 from genai_voice.foundation.table import find_together
-from genai_voice.foundation.transactions import Change, write_together
+from genai_voice.foundation.transactions import Change, write, write_together
 from genai_voice.tenancy.model import App
-from genai_voice.tools import endpoint
+from genai_voice.tools import circuit, endpoint
 from genai_voice.tools.claims import Claim
 from genai_voice.tools.model import ExecuteRequest, ToolResult
 from genai_voice.tools.rate import WINDOW_MS, has_hit, select_recent
@@ -66,7 +69,7 @@ def _try_call(call: "_Call") -> ToolResult | None:
     if call.app.max_actions_per_turn:
         _take_place(call, found.window)
     is_muted = found.conversation is not None and found.conversation.status == "handed_off"
-    if is_muted and call.answer is None:
+    if is_muted and call.reply is None:
         return call.refuse("Conversation is with a person")
     return _run(call, found)
 
@@ -89,8 +92,8 @@ class _Call:
     trace_id: str | None
     started_ms: int = field(default_factory=get_now_ms)
     started: float = field(default_factory=time.perf_counter)
-    answer: ToolResult | None = None
-    """What the endpoint has answered. It is not called again when the table refuses to store it."""
+    reply: endpoint.EndpointReply | None = None
+    """What came of calling the endpoint. It is not called again when the table refuses to store it."""
 
     def __post_init__(self) -> None:
         slug, request = self.app.slug, self.request
@@ -122,13 +125,18 @@ class _Call:
         """
         self.row.status, self.row.result = status, to_json(result).decode()
         self.row.duration_ms = round((time.perf_counter() - self.started) * 1000)
-        completion = self.claim.completion_changes() if self.claim else None
-        changes = [change for change in (effect, completion) if change]
+        changes = [change for change in (effect, self._claim_changes()) if change]
         if not changes:
             self.row.save()
         elif not write_together(changes, [self.row]):
             return None
         return result
+
+    def _claim_changes(self) -> Change | None:
+        if self.claim is None:
+            return None
+        is_forgotten = self.reply is not None and not self.reply.may_have_arrived
+        return self.claim.release_changes() if is_forgotten else self.claim.completion_changes()
 
 
 def _take_place(call: _Call, window: RateRow | None) -> None:
@@ -161,8 +169,8 @@ def _take_place(call: _Call, window: RateRow | None) -> None:
 def _run(call: _Call, found: _StoredRows) -> ToolResult | None:
     """Run the tool and record it. Answers None when another call came between."""
     name, tool = call.request.tool_name, found.tool
-    if call.answer:
-        return _record_answer(call, call.answer)
+    if call.reply:
+        return _record_reply(call, call.reply, tool)
     if tool is None or not tool.is_active:
         return call.record("error", {"success": False, "error": f'Tool "{name}" not found'})
     fault = find_fault(tool.parameters_schema, call.request.parameters)
@@ -174,15 +182,24 @@ def _run(call: _Call, found: _StoredRows) -> ToolResult | None:
 
 def _run_endpoint(call: _Call, tool: ToolRow) -> ToolResult | None:
     """Call the endpoint between two writes, since no transaction reaches that far."""
-    if call.claim and not call.claim.lease():
+    now = get_now_ms()
+    if circuit.is_open(tool, now):
+        return call.refuse(f'The endpoint of "{tool.name}" is not answering')
+    lease = call.claim.lease_changes() if call.claim else None
+    begun = [change for change in (lease, circuit.probe_changes(tool, now)) if change]
+    if begun and not write(begun):
         return None
     idempotency_key = call.claim.key if call.claim else None
-    call.answer = endpoint.call_endpoint(call.app.slug, tool, call.request.parameters, idempotency_key)
-    return _record_answer(call, call.answer)
+    call.reply = endpoint.call_endpoint(call.app.slug, tool, call.request.parameters, idempotency_key)
+    return _record_reply(call, call.reply, tool)
 
 
-def _record_answer(call: _Call, answer: ToolResult) -> ToolResult | None:
-    return call.record("success" if answer["success"] else "error", answer)
+def _record_reply(call: _Call, reply: endpoint.EndpointReply, tool: ToolRow | None) -> ToolResult | None:
+    """Record what came of the call, and what it says of the endpoint, where the tool is still at that one."""
+    effect = None
+    if tool and tool.endpoint == reply.endpoint and reply.is_answered is not None:
+        effect = circuit.answer_changes(tool, is_answered=reply.is_answered, now=get_now_ms())
+    return call.record("success" if reply.result["success"] else "error", reply.result, effect)
 
 
 def _run_demo(call: _Call, state: StateRow | None) -> ToolResult | None:

@@ -171,7 +171,9 @@ class ExecuteRequest(Request):
     trace_id: Label | None = None
     span_id: Label | None = None
     tool_call_id: Name | None = None
-    """Sent again within 24 h, in this session, the call has the result it had before."""
+    """Sent again within 24 h, in this session, the call has the result it had before, unless nothing could be
+    sent to the tool's endpoint.
+    """
 
 
 class LogRequest(Request):

@@ -31,6 +31,9 @@ class ToolRow(Item, discriminator="tool"):
     http_method = UnicodeAttribute(null=True)
     sealed_headers = BinaryAttribute(null=True, legacy_encoding=False)  # JSON text, for (app, name)
     shown_headers = UnicodeAttribute(null=True)  # the same with masked values: a list needs no key
+    unanswered = NumberAttribute(null=True)  # calls running that had no answer: see circuit.py
+    unanswered_at = UnicodeAttribute(null=True)  # digest of the endpoint that has not answered them
+    rests_until = NumberAttribute(null=True)  # epoch ms: the endpoint is left alone, once they are too many
     place = UnicodeAttribute()  # sorts by creation
     updated_at = NumberAttribute()
 
