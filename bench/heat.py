@@ -15,14 +15,16 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from genai_voice.seeding.service import seed_demos
+from genai_voice.tools.executions import PAGE
 
-from bench.consumed import check_engine
+from bench.consumed import Consumed, check_engine, count_consumption
 from bench.conversation import Conversation
 from bench.engine import serve_fresh_table
 from bench.heat_watch import Heat, Place, watch_heat
 from bench.playing import play
 from bench.report import Figure, Findings, Sheet
 from bench.workload import APP, ENVIRONMENT
+from tests.support.service import create_app
 
 TITLE = "Units of each partition key in one 5-minute conversation"
 _SECRET = "the secret of the demo apps"  # noqa: S105 - of a table that is gone afterwards
@@ -40,6 +42,7 @@ def measure() -> Findings:
     with serve_fresh_table():
         check_engine(ENVIRONMENT["TABLE_NAME"])
         _, *heats = [_play(f"session-{_STARTED_MS + n}-0a1b2c3d4e") for n in range(_CONVERSATIONS + 1)]
+        page = _read_page()
     written = measure_shared([heat.written for heat in heats])
     read = measure_shared([heat.read for heat in heats])
     hottest = max(written, key=lambda place: written[place])
@@ -54,6 +57,8 @@ def measure() -> Findings:
             binding=True,
         ),
         Figure("  calls that saturate it", _count_calls(_WRITES_A_SECOND, written[hottest]), "calls"),
+        Figure(f"a page of {PAGE} executions, which are spread", len(page.calls), "calls"),
+        Figure("  read units", page.read, "units"),
         Sheet("Keys that the calls of an app share", _COLUMNS, list(_make_rows(written, read))),
     ]
 
@@ -79,6 +84,20 @@ def _play(session: str) -> Heat:
         for step in play(Conversation(APP, _SECRET, session, _STARTED_MS)):
             step.send()
     return heat
+
+
+def _read_page() -> Consumed:
+    """A full page of executions, of which as many are left."""
+    app = create_app("app-with-executions")
+    for number in range(2 * PAGE):
+        facts = {"sessionId": "s", "toolName": "lookup_appointment", "status": "success", "durationMs": 3}
+        texts = {"parameters": '{"patientName": "Maria Garcia"}', "result": '{"appointments": []}'}
+        app.post("/api/tools/log", {**facts, **texts, "executedAt": _STARTED_MS + number})
+    with count_consumption() as found:
+        shown = app.get("/api/tools/executions").json["executions"]
+    if len(shown) != PAGE:
+        raise AssertionError(f"a page has {len(shown)} executions")
+    return found
 
 
 def _make_rows(written: dict[Place, float], read: dict[Place, float]) -> Iterator[tuple[str | float, ...]]:

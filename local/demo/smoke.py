@@ -166,13 +166,12 @@ def _clean_up(agent: VoiceAgent, environ: Mapping[str, str]) -> str:
             "Its rows stay, as there is no TABLE_NAME with an operator's credentials; its token has a minute."
         )
     from genai_voice.foundation.keys import make_key
+    from genai_voice.tools.rows import ExecutionRow
 
     connection.connect()
     partition = make_key("APP", agent.app, "SESSION", agent.session)
-    audit = [
-        (make_key("APP", agent.app, "EXECUTION"), make_key("ID", each["_id"]))
-        for each in _list_executions(agent)
-    ]
+    executions = [ExecutionRow.of(agent.app, each["_id"]) for each in _list_executions(agent)]
+    audit = [(row.pk, row.sk) for row in executions]
     return f"Its {_delete(partition, audit)} rows are removed; its token has a minute."
 
 

@@ -28,7 +28,7 @@ EXPECTED: dict[str, list[str]] = {
     "POST /api/tools": ["UpdateItem"],
     "PATCH /api/tools": ["UpdateItem"],
     "DELETE /api/tools": ["DeleteItem"],
-    "GET /api/tools/executions": ["Query"],
+    "GET /api/tools/executions": ["Query"] * 9,
     "POST /api/tools/execute": ["BatchGetItem", "PutItem"],
     "POST /api/tools/log": ["PutItem"],
     "POST /api/guardrails/check": [],

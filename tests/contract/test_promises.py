@@ -6,6 +6,7 @@ import pytest
 from genai_voice.foundation.endpoints import MEGABYTE, Endpoint
 from genai_voice.tenancy.resolver import forget_callers
 from genai_voice.tools import registry
+from genai_voice.tools.rows import ExecutionRow
 
 from tests.support.service import call, create_app, list_endpoints, read_partition, to_plain
 from tests.support.valid import expect_with_token, make_body, make_query, name_endpoint
@@ -141,10 +142,8 @@ def test_every_place_where_a_row_is_found_names_its_app(endpoint: Endpoint) -> N
     body = make_body(endpoint, app)
     assert call(endpoint.method, endpoint.path, body=body, headers=headers).status == endpoint.status
     session = f"APP#{app.slug}#SESSION#x#"
-    kinds = [
-        f"APP#{app.slug}#{each}"
-        for each in ("DELIVERY", "EXECUTION", "HANDOFF", "QA_RECENT", "QA_RUN", "VIOLATION")
-    ]
+    kinds = [f"APP#{app.slug}#{each}" for each in ("DELIVERY", "HANDOFF", "QA_RECENT", "QA_RUN", "VIOLATION")]
+    kinds += ExecutionRow.list_partitions(app.slug)
     if "experimentId" in (body or {}):
         kinds.append(f"APP#{app.slug}#EXPERIMENT#{body['experimentId']}#")
     for pk in (f"APP#{app.slug}#", *kinds, session):

@@ -14,6 +14,7 @@ from genai_voice.conversations.rows import ConversationRow, TranscriptPart
 from genai_voice.foundation.clock import get_now_ms
 from genai_voice.tenancy.hashing import hash_token
 from genai_voice.tenancy.rows import AppRow, SessionRow
+from genai_voice.tools.rows import EXECUTION_SHARDS
 
 from tests.support.operator import run, run_for_lines
 from tests.support.service import Client, Reply, call, create_app, read_rows, record_calls
@@ -238,7 +239,8 @@ def test_the_calls_of_usage_do_not_grow_with_other_months() -> None:
         save(app, "november")
     with record_calls() as calls:
         assert run_for_lines("usage", "--app", app.slug, "--month", "2026-11")[0]["conversations"] == 1
-    assert sorted(calls.operations) == ["BatchGetItem", "GetItem", "Query", "Query", "Query", "Query"]
+    tool_calls = ["Query"] * (EXECUTION_SHARDS + 1)
+    assert sorted(calls.operations) == ["BatchGetItem", "GetItem", "Query", "Query", "Query", *tool_calls]
 
 
 # -- resolve-stale -----------------------------------------------------------------------------------------

@@ -108,7 +108,7 @@ def test_a_demo_tool_that_is_called_again_answers_as_before_and_does_nothing() -
     assert first.json["data"]["status"] == "cancelled"
     assert (again.status, again.text) == (first.status, first.text)
     assert read_rows(app.slug, "s") == before
-    assert calls.operations == ["BatchGetItem", "GetItem"]
+    assert calls.operations == ["BatchGetItem", "BatchGetItem"]
 
 
 def test_an_endpoint_that_is_called_again_is_not_called(server: Server) -> None:

@@ -24,6 +24,7 @@ from genai_voice.foundation.keys import make_key
 from genai_voice.foundation.table import Item
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields, NewApp
+from genai_voice.tools.rows import ExecutionRow
 from pydantic import TypeAdapter
 
 from local.serve.gateway import HttpRequest, build_event
@@ -304,7 +305,7 @@ def read_rows(app: str, *sessions: str) -> list[dict[str, Any]]:
         make_key("APP", app),
         make_key("APP", app, "AUDIT"),
         make_key("APP", app, "DELIVERY"),
-        make_key("APP", app, "EXECUTION"),
+        *ExecutionRow.list_partitions(app),
         make_key("APP", app, "HANDOFF"),
         make_key("APP", app, "KNOWLEDGE"),
         make_key("APP", app, "VIOLATION"),

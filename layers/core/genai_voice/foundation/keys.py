@@ -35,6 +35,11 @@ def digest(*parts: str) -> str:
     return hashed.hexdigest()[:32]
 
 
+def choose_shard(shards: int, *parts: str) -> int:
+    """Choose one of so many parts of something that is spread: always the same for the same key parts."""
+    return int(digest(*parts)[:8], 16) % shards
+
+
 def make_time_key(ms: float, tie: str) -> str:
     """Make a variable part that sorts by time, then by `tie`: 15 digits of epoch milliseconds and three
     decimals (clients may send fractions).

@@ -26,7 +26,7 @@ from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
 from pynamodb.models import Model
 
 from genai_voice.foundation.connection import CONNECT_S, READ_S, register_hooks
-from genai_voice.foundation.keys import digest, make_key
+from genai_voice.foundation.keys import choose_shard, make_key
 from genai_voice.foundation.settings import get_settings
 
 __all__ = [
@@ -194,7 +194,7 @@ class Item(Model):
         self.due, self.due_at = self._make_due_key(), at_ms
 
     def _make_due_key(self) -> str:
-        return self._make_due_partition(int(digest(self.pk, self.sk)[:2], 16) % DUE_SHARDS)
+        return self._make_due_partition(choose_shard(DUE_SHARDS, self.pk, self.sk))
 
     @classmethod
     def _make_due_partition(cls, shard: int) -> str:

@@ -85,7 +85,7 @@ class Claim:
 
 
 def _load_result(app: str, execution_id: str) -> ToolResult:
-    execution = ExecutionRow.of(app, execution_id).find_stored()
+    execution = ExecutionRow.find_by_id(app, execution_id)
     if execution is None or execution.result is None:
         raise Conflict("This tool call was carried out, and its result is no longer kept")
     result: ToolResult = json.loads(execution.result)

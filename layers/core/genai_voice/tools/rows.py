@@ -1,10 +1,13 @@
 """How tools, their executions, the calls that may be repeated and the rate windows of sessions are stored."""
 
 from collections.abc import Iterator
+from heapq import merge
+from itertools import groupby, islice
+from operator import attrgetter
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from genai_voice.foundation.keys import digest, make_key
+from genai_voice.foundation.keys import choose_shard, digest, make_key
 from genai_voice.foundation.table import (
     BinaryAttribute,
     BooleanAttribute,
@@ -18,6 +21,9 @@ from genai_voice.foundation.table import (
 
 MAX_MS = 10**13 - 1
 """The latest moment that a time-ordered id can hold."""
+
+EXECUTION_SHARDS = 8
+_MERGED_PAGE = 16  # executions of one partition in a call: of a page of 100 hardly one has more
 
 
 class ToolRow(Item, discriminator="tool"):
@@ -66,6 +72,10 @@ class ToolRow(Item, discriminator="tool"):
 
 
 class ExecutionRow(Item, discriminator="execution"):
+    """An execution. Since a call writes several, those of an app are spread over EXECUTION_SHARDS partitions
+    by their ids. What was stored before that is in one partition more.
+    """
+
     execution_id = UnicodeAttribute()
     session_id = UnicodeAttribute()
     tool_name = UnicodeAttribute()
@@ -79,7 +89,29 @@ class ExecutionRow(Item, discriminator="execution"):
 
     @classmethod
     def of(cls, app: str, execution_id: str) -> Self:
-        return cls(make_key("APP", app, "EXECUTION"), make_key("ID", execution_id), execution_id=execution_id)
+        pk = cls._make_partition(app, choose_shard(EXECUTION_SHARDS, execution_id))
+        return cls(pk, make_key("ID", execution_id), execution_id=execution_id)
+
+    @classmethod
+    def find_by_id(cls, app: str, execution_id: str) -> Self | None:
+        """Find an execution as it is now, wherever it is."""
+        row = cls.of(app, execution_id)
+        found = cls.find_all([(row.pk, row.sk), (cls._make_partition_of_before(app), row.sk)])
+        return next(iter(found.values()), None)
+
+    @staticmethod
+    def _make_partition(app: str, shard: int) -> str:
+        return make_key("APP", app, "SHARD", str(shard), "EXECUTION")
+
+    @staticmethod
+    def _make_partition_of_before(app: str) -> str:
+        return make_key("APP", app, "EXECUTION")
+
+    @classmethod
+    def list_partitions(cls, app: str) -> list[str]:
+        """List where the executions of an app are."""
+        spread = (cls._make_partition(app, shard) for shard in range(EXECUTION_SHARDS))
+        return [*spread, cls._make_partition_of_before(app)]
 
     @classmethod
     def of_new(cls, app: str, session: str, execution_id: str) -> Self:
@@ -109,15 +141,17 @@ class ExecutionRow(Item, discriminator="execution"):
 
     @classmethod
     def list_newest(cls, app: str, before: str | None, limit: int) -> Iterator[Self]:
-        """List them newest first, beginning after position `before` (a sort key)."""
+        """List them newest first, beginning after position `before` (a sort key). Each partition is read as
+        far as it is needed: for 100 executions one call, or two for a few of them.
+        """
         wanted = cls.sk < before if before else cls.sk.startswith("ID#")
-        return cls.query(
-            make_key("APP", app, "EXECUTION"),
-            wanted,
-            consistent_read=True,
-            scan_index_forward=False,
-            limit=limit,
+        lists = (
+            cls.query(pk, wanted, consistent_read=True, scan_index_forward=False, page_size=_MERGED_PAGE)
+            for pk in cls.list_partitions(app)
         )
+        by_place = attrgetter("sk")  # one that was logged again since lists are spread is in two of them
+        merged = groupby(merge(*lists, key=by_place, reverse=True), by_place)
+        return islice((next(same) for _, same in merged), limit)
 
     @classmethod
     def count_between(cls, app: str, since_ms: int, until_ms: int) -> int:
@@ -125,7 +159,7 @@ class ExecutionRow(Item, discriminator="execution"):
         transferred.
         """
         moment = [make_key("ID", f"{ms * 1000:016d}").removesuffix("#") for ms in (since_ms, until_ms)]
-        return cls.count(make_key("APP", app, "EXECUTION"), cls.sk.between(*moment))
+        return sum(cls.count(pk, cls.sk.between(*moment)) for pk in cls.list_partitions(app))
 
 
 class CallRow(Item, discriminator="tool_call"):
