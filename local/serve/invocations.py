@@ -6,7 +6,7 @@ import json
 from typing import Any
 from uuid import uuid4
 
-from local.serve.worker_pool import HandlerFailed, WorkerLost, WorkerPool
+from local.serve.worker_pool import HandlerFailed, ShareTaken, WorkerLost, WorkerPool
 
 
 class InvocationFailed(Exception):
@@ -28,6 +28,8 @@ async def invoke(workers: WorkerPool, function: str, event: dict[str, Any], of: 
             reason = "it raised an error"
         except WorkerLost:
             reason = "its process has ended"
+        except ShareTaken:
+            reason = "all threads that it may take are busy"
         except TimeoutError:
             reason = f"it took longer than its {called.timeout_s} s"
     print(f"{function} has failed on {of}: {reason}. See {workers.log}.", flush=True)

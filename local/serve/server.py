@@ -13,11 +13,12 @@ import uvicorn
 from local.serve import refusals
 from local.serve.documentation import Documentation
 from local.serve.gateway import Headers, HttpReply, HttpRequest, InvalidReply, build_event, read_reply
-from local.serve.worker_pool import HandlerFailed, WorkerLost, WorkerPool
+from local.serve.worker_pool import HandlerFailed, ShareTaken, WorkerLost, WorkerPool
 
 _MB = 1024 * 1024
 REQUEST_LIMIT_MB = 10  # API Gateway's
 EVENT_LIMIT_MB = 6  # Lambda's, each way
+IDLE_S = 75  # for which API Gateway keeps a connection that nothing is asked on
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -65,7 +66,7 @@ class Gateway:
             return refusals.answer_too_large(EVENT_LIMIT_MB, request, self._workers.variables)
         try:
             return await self._invoke(function, request_id, event)
-        except (TimeoutError, WorkerLost):
+        except (TimeoutError, ShareTaken, WorkerLost):
             return refusals.answer_unavailable()
         except (HandlerFailed, InvalidReply):
             return refusals.answer_fault(request, self._workers.variables)
@@ -92,6 +93,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
+                timeout_keep_alive=IDLE_S,
                 timeout_graceful_shutdown=3,
             )
         )

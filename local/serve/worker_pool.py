@@ -8,6 +8,7 @@ import json
 import os
 import socket
 from asyncio.subprocess import Process
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from local.serve.processes import kill, start_python
 from local.serve.template import Template
 from local.serve.worker import ANSWERED, EVENT, QUIT, THREADS, FunctionOrder, Order
 
+SHARE = THREADS // 2
+"""How many threads a function may take: while its calls wait for somebody's server, others go on."""
 _IMPORT_S = 60
 
 
@@ -26,6 +29,10 @@ class WorkerLost(Exception):
 
 class WorkerRetired(Exception):
     """The worker takes no more events, another does."""
+
+
+class ShareTaken(Exception):
+    """No thread that the function may take became free for as long as its caller waits."""
 
 
 class HandlerFailed(Exception):
@@ -38,7 +45,8 @@ class Worker:
     def __init__(self, process: Process, control: socket.socket) -> None:
         self.process = process
         self._control = control
-        self._busy = 0
+        self._busy: Counter[str] = Counter()
+        """Calls that have a thread, by their function."""
         self._retired = False
         self._changed = asyncio.Condition()
 
@@ -68,10 +76,13 @@ class Worker:
         return cls(process, control)
 
     async def call(self, function: str, request_id: str, event: bytes, limit_s: float) -> bytes:
-        """Call a function and return the JSON of its reply. Raises TimeoutError after `limit_s` seconds,
-        WorkerRetired, WorkerLost or HandlerFailed.
+        """Call a function and return the JSON of its reply. Waits `limit_s` seconds for a thread, and as long
+        for the reply.
+
+        Raises ShareTaken, TimeoutError where the function takes too long, WorkerRetired, WorkerLost or
+        HandlerFailed.
         """
-        async with self._take_slot(), asyncio.timeout(limit_s):
+        async with self._take_thread(function, limit_s), asyncio.timeout(limit_s):
             answer = await self._send_event(f"{function} {request_id}\n".encode() + event)
         if not answer:
             raise WorkerLost
@@ -80,21 +91,28 @@ class Worker:
         return answer[1:]
 
     @contextlib.asynccontextmanager
-    async def _take_slot(self) -> AsyncIterator[None]:
-        """Take one of the 16 slots for requests that are served at once. Raises WorkerRetired in those who
-        wait when the worker retires, so that they go to its successor.
+    async def _take_thread(self, function: str, limit_s: float) -> AsyncIterator[None]:
+        """Take one of the 16 threads, of which each function has 8 at most. Raises ShareTaken after `limit_s`
+        seconds, and WorkerRetired in those who wait when the worker retires, so that they go to its
+        successor.
         """
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._retired or self._busy < THREADS)
-            if self._retired:
-                raise WorkerRetired
-            self._busy += 1
+        try:
+            async with asyncio.timeout(limit_s), self._changed:
+                await self._changed.wait_for(lambda: self._retired or self._has_thread_for(function))
+                if self._retired:
+                    raise WorkerRetired
+                self._busy[function] += 1
+        except TimeoutError:
+            raise ShareTaken from None
         try:
             yield
         finally:
-            self._busy -= 1
+            self._busy[function] -= 1
             async with self._changed:
-                self._changed.notify()
+                self._changed.notify_all()  # who is first may wait for another function's thread
+
+    def _has_thread_for(self, function: str) -> bool:
+        return self._busy.total() < THREADS and self._busy[function] < SHARE
 
     async def _send_event(self, call: bytes) -> bytes:
         """Send an event to the worker, and return what it answers. Raises WorkerLost."""
@@ -215,7 +233,7 @@ class WorkerPool:
 
     def _replace_stuck(self, stuck: Worker) -> None:
         """Replace a worker in which a function takes too long: a thread cannot be stopped, and would keep one
-        of the 16 slots for good.
+        of the 16 for good.
         """
         if self._current is stuck and not self._starting.locked():
             self._spawn(self._replace_or_report())

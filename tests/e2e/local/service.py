@@ -70,12 +70,22 @@ import time
 
 from genai_voice.words import GREETING
 
+running = []
+
 def handler(event, context):
+    running.append(event)
+    try:
+        return answer(event, context)
+    finally:
+        running.pop()
+
+def answer(event, context):
     query = event.get("queryStringParameters") or {}
     time.sleep(float(query.get("sleep", 0)))
     if "grow" in query:
         return {"statusCode": 200, "body": "x" * int(query["grow"])}
     seen = {"event": event, "greeting": GREETING, "pid": os.getpid(), "table": os.environ["TABLE_NAME"],
+            "at_once": len(running),
             "remaining": context.get_remaining_time_in_millis(), "function": context.function_name}
     return {"statusCode": 200, "headers": {"Content-Type": "application/json"}, "body": json.dumps(seen)}
 """

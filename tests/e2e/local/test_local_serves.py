@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from local.serve.server import Server
 from tests.e2e.local.service import Project, Service, body_of
 
 MB = 1024 * 1024
@@ -102,13 +103,30 @@ def test_why_a_handler_failed_is_in_the_log_and_not_on_the_terminal(shared: Serv
     assert "something only the log may say" not in shared.output
 
 
-def test_sixteen_requests_are_served_at_once(shared: Service) -> None:
-    with ThreadPoolExecutor(16) as clients:
-        answers = list(clients.map(lambda number: shared.get(f"/echo?sleep=1&number={number}"), range(16)))
-    assert [event_of(each)["queryStringParameters"]["number"] for each in answers] == [
-        str(n) for n in range(16)
-    ]
-    assert max(each.elapsed.total_seconds() for each in answers) < 3
+def test_a_function_has_half_of_the_threads_and_others_go_on_meanwhile(shared: Service) -> None:
+    with ThreadPoolExecutor(24) as clients:
+        hanging = [clients.submit(shared.get, "/echo?sleep=0.7") for _ in range(24)]
+        time.sleep(0.3)
+        others = [shared.get("/trouble").elapsed.total_seconds() for _ in range(10)]
+        assert not all(each.done() for each in hanging)
+        at_once = [each.result().json()["at_once"] for each in hanging]
+    assert max(at_once) == 8
+    assert max(others) < 0.5
+
+
+def test_a_request_that_gets_no_thread_is_answered_as_by_the_gateway(start: Callable[..., Service]) -> None:
+    service = start("-c", "import sys; from local.serve import run; sys.exit(run.main(time_limit_s=2.0))")
+    before = body_of(service.get("/echo"))["pid"]
+    with ThreadPoolExecutor(40) as clients:
+        answers = list(clients.map(lambda _: service.get("/echo?sleep=1"), range(40)))
+    assert {each.status_code for each in answers} == {200, 503}
+    assert {each.text for each in answers if each.status_code == 503} == {'{"message":"Service Unavailable"}'}
+    assert body_of(service.get("/echo"))["pid"] == before, "no function was stuck"
+
+
+def test_an_idle_connection_is_kept_as_long_as_api_gateway_keeps_it() -> None:
+    gateway: Any = None
+    assert Server(gateway, lambda: None).config.timeout_keep_alive == 75
 
 
 def test_a_hundred_requests_wait_their_turn(shared: Service) -> None:
