@@ -3,7 +3,7 @@
 # environment: `make run PORT=4000`.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-strict e2e fuzz soak lint format openapi build sam deploy smoke bench lock
+.PHONY: help run demo test test-strict e2e fuzz soak lint format openapi build sam deploy deploy-check smoke bench lock
 .DELETE_ON_ERROR:
 # Modules that are compiled anew in every process make tests begin twice as late.
 unexport PYTHONDONTWRITEBYTECODE
@@ -64,6 +64,9 @@ sam: .venv/ready .venv-sam/ready ## Build, and serve it by sam local (needs Dock
 deploy: .venv/ready .venv-sam/ready ## Build and deploy a stage of samconfig.toml: make deploy STAGE=dev
 	@$(PYTHON) -m local.build.deploy
 
+deploy-check: .venv/ready .venv-sam/ready .venv-ministack/ready ## Build, deploy to an emulator of AWS on this machine, use the stack, delete it (Linux)
+	@$(PYTHON) -m local.deploy_check
+
 smoke: .venv/ready ## Play a short conversation with a deployed service: make smoke URL=https://... SLUG=my-app
 	@$(PYTHON) -m local.demo.smoke
 
@@ -83,6 +86,7 @@ lock: .venv/ready ## Compile the dependency groups of pyproject.toml into pinned
 		$(COMPILE) --group $${each#*:} -c requirements/dev.txt -o functions/$$function/requirements.txt >/dev/null || exit 1; \
 	done
 	@$(COMPILE) --group sam -o requirements/sam.txt >/dev/null
+	@$(COMPILE) --group ministack -o requirements/ministack.txt >/dev/null
 
 .venv/ready: requirements/dev.txt requirements/environment.sh pyproject.toml
 	@sh requirements/environment.sh
@@ -93,4 +97,11 @@ lock: .venv/ready ## Compile the dependency groups of pyproject.toml into pinned
 	@echo 'Making .venv-sam …'
 	@.venv/bin/uv venv -q --clear --python $(PYTHON) .venv-sam
 	@.venv/bin/uv pip sync -q --python .venv-sam/bin/python --require-hashes requirements/sam.txt
+	@touch $@
+
+# It runs functions by its own Python, which must be Lambda's.
+.venv-ministack/ready: requirements/ministack.txt | .venv/ready
+	@echo 'Making .venv-ministack …'
+	@python=$$($(PYTHON) -m local.build.lambda_python) && .venv/bin/uv venv -q --clear --python "$$python" .venv-ministack
+	@.venv/bin/uv pip sync -q --python .venv-ministack/bin/python --require-hashes requirements/ministack.txt
 	@touch $@

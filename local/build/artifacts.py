@@ -16,6 +16,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from local.build.lambda_python import VERSION, find_lambda_python
 from local.build.release import name_release
 from local.errors import LocalError
 
@@ -24,9 +25,6 @@ SAM = ROOT / ".venv-sam" / "bin" / "sam"
 BUILT = ROOT / ".aws-sam" / "build"
 _TEMPLATE = ROOT / ".aws-sam" / "template.yaml"
 ARCHITECTURE = "x86_64"
-_VERSION = "3.13"
-_PYTHON = f"python{_VERSION}"
-_PROBE = "import sys, pip; print('%d.%d' % sys.version_info[:2], sys.executable)"
 _LOAD_ALL = """
 import sys
 from importlib.machinery import SourceFileLoader
@@ -54,7 +52,7 @@ def main() -> None:
 
 def build(architecture: str = ARCHITECTURE) -> None:
     """Build into `BUILT`, for x86_64 or arm64. Raises LocalError when that is not possible."""
-    python = _find_lambda_python()
+    python = find_lambda_python()
     print(f"Building for {architecture} with {python} …", flush=True)
     _run_sam_build(python, architecture)
     drop_copies(BUILT)
@@ -63,36 +61,6 @@ def build(architecture: str = ARCHITECTURE) -> None:
     _check_bytecode(python)
     name_release(BUILT, {})
     print(_check_sizes(), flush=True)
-
-
-def _find_lambda_python() -> Path:
-    """Find a Python of Lambda's version, with pip. Candidates are run, not looked up: pyenv has shims also
-    for Pythons that are not installed.
-    """
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    candidates = [
-        Path(sys.base_prefix) / "bin" / _PYTHON,
-        *(Path(folder) / _PYTHON for folder in os.get_exec_path()),
-        *sorted(pyenv.glob(f"versions/{_VERSION}*/bin/{_PYTHON}")),
-        *(Path(folder) / _PYTHON for folder in ("/usr/local/bin", "/opt/homebrew/bin")),
-    ]
-    for candidate in candidates:
-        if python := _resolve_python(candidate):
-            return python
-    raise LocalError(
-        f"make build needs Python {_VERSION}, which Lambda runs, with pip, and found none: "
-        f"install it so that {_PYTHON} runs it."
-    )
-
-
-def _resolve_python(candidate: Path) -> Path | None:
-    """Find the interpreter that a candidate runs, which may be a script that chooses one."""
-    try:
-        found = subprocess.run([candidate, "-c", _PROBE], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    version, _, executable = found.stdout.strip().partition(" ")
-    return Path(executable) if version == _VERSION else None
 
 
 def _run_sam_build(python: Path, architecture: str) -> None:
@@ -176,7 +144,7 @@ def _compile(folder: Path, python: Path) -> None:
     there = "/opt" if _is_layer(folder) else "/var/task"
     how = ["-q", "-j", "0", "--invalidation-mode", "unchecked-hash", "-s", str(folder), "-p", there]
     if subprocess.run([python, "-m", "compileall", *how, folder]).returncode:
-        raise LocalError(f"{folder} holds files that Python {_VERSION} cannot compile.")
+        raise LocalError(f"{folder} holds files that Python {VERSION} cannot compile.")
 
 
 def _check_bytecode(python: Path) -> None:

@@ -19,7 +19,8 @@ acknowledge act activate add admit advance align annotate announce answer ask as
 back backfill begin break build cache call cancel capture carry change check choose claim clean clear close
 collect compare compile compute connect construct converse convert copy count create cut decide declare
 decode decorate delay delete deliver derive describe deserialize digest disable drain draw drip drive drop
-dump enable encode end estimate evaluate execute expect expire explain fail fill find finish fix forget format
+dump emulate
+enable encode end estimate evaluate execute expect expire explain fail fill find finish fix forget format
 forward generate get grade grant group guard hand handle hang hash hide hold hook identify index initiate
 insert install invalidate invoke issue join judge kill lease leave limit link list listen load localize
 locate lock log look lookup lose make mask match measure merge move name narrow note notify open outline
