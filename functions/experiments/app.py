@@ -5,6 +5,7 @@ from genai_voice.experiments.model import (
     AssignRequest,
     ExperimentPage,
     ExperimentQuery,
+    ExperimentReference,
     ExperimentResults,
     ExperimentUpdate,
     NewExperiment,
@@ -26,7 +27,7 @@ def list_experiments(caller: Caller, query: ExperimentQuery) -> ExperimentPage:
 
 @api.post("/api/experiments", scope="manage")
 def create_experiment(caller: Caller, body: NewExperiment) -> Created:
-    """Create an experiment. Names need not be unique."""
+    """Create an experiment. Names need not be unique; an app has at most 200."""
     return service.create_experiment(caller.app.slug, body)
 
 
@@ -34,6 +35,12 @@ def create_experiment(caller: Caller, body: NewExperiment) -> Created:
 def update_experiment(caller: Caller, body: ExperimentUpdate) -> Ok:
     """Stop assigning variants, or go on."""
     return service.update_experiment(caller.app.slug, body)
+
+
+@api.delete("/api/experiments", scope="manage", raises=(NotFound,))
+def delete_experiment(caller: Caller, body: ExperimentReference) -> Ok:
+    """Delete an experiment and its results. A session that has a variant keeps it."""
+    return service.delete_experiment(caller.app.slug, body)
 
 
 @api.post("/api/experiments/assign", raises=(NotFound,))

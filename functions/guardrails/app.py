@@ -1,7 +1,7 @@
 """Guardrails: what is said is checked against an app's rules; its rules; its violations."""
 
 from genai_voice.foundation.errors import NotFound
-from genai_voice.foundation.model import Created, Ok, Scoped
+from genai_voice.foundation.model import Created, Listing, Ok
 from genai_voice.guardrails import rules, service, violations
 from genai_voice.guardrails.model import (
     CheckReply,
@@ -26,7 +26,7 @@ def check(caller: Caller, body: CheckRequest) -> CheckReply:
 
 
 @api.get("/api/guardrails/rules")
-def list_rules(caller: Caller, query: Scoped) -> RuleList:
+def list_rules(caller: Caller, query: Listing) -> RuleList:
     """List all rules, inactive ones too, oldest first, each with how often it was violated and how often that
     was right.
     """

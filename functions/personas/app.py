@@ -41,7 +41,7 @@ def list_personas(caller: Caller, query: Listing) -> PersonaLibrary:
 
 @api.post("/api/personas", caller_first=True, scope="manage")
 def create_persona(caller: Caller, body: NewPersona) -> Created:
-    """Add a persona to the library. Names need not be unique."""
+    """Add a persona to the library, which holds at most 200. Names need not be unique."""
     return library.create_persona(caller.app.slug, body)
 
 

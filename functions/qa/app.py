@@ -1,10 +1,10 @@
 """QA: scenarios that an agent must master, and what comes of its answers to them."""
 
 from genai_voice.foundation.errors import NotFound, UpstreamFailed
-from genai_voice.foundation.model import Created
+from genai_voice.foundation.model import Created, Ok
 from genai_voice.qa import runs, scenarios, suites
 from genai_voice.qa.model.runs import QaRunPage, QaRunQuery, QaRunReply, QaRunRequest
-from genai_voice.qa.model.scenarios import ScenarioPage, ScenarioQuery, ScenarioSave
+from genai_voice.qa.model.scenarios import ScenarioPage, ScenarioQuery, ScenarioReference, ScenarioSave
 from genai_voice.qa.model.suites import SuiteReply, SuiteRequest
 from genai_voice.tenancy import Api, Caller
 
@@ -21,8 +21,14 @@ def list_scenarios(caller: Caller, query: ScenarioQuery) -> ScenarioPage:
 
 @api.post("/api/qa/scenarios", scope="manage")
 def save_scenario(caller: Caller, body: ScenarioSave) -> Created:
-    """Save what an agent must master. A scenario of the same name is replaced."""
+    """Save what an agent must master. A scenario of the same name is replaced; an app has at most 1,000."""
     return scenarios.save_scenario(caller.app.slug, body)
+
+
+@api.delete("/api/qa/scenarios", scope="manage", raises=(NotFound,))
+def delete_scenario(caller: Caller, body: ScenarioReference) -> Ok:
+    """Delete a scenario. Its runs stay."""
+    return scenarios.delete_scenario(caller.app.slug, body)
 
 
 @api.get("/api/qa/runs")

@@ -33,9 +33,10 @@ def list_all(caller: Caller, query: Listing) -> ToolPage:
 
 @api.post("/api/tools", scope="manage")
 def register_tool(caller: Caller, body: ToolRegistration) -> Created:
-    """Register a tool, or replace the one of this name.
+    """Register a tool, or replace the one of this name. An app has at most 200 tools, and 1 MB of them
+    together in descriptions, schemas, endpoints and headers.
 
-    Raises BadRequest for an endpoint or headers that no call may go out with.
+    Raises BadRequest for an endpoint or headers that no call may go out with, and beyond these limits.
     """
     return registry.register_tool(caller.app.slug, body)
 

@@ -10,14 +10,17 @@ from genai_voice.agents.model import MAX_METADATA_BYTES
 from genai_voice.conversations.exposures import MAX_EXPERIMENTS
 from genai_voice.conversations.model import MAX_CONTENT_BYTES, MAX_FAILURE_MODES, MAX_MESSAGES
 from genai_voice.experiments.model import MAX_CONFIG_BYTES, MAX_VARIANT_ID, MAX_VARIANTS
+from genai_voice.experiments.model import MAX_STORED as MAX_EXPERIMENTS_STORED
 from genai_voice.foundation.model import MAX_LISTED
 from genai_voice.foundation.settings import Settings
 from genai_voice.guardrails.model import MAX_CHECKED_BYTES, MAX_RULES, MAX_USER_MESSAGE_BYTES
 from genai_voice.guardrails.patterns import MAX_BYTES, MAX_REPETITIONS
 from genai_voice.guardrails.rows import MAX_LOOKED_AT
 from genai_voice.guardrails.service import MAX_STORED
+from genai_voice.personas.model import MAX_STORED as MAX_PERSONAS
+from genai_voice.qa.model.scenarios import MAX_STORED as MAX_SCENARIOS
 from genai_voice.telemetry.model import MAX_DATA_BYTES, MAX_EVENTS
-from genai_voice.tools.model import MAX_PARAMETERS_BYTES
+from genai_voice.tools.model import MAX_PARAMETERS_BYTES, MAX_TOOLS, MAX_TOOLS_BYTES
 from genai_voice.traces.model import MAX_ROWS
 
 from local.cli import cli
@@ -136,8 +139,13 @@ def test_every_limit_is_stated(limit: int) -> None:
         ("pattern of a rule", MAX_REPETITIONS),
         ("`userMessage` of a rule", MAX_USER_MESSAGE_BYTES),
         ("violations stored of a check", MAX_STORED),
+        ("tools", MAX_TOOLS),
+        ("tools of an app together.*", MAX_TOOLS_BYTES),
+        ("personas", MAX_PERSONAS),
+        ("scenarios", MAX_SCENARIOS),
+        ("experiments", MAX_EXPERIMENTS_STORED),
         ("violations of a session looked through for those of one rule", MAX_LOOKED_AT),
     ],
 )
-def test_every_limit_of_guardrails_is_stated(what: str, limit: int) -> None:
+def test_every_limit_of_a_name_is_stated(what: str, limit: int) -> None:
     assert re.search(rf"\| {what} \|.*\b{limit:,}\b.* \|", LIMITS)

@@ -55,6 +55,7 @@ OUTWARD = {
     "traces.sources",  # reads rows
     "tools.circuit",  # plans changes of rows
     "tools.claims",  # reads the clock, waits
+    "tools.writes",  # reads and changes rows
     "tools.endpoint",  # calls what tenants have registered
 }
 """Modules that reach outside and are no use case either."""

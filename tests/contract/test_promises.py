@@ -65,6 +65,8 @@ MANAGING = {
     "POST /api/qa/suites/run",
     "POST /api/experiments",
     "PATCH /api/experiments",
+    "DELETE /api/experiments",
+    "DELETE /api/qa/scenarios",
     "DELETE /api/tools",
     "PATCH /api/tools",
     "POST /api/tools",

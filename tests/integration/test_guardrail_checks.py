@@ -330,9 +330,9 @@ def test_rules_of_an_app_that_has_no_row_of_all_rules_are_in_force_and_counted_w
     assert RulesetRow.of(app.slug).find_stored() is None
     assert [each["ruleId"] for each in check(app, "a gun")["violations"]] == ["old0", "old1", "old2"]
     rule(app, "regex", "gun")
-    assert RulesetRow.of(app.slug).find_stored().rules == 4
+    assert RulesetRow.of(app.slug).find_stored().items == 4
     assert app.delete("/api/guardrails/rules", {"ruleId": "old1"}).status == 200
-    assert RulesetRow.of(app.slug).find_stored().rules == 3
+    assert RulesetRow.of(app.slug).find_stored().items == 3
     assert len(check(app, "a gun")["violations"]) == 3
 
 

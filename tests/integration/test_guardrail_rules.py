@@ -210,7 +210,7 @@ def test_a_removed_rule_is_gone_with_its_counts_and_its_violations_stay() -> Non
     counted = {name for row in read_partition(f"APP#{app.slug}#") for name in row if name.endswith(id_)}
     assert counted == set()
     assert len(app.get("/api/guardrails/violations", ruleId=id_).json["violations"]) == 5
-    assert all_rules(app).rules == 1
+    assert all_rules(app).items == 1
 
 
 # -- counts ------------------------------------------------------------------------------------------------
@@ -281,7 +281,7 @@ def test_beyond_200_rules_none_is_added_until_one_is_gone() -> None:
     )
     assert app.delete("/api/guardrails/rules", {"ruleId": id_}).status == 200
     add(app)
-    assert len(listed(app)) == all_rules(app).rules == 200
+    assert len(listed(app)) == all_rules(app).items == 200
 
 
 def test_of_rules_that_are_added_at_the_same_time_200_remain(strict: None) -> None:
@@ -299,7 +299,7 @@ def test_of_rules_that_are_added_at_the_same_time_200_remain(strict: None) -> No
         each.join()
     assert sorted(set(statuses)) in ([200, 400], [200, 400, 503])
     assert statuses.count(200) == 10
-    assert len(listed(app)) == all_rules(app).rules == 200
+    assert len(listed(app)) == all_rules(app).items == 200
 
 
 def test_rules_that_come_and_go_at_the_same_time_are_counted_right(strict: None) -> None:
@@ -318,7 +318,7 @@ def test_rules_that_come_and_go_at_the_same_time_are_counted_right(strict: None)
         each.start()
     for each in threads:
         each.join()
-    assert len(listed(app)) == all_rules(app).rules == 24
+    assert len(listed(app)) == all_rules(app).items == 24
 
 
 # -- crashes -----------------------------------------------------------------------------------------------
@@ -333,10 +333,10 @@ def test_a_rule_whose_adding_died_anywhere_is_there_and_counted_or_neither(numbe
     with pytest.raises(Cut), cut(number, after=after):
         _add_and_list(app)
     stored = RulesetRow.of(app.slug).find_stored()
-    if stored and stored.rules is not None:
-        assert stored.rules == len(listed(app))
+    if stored and stored.items is not None:
+        assert stored.items == len(listed(app))
     add(app)
-    assert all_rules(app).rules == len(listed(app))
+    assert all_rules(app).items == len(listed(app))
 
 
 def _add_and_list(app: Client) -> None:
@@ -352,9 +352,9 @@ def test_a_rule_whose_removal_died_anywhere_is_gone_and_counted_or_neither(numbe
     check(app)
     with pytest.raises(Cut), cut(number, after=after):
         app.delete("/api/guardrails/rules", {"ruleId": id_})
-    assert all_rules(app).rules == len(listed(app))
+    assert all_rules(app).items == len(listed(app))
     app.delete("/api/guardrails/rules", {"ruleId": id_})
-    assert all_rules(app).rules == len(listed(app)) == 0
+    assert all_rules(app).items == len(listed(app)) == 0
 
 
 def test_a_change_whose_answer_is_lost_is_in_force() -> None:
@@ -370,9 +370,9 @@ def test_a_rule_that_is_changed_before_any_was_counted_is_counted_with_the_other
     app = guarded()
     fill_up(app, 3)
     change(app, "old001", isActive=False)
-    assert all_rules(app).rules is None
+    assert all_rules(app).items is None
     add(app)
-    assert all_rules(app).rules == 4
+    assert all_rules(app).items == 4
 
 
 def test_stats_rows_know_no_rule_by_name() -> None:

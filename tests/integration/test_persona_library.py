@@ -180,7 +180,8 @@ def test_a_deleted_persona_is_listed_no_more_and_its_app_falls_back_on_its_own_f
 
     assert [each["_id"] for each in library(app)] == [stays]
     assert prompt(app) == "Be kind."
-    assert PersonaRow.of(app.slug, gone).find_stored() is not None
+    assert PersonaRow.of(app.slug, gone).find_stored() is None
+    assert PersonaRow.find_even_deleted(app.slug, gone) is not None
 
 
 def test_the_deletion_of_another_persona_leaves_the_link() -> None:
@@ -337,4 +338,4 @@ def test_with_all_texts_at_their_limits_every_row_stays_below_what_the_table_tak
 
     assert change(app, persona_id, systemPrompt=text(100_000)).status == 200
 
-    assert len(list(read_partition(f"APP#{app.slug}#"))) == 3
+    assert len(list(read_partition(f"APP#{app.slug}#"))) == 4

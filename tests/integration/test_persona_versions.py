@@ -81,7 +81,7 @@ def in_force(app: Client) -> Any:
 
 def agree(app: Client, persona_id: str) -> None:
     """The app's row and the persona's say the same."""
-    row, persona = AppRow.find_by_slug(app.slug), PersonaRow.of(app.slug, persona_id).find_stored()
+    row, persona = AppRow.find_by_slug(app.slug), PersonaRow.find_even_deleted(app.slug, persona_id)
     assert row is not None
     assert persona is not None
     if row.persona_id is None:

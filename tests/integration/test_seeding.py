@@ -290,7 +290,7 @@ def test_seeded_rules_are_counted() -> None:
     for slug in SLUGS:
         stored = RulesetRow.of(slug).find_stored()
         assert stored
-        assert stored.rules == len(load_scenario(slug).rules)
+        assert stored.items == len(load_scenario(slug).rules)
 
 
 def test_seeding_again_resets_the_state(operated: Operated) -> None:

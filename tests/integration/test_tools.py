@@ -11,9 +11,11 @@ import pytest
 from genai_voice.demos.rows import StateRow
 from genai_voice.demos.scenarios import load_initial_state
 from genai_voice.foundation.table import Item
+from genai_voice.foundation.transactions import put_all
 from genai_voice.tools import registry
 from genai_voice.tools.rows import ToolRow
 
+from tests.support.samples import build_tool
 from tests.support.service import (
     Client,
     Reply,
@@ -200,7 +202,8 @@ def test_another_apps_slug_is_answered_as_an_app_without_data(path: str, items: 
 def test_tools_that_fill_a_reply_end_it_early_with_a_cursor(heavy_app: Client) -> None:
     app = heavy_app
     names = [f"tool-{number:02}" for number in range(16)]
-    with_tools(app, *names, schema=json.dumps({"description": "x" * 350_000}))
+    schema = json.dumps({"description": "x" * 350_000})
+    put_all([build_tool(app.slug, name, parameters_schema=schema) for name in names])
 
     for path in ("/api/tools", "/api/tools/all"):
         found = list(read_pages(app, path, "tools"))

@@ -1,16 +1,19 @@
 """What the payloads of events/ name by an id that the service itself would have made up."""
 
 import json
+from typing import Any
 
 from genai_voice.agents.rows import AgentSessionRow
 from genai_voice.delivery.rows import DeliveryAttempt
 from genai_voice.experiments.rows import ExperimentRow
+from genai_voice.foundation.clock import make_time_ordered_id
 from genai_voice.foundation.keys import make_time_key
 from genai_voice.guardrails.rows import RuleRow, ViolationRow
 from genai_voice.handoffs.rows import HandoffRow
 from genai_voice.personas.rows import PersonaRow
 from genai_voice.qa.rows import ScenarioRow
 from genai_voice.tools import registry
+from genai_voice.tools.rows import ToolRow
 from genai_voice.webhooks.rows import WebhookRow
 
 PERSONAS = ("1767225600000000-0000000000", "1767225600000001-0000000000")
@@ -23,10 +26,22 @@ SECOND_DELIVERY = "1767225660000000-0000000000"
 RULES = PERSONAS
 """The same."""
 VIOLATION = f"{RULES[0]}-00"
-SCENARIO = "sample-opening-hours"
-EXPERIMENTS = ("1767225600000000-0000000000", "1767225600000001-0000000000")
-"""One that assigns, one to be stopped."""
+SCENARIOS = ("sample-opening-hours", "sample-parking")
+"""One to be graded by, one to be deleted."""
+EXPERIMENTS = tuple(f"176722560000000{each}-0000000000" for each in range(3))
+"""One that assigns, one to be stopped, one to be deleted."""
 AGENT_SESSION = "pi-1767225600000-abc123"
+
+
+def build_tool(app: str, name: str, **fields: Any) -> ToolRow:
+    """A tool as it was stored before an app's tools were counted."""
+    row = ToolRow.of(app, name)
+    row.name, row.description, row.parameters_schema, row.is_active = name, "x", "{}", True
+    row.requires_confirmation = row.requires_auth = False
+    row.place, row.created_at, row.updated_at = make_time_ordered_id(), 1, 1
+    for field, value in fields.items():
+        setattr(row, field, value)
+    return row
 
 
 def store_failed_delivery(
@@ -68,15 +83,16 @@ def store_samples(app: str) -> None:
         handoff.gsi1pk, handoff.gsi1sk = handoff.make_session_key(app, handoff.session_id), handoff.sk
         handoff.created_at, handoff.transcript_revision, handoff.transcript_bytes = 1767225600000, "", 0
         handoff.insert()
-    scenario = ScenarioRow.of(app, SCENARIO)
-    scenario.name, scenario.tags = "Knows the opening hours", ["hours"]
-    scenario.turns = '[{"role":"user","content":"When are you open?"}]'
-    scenario.expectations, scenario.criteria = '{"shouldContain":["8 to 5"]}', "[]"
-    scenario.evaluator_type, scenario.is_active = "string_match", True
-    scenario.created_at = scenario.updated_at = 1767225600000
-    scenario.gsi1pk, scenario.gsi2pk = scenario.make_list_key(app), scenario.make_list_key(app, True)
-    scenario.gsi1sk = scenario.gsi2sk = make_time_key(1767225600000, SCENARIO)
-    scenario.insert()
+    for scenario_id, name in zip(SCENARIOS, ("Knows the opening hours", "Knows where to park"), strict=True):
+        scenario = ScenarioRow.of(app, scenario_id)
+        scenario.name, scenario.tags = name, ["hours"]
+        scenario.turns = '[{"role":"user","content":"When are you open?"}]'
+        scenario.expectations, scenario.criteria = '{"shouldContain":["8 to 5"]}', "[]"
+        scenario.evaluator_type, scenario.is_active = "string_match", True
+        scenario.created_at = scenario.updated_at = 1767225600000
+        scenario.gsi1pk, scenario.gsi2pk = scenario.make_list_key(app), scenario.make_list_key(app, True)
+        scenario.gsi1sk = scenario.gsi2sk = make_time_key(1767225600000, scenario_id)
+        scenario.insert()
     for experiment_id in EXPERIMENTS:
         experiment = ExperimentRow.of(app, experiment_id)
         experiment.name, experiment.is_active = f"Greeting of {app}", True

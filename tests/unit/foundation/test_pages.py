@@ -1,6 +1,8 @@
 """Pages: filled in order, cursors that nobody can make or carry elsewhere."""
 
 import json
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -160,3 +162,39 @@ def test_a_cursor_of_another_list_is_refused_before_anything_is_read() -> None:
         read_page("app", Listing(cursor=cursor), ("numbers",), lambda after: page_after(after, 2))
     with pytest.raises(BadRequest, match="cursor"):
         read_page("other", Listing(cursor=cursor), ("letters", LETTERS), lambda after: page_after(after, 2))
+
+
+def _show(is_shown: bool, _row: Item) -> bool:
+    return is_shown
+
+
+def _answer(page: PageRows[Item, Any], _after: str | None) -> PageRows[Item, Any]:
+    return page
+
+
+def test_a_page_reads_one_row_more_than_it_looks_at_whether_it_shows_them_or_not() -> None:
+    read = list[int]()
+
+    def rows() -> Iterator[Item]:
+        for number in range(100):
+            read.append(number)
+            yield Item("pk", f"{number:03d}")
+
+    def view(row: Item) -> dict[str, str]:
+        return {"x": "x" * (REPLY_BYTES // 5)}
+
+    for is_shown in (True, False):
+        read.clear()
+        page = PageRows(rows(), view, is_shown=partial(_show, is_shown))
+        views, cursor = read_page("app", Listing(), (), partial(_answer, page))
+        assert len(views) == (4 if is_shown else 0)
+        assert read_cursor(cursor or "", "app") == ["003"]
+        assert read == [0, 1, 2, 3, 4]
+
+
+def test_a_page_may_be_shown_in_another_order_than_it_is_read() -> None:
+    rows = [Item("pk", sk) for sk in "bca"]
+    page = PageRows(rows, lambda row: {"sk": row.sk}, rows[-1], order=lambda row: row.sk)
+    views, cursor = read_page("app", Listing(), (), lambda _: page)
+    assert [each["sk"] for each in views] == ["a", "b", "c"]
+    assert read_cursor(cursor or "", "app") == ["a"]

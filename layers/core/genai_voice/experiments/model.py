@@ -17,6 +17,8 @@ from genai_voice.foundation.model import (
     refuse,
 )
 
+MAX_STORED = 200
+"""Experiments of an app."""
 MAX_VARIANTS = 20
 MAX_VARIANT_ID = 100  # characters
 MAX_CONFIG_BYTES = 10_000
@@ -61,6 +63,12 @@ class ExperimentUpdate(Request):
     experiment_id: Name
     is_active: bool
     """False: no more sessions are assigned. A session that has a variant keeps it and counts."""
+
+
+class ExperimentReference(Request):
+    missing: ClassVar[str] = "experimentId required"
+
+    experiment_id: Name
 
 
 class ExperimentQuery(Listing):

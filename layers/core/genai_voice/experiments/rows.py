@@ -18,6 +18,11 @@ class ExperimentRow(Item, discriminator="experiment"):
         return cls(make_key("APP", app), make_key("EXPERIMENT", experiment_id), experiment_id=experiment_id)
 
     @classmethod
+    def count_in_app(cls, app: str) -> int:
+        """Count an app's experiments, as they are now."""
+        return cls.count(make_key("APP", app), cls.sk.startswith("EXPERIMENT#"), consistent_read=True)
+
+    @classmethod
     def list_newest(cls, app: str, before: str | None) -> Iterator[Self]:
         """List an app's experiments, newest first, beginning after the position `before` (a sort key)."""
         every = cls.sk.startswith("EXPERIMENT#")

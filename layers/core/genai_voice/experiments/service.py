@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from itertools import repeat
 from typing import cast
 
 from pydantic_core import to_json
@@ -12,9 +13,11 @@ from genai_voice.experiments.comparison import compare_variants
 from genai_voice.experiments.draw import draw_variant
 from genai_voice.experiments.mismatch import SIGNIFICANCE, compute_p_value
 from genai_voice.experiments.model import (
+    MAX_STORED,
     AssignRequest,
     ExperimentPage,
     ExperimentQuery,
+    ExperimentReference,
     ExperimentResults,
     ExperimentUpdate,
     ExperimentView,
@@ -24,6 +27,7 @@ from genai_voice.experiments.model import (
     VariantAssignment,
 )
 from genai_voice.experiments.rows import ExperimentRow, ExposureRow
+from genai_voice.foundation.bounds import AppCountRow, Bound
 from genai_voice.foundation.clock import get_now_ms, make_time_ordered_id
 from genai_voice.foundation.errors import BadRequest, NotFound
 from genai_voice.foundation.model import Created, Ok, add_optional
@@ -34,6 +38,13 @@ from genai_voice.foundation.transactions import write_together
 from genai_voice.outcomes.model import Tally
 from genai_voice.outcomes.tallies import read_tallies
 
+_BOUND = Bound(
+    row=lambda app: AppCountRow.of(app, "experiments"),
+    measure=lambda app: repeat(0, ExperimentRow.count_in_app(app)),
+    max_items=MAX_STORED,
+    too_many=f"At most {MAX_STORED} experiments: delete some",
+)
+_BUSY = "Too many changes of these experiments at once: try again"
 _UNTRUSTWORTHY = (
     "Sessions were not assigned in the ratio of the weights (sample ratio mismatch, p = {p:.2g}): "
     "the results are not to be trusted until the cause is found."
@@ -41,12 +52,14 @@ _UNTRUSTWORTHY = (
 
 
 def create_experiment(app: str, request: NewExperiment) -> Created:
-    """Create an experiment, which is active at once. Names need not be unique."""
+    """Create an experiment, which is active at once. Names need not be unique. Raises BadRequest beyond
+    MAX_STORED, and Busy.
+    """
     now = get_now_ms()
     row = ExperimentRow.of(app, make_time_ordered_id(now))
     row.name, row.is_active, row.created_at = request.name, True, now
     row.variants = to_json([_drop_nulls(variant) for variant in request.variants]).decode()
-    row.insert()
+    _BOUND.insert(app, row, busy=_BUSY)
     return {"id": row.experiment_id}
 
 
@@ -65,6 +78,15 @@ def update_experiment(app: str, request: ExperimentUpdate) -> Ok:
     row = ExperimentRow
     is_there = row.pk.exists()
     if not row.of(app, request.experiment_id).change([row.is_active.set(request.is_active)], is_there):
+        raise NotFound("Experiment not found")
+    return {"ok": True}
+
+
+def delete_experiment(app: str, named: ExperimentReference) -> Ok:
+    """Remove an experiment, and with it its results. Sessions keep their variants. Raises NotFound, for the
+    second of two removals too, and Busy.
+    """
+    if not _BOUND.remove(app, ExperimentRow.of(app, named.experiment_id), busy=_BUSY):
         raise NotFound("Experiment not found")
     return {"ok": True}
 

@@ -32,11 +32,18 @@ class PageRows(Generic[R, V]):
     """The rows of a list after a position, in the list's order, and how a reply shows them."""
 
     rows: Iterable[R]
+    """Read only as far as the page goes: one row after it tells that more are left."""
     view: Callable[[R], V]
     last: R | None = None
     """The row after which the next page begins where all of `rows` fit the reply. None: nothing is left."""
     position: Callable[[R], str | None] = _sort_key
     """What the next page asks for the rows after: the row's sort key in the table or in the index."""
+    limit: int | None = None
+    """Rows of a page; None: as many as fit the reply."""
+    is_shown: Callable[[R], bool] = lambda row: True
+    """Which rows the list shows. Those left out take room too, so that a page reads no more for them."""
+    order: Callable[[R], Any] | None = None
+    """What a page is sorted by, where rows are read in another order than that of the list."""
 
     @classmethod
     def of(
@@ -48,17 +55,18 @@ class PageRows(Generic[R, V]):
         narrow: Callable[[Sequence[R]], Iterable[R]] | None = None,
         position: Callable[[R], str | None] = _sort_key,
     ) -> "PageRows[R, V]":
-        """Take the first `limit` rows of `listed`, which was read with `limit + 1` to see whether more are
+        """Take the first `limit` rows of `listed`, which is read with `limit + 1` to see whether more are
         left.
 
         `narrow` makes of these the rows to show: it reads whole what an index knows in part, and leaves out
         what does not match any more. It may leave out all of them: the next page begins after the last row
         that was looked at.
         """
+        if narrow is None:
+            return cls(listed, view, position=position, limit=limit)
         read = list(listed)
         first = read[:limit]
-        last = first[-1] if len(read) > limit else None
-        return cls(narrow(first) if narrow else first, view, last, position)
+        return cls(narrow(first), view, first[-1] if len(read) > limit else None, position)
 
 
 def read_page(
@@ -77,7 +85,7 @@ def read_page(
     if not query.is_for(app):
         return [], None
     page = read(str(read_cursor(query.cursor, app, *scope)[0]) if query.cursor else None)
-    views, last = _fill(page.rows, page.view)
+    views, last = _fill(page)
     last = last or page.last
     return views, None if last is None else sign_cursor([page.position(last)], app, *scope)
 
@@ -90,22 +98,27 @@ def count_wire_bytes(item: object) -> int:
     return len(text) + text.count(b'"') + text.count(b"\\") + 2
 
 
-def _fill(rows: Iterable[R], view: Callable[[R], V]) -> tuple[list[V], R | None]:
-    """Fill a reply with views of the first rows, as many as fit it. Answers the views, and the last row shown
-    if more are left, else None.
+def _fill(page: PageRows[R, V]) -> tuple[list[V], R | None]:
+    """Fill a reply with views of the first rows, as many as fit it. Answers the views, and the last row of
+    the page if more are left, else None.
 
     The first row is always shown: an item that no reply can hold must be made smaller by its view.
     """
-    views: list[V] = []
-    size, last = 0, None
-    for row in rows:
-        shown = view(row)
-        size += count_wire_bytes(shown)
-        if last is not None and size > REPLY_BYTES:
-            return views, last
-        views.append(shown)
+    shown: list[tuple[R, V]] = []
+    size, last, more = 0, None, False
+    for number, row in enumerate(page.rows):
+        view = page.view(row)
+        size += count_wire_bytes(view)
+        more = number == page.limit or (number > 0 and size > REPLY_BYTES)
+        if more:
+            break
+        if page.is_shown(row):
+            shown.append((row, view))
         last = row
-    return views, None
+    if page.order:
+        order = page.order
+        shown.sort(key=lambda each: order(each[0]))
+    return [view for _, view in shown], last if more else None
 
 
 def take_fitting(rows: Sequence[R], size: Callable[[R], int], limit: int) -> Sequence[R]:

@@ -151,18 +151,18 @@ class Item(Model):
             yield from (found[place] for place in batch if place in found)
 
     @classmethod
-    def read_raw(cls, partition: str, prefix: str) -> Iterator[dict[str, Any]]:
+    def read_raw(cls, partition: str, prefix: str, after: str | None = None) -> Iterator[dict[str, Any]]:
         """Read items of any kind as DynamoDB has them (strongly consistent), in the order of their sort keys,
-        which begin with `prefix`. For items whose attribute names are data.
+        which begin with `prefix`, those after the key `after` alone. For items whose attribute names are
+        data.
         """
-        connection, after = cls._get_connection(), None
+        wanted = cls.sk.between(after + "!", prefix + "~") if after else cls.sk.startswith(prefix)
+        connection, last = cls._get_connection(), None
         while True:
-            page = connection.query(
-                partition, cls.sk.startswith(prefix), consistent_read=True, exclusive_start_key=after
-            )
+            page = connection.query(partition, wanted, consistent_read=True, exclusive_start_key=last)
             yield from page["Items"]
-            after = page.get("LastEvaluatedKey")
-            if after is None:
+            last = page.get("LastEvaluatedKey")
+            if last is None:
                 return
 
     @classmethod

@@ -26,11 +26,19 @@ class Change:
     condition: Condition | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A planned removal of an item, which must be there and of which the condition must hold."""
+
+    row: Item
+    condition: Condition
+
+
 def write_together(
     changes: Sequence[Change],
     puts: Sequence[Item] = (),
     inserts: Sequence[Item] = (),
-    removals: Sequence[Item] = (),
+    removals: Sequence[Item | Removal] = (),
 ) -> bool:
     """Write all of these or none (TransactWriteItems, at double cost, at most 100 items). What is inserted
     must be new, what is removed must be there.
@@ -53,7 +61,7 @@ def write_together(
     try:
         Item._get_connection().connection.transact_write_items(
             condition_check_items=checks,
-            delete_items=[row.get_delete_kwargs_from_instance(type(row).pk.exists()) for row in removals],
+            delete_items=[_plan_removal(each) for each in removals],
             put_items=[
                 *(row.get_save_kwargs_from_instance() for row in puts),
                 *(row.get_save_kwargs_from_instance(type(row).pk.does_not_exist()) for row in inserts),
@@ -67,11 +75,19 @@ def write_together(
     return True
 
 
+def _plan_removal(planned: Item | Removal) -> dict[str, Any]:
+    if isinstance(planned, Removal):
+        row, condition = planned.row, type(planned.row).pk.exists() & planned.condition
+    else:
+        row, condition = planned, type(planned).pk.exists()
+    return row.get_delete_kwargs_from_instance(condition)
+
+
 def write(
     changes: Sequence[Change],
     puts: Sequence[Item] = (),
     inserts: Sequence[Item] = (),
-    removals: Sequence[Item] = (),
+    removals: Sequence[Item | Removal] = (),
 ) -> bool:
     """Write all of these or none, as `write_together` does; a change that is alone is a plain update, at half
     the cost.

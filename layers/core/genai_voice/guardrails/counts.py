@@ -2,7 +2,7 @@
 
 from collections import Counter
 from secrets import randbelow
-from typing import Self
+from typing import Any, Self
 
 from genai_voice.foundation.keys import make_key
 from genai_voice.foundation.table import Action, Item, NumberAttribute
@@ -60,14 +60,31 @@ class RuleCounts:
         return [RuleCountsRow(make_key("APP", app), sk) for sk in sorted(self._shards.get(rule_id, ()))]
 
 
-def list_rules_with_counts(app: str) -> tuple[list[RuleRow], RuleCounts]:
-    """List the app's rules, oldest first, with their counts, in one query."""
+def list_rules_with_counts(app: str, after: str | None, limit: int) -> tuple[list[RuleRow], bool, RuleCounts]:
+    """List the app's rules by their keys, beginning after the position `after` (a sort key), as many as
+    `limit` says, with their counts. Answers them, whether more are left, and the counts, in one query unless
+    more are left.
+    """
     rules, counts = list[RuleRow](), RuleCounts()
-    for item in Item.read_raw(make_key("APP", app), "RULE"):
-        sk = item["sk"]["S"]
-        if sk.startswith("RULE#"):
+    for item in Item.read_raw(make_key("APP", app), "RULE", after):
+        if not item["sk"]["S"].startswith("RULE#"):
+            _add_counts(counts, item)
+        elif len(rules) < limit:
             rules.append(RuleRow.from_raw_data(item))
-        for name, value in item.items():
-            if name[:2] in _PREFIXES.values():
-                counts.add(sk, name, int(value["N"]))
-    return sorted(rules, key=lambda rule: rule.place), counts
+        else:
+            return rules, True, read_counts(app)
+    return rules, False, counts
+
+
+def read_counts(app: str) -> RuleCounts:
+    """Read the counts of all rules of the app."""
+    counts = RuleCounts()
+    for item in Item.read_raw(make_key("APP", app), "RULE_STATS"):
+        _add_counts(counts, item)
+    return counts
+
+
+def _add_counts(counts: RuleCounts, item: dict[str, Any]) -> None:
+    for name, value in item.items():
+        if name[:2] in _PREFIXES.values():
+            counts.add(item["sk"]["S"], name, int(value["N"]))

@@ -128,6 +128,7 @@ class RuleView(TypedDict):
 
 class RuleList(TypedDict):
     rules: list[RuleView]
+    cursor: NotRequired[str]
 
 
 # -- violations --------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Self
 
+from genai_voice.foundation.bounds import CountRow
 from genai_voice.foundation.clock import make_time_ordered_id
 from genai_voice.foundation.keys import digest, make_key
 from genai_voice.foundation.table import (
@@ -61,7 +62,7 @@ class RuleRow(Item, discriminator="rule"):
 
     @classmethod
     def count_rules(cls, app: str) -> int:
-        """Count the app's rules."""
+        """Count the app's rules, as they are now."""
         return cls.count(make_key("APP", app), cls.sk.startswith("RULE#"), consistent_read=True)
 
     @classmethod
@@ -71,12 +72,12 @@ class RuleRow(Item, discriminator="rule"):
         return sorted(rules, key=lambda rule: rule.place)
 
 
-class RulesetRow(Item, discriminator="rules"):
+class RulesetRow(CountRow, discriminator="rules"):
     """What is true of an app's rules together: how many there are, and a `version` that is raised with each
     change of a rule.
     """
 
-    rules = NumberAttribute(null=True)  # absent until one is added by a service that counts them
+    items = NumberAttribute(null=True, attr_name="rules")
 
     @classmethod
     def of(cls, app: str) -> Self:

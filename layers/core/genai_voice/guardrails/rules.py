@@ -1,20 +1,24 @@
 """An app's rules are listed, added, changed and removed, by the app itself and by seeding.
 
 Each change also writes one small row, `RulesetRow`, in the same transaction. It counts the rules, so that the
-limit of MAX_RULES is exact, and it holds a version, by which other processes see that a rule was changed.
+bound of MAX_RULES is exact, and it holds a version, by which other processes see that a rule was changed.
 """
 
 from collections.abc import Collection, Sequence
+from functools import partial
+from itertools import repeat
 from typing import Any
 
+from genai_voice.foundation.bounds import Bound
 from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.errors import BadRequest, NotFound
-from genai_voice.foundation.model import Created, Ok, Scoped, add_optional
+from genai_voice.foundation.model import Created, Listing, Ok, add_optional
+from genai_voice.foundation.pages import PageRows, read_page
 from genai_voice.foundation.retries import retry_lost_races
 from genai_voice.foundation.table import Action, Condition
 from genai_voice.foundation.transactions import Change, write_together
 from genai_voice.guardrails import rulesets
-from genai_voice.guardrails.counts import RuleCounts, list_rules_with_counts
+from genai_voice.guardrails.counts import RuleCounts, list_rules_with_counts, read_counts
 from genai_voice.guardrails.matching import find_problem
 from genai_voice.guardrails.model import MAX_RULES, NewRule, RuleChange, RuleList, RuleReference, RuleView
 from genai_voice.guardrails.patterns import find_refusal
@@ -22,17 +26,28 @@ from genai_voice.guardrails.rows import RuleRow, RulesetRow
 
 _ANNOTATIONS_NEEDED = 5
 """Before a precision is shown: that of fewer annotations says more about chance."""
-_FULL = f"At most {MAX_RULES} rules: delete some, or put what they match into fewer"
+_BOUND = Bound(
+    row=RulesetRow.of,
+    measure=lambda app: repeat(0, RuleRow.count_rules(app)),
+    max_items=MAX_RULES,
+    too_many=f"At most {MAX_RULES} rules: delete some, or put what they match into fewer",
+)
 _NOT_FOUND = "Rule not found"
 _BUSY = "Too many changes of these rules at once: try again"
 
 
-def list_all(app: str, query: Scoped) -> RuleList:
-    """List all rules, inactive ones too, oldest first, each with its counts."""
-    if not query.is_for(app):
-        return {"rules": []}
-    rows, counts = list_rules_with_counts(app)
-    return {"rules": [_view(app, row, counts) for row in rows]}
+def list_all(app: str, query: Listing) -> RuleList:
+    """List all rules, inactive ones too, oldest first, each with its counts. Those that an app may have fit
+    one page. An app of before the bound may have more: `cursor` goes on, page by page in the order of keys.
+    """
+
+    def read(after: str | None) -> PageRows[RuleRow, RuleView]:
+        rows, more, counts = list_rules_with_counts(app, after, MAX_RULES)
+        last = rows[-1] if more else None
+        return PageRows(rows, partial(_view, app, counts), last, order=lambda rule: rule.place)
+
+    views, cursor = read_page(app, query, ("rules",), read)
+    return add_optional(RuleList(rules=views), cursor=cursor)
 
 
 def create(app: str, rule: NewRule) -> Created:
@@ -148,15 +163,13 @@ def _add_rule(app: str, row: RuleRow) -> bool:
     MAX_RULES, Busy.
     """
     row.is_active, row.created_at = True, get_now_ms()
-    ruleset = _ruleset_changes(app, 1, RulesetRow.rules < MAX_RULES)
 
     def try_once() -> bool | None:
-        if _write(app, ruleset, inserts=[row]):
+        if _write(app, _count_changes(app, 1), inserts=[row]):
             return True
         if row.find_stored() is not None:
             return False
-        if _count_if_uncounted(app) >= MAX_RULES:
-            raise BadRequest(_FULL)
+        _BOUND.check_room(app, 1)
         return None
 
     return retry_lost_races(try_once, busy=_BUSY)
@@ -164,45 +177,29 @@ def _add_rule(app: str, row: RuleRow) -> bool:
 
 def _remove_rule(app: str, row: RuleRow) -> bool:
     """Remove a rule with its counts. Answers whether it was there. Raises Busy."""
-    ruleset = _ruleset_changes(app, -1, RulesetRow.rules.exists())
 
     def try_once() -> bool | None:
-        if _write(app, ruleset, removals=[row]):
+        if _write(app, _count_changes(app, -1), removals=[row]):
             _remove_counts(app, row.rule_id)
             return True
         if row.find_stored() is None:
             return False
-        _count_if_uncounted(app)
+        _BOUND.check_room(app, -1)
         return None
 
     return retry_lost_races(try_once, busy=_BUSY)
 
 
-def _ruleset_changes(app: str, by: int, condition: Condition) -> list[Change]:
+def _count_changes(app: str, by: int) -> list[Change]:
     """The number of the app's rules grows by this, and the version tells of it."""
-    return [Change(RulesetRow.of(app), [RulesetRow.rules.add(by), RulesetRow.version.add(1)], condition)]
-
-
-def _count_if_uncounted(app: str) -> int:
-    """Answer how many rules the app is known to have; 0 where nobody had counted them and they were counted
-    now. Rules that were stored before there was a limit are uncounted. Of two that count at the same time the
-    second finds it done.
-    """
-    row = RulesetRow.of(app)
-    stored = row.find_stored()
-    if stored is not None and stored.rules is not None:
-        return int(stored.rules)
-    counted = [RulesetRow.rules.set(RuleRow.count_rules(app)), RulesetRow.version.add(1)]
-    row.change(counted, RulesetRow.rules.does_not_exist())
-    return 0
+    return _BOUND.count_changes(app, by, also=[RulesetRow.version.add(1)])
 
 
 def _remove_counts(app: str, rule_id: str) -> None:
     """Remove the counts of a rule that is gone, so that their rows do not grow for ever. A crash that leaves
     some does no harm.
     """
-    _, counts = list_rules_with_counts(app)
-    for row in counts.list_rows(app, rule_id):
+    for row in read_counts(app).list_rows(app, rule_id):
         row.change(row.removal_changes(rule_id), type(row).pk.exists())
 
 
@@ -223,7 +220,7 @@ def _write(
 # -- views -------------------------------------------------------------------------------------------------
 
 
-def _view(app: str, row: RuleRow, counts: RuleCounts) -> RuleView:
+def _view(app: str, counts: RuleCounts, row: RuleRow) -> RuleView:
     created = row.created_at or 0
     true, false = counts.get("true_positive", row.rule_id), counts.get("false_positive", row.rule_id)
     view: RuleView = {

@@ -8,18 +8,21 @@ it, and a link asks for the persona to be as it was read.
 
 from collections.abc import Mapping
 from functools import partial
+from itertools import repeat
 from typing import Any, cast
 
 from pydantic.alias_generators import to_camel
 
+from genai_voice.foundation.bounds import AppCountRow, Bound
 from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.errors import NotFound
 from genai_voice.foundation.model import Created, Listing, Ok, add_optional
 from genai_voice.foundation.pages import PageRows, read_page
 from genai_voice.foundation.retries import retry_lost_races
 from genai_voice.foundation.table import find_together
-from genai_voice.foundation.transactions import Change, write_together
+from genai_voice.foundation.transactions import Change, Removal, write_together
 from genai_voice.personas.model import (
+    MAX_STORED,
     LibraryPersona,
     NewPersona,
     PersonaChange,
@@ -32,6 +35,12 @@ from genai_voice.personas.rows import PersonaRow
 from genai_voice.tenancy.resolver import forget_callers
 from genai_voice.tenancy.rows import AppRow
 
+_BOUND = Bound(
+    row=lambda app: AppCountRow.of(app, "personas"),
+    measure=lambda app: repeat(0, PersonaRow.count_active(app)),
+    max_items=MAX_STORED,
+    too_many=f"At most {MAX_STORED} personas: delete some",
+)
 _BUSY = "Too many changes of this persona at once: try again"
 
 
@@ -39,19 +48,22 @@ def list_personas(app: str, query: Listing) -> PersonaLibrary:
     """List the active personas, oldest first; `cursor` where more are left than a reply can hold."""
 
     def read(after: str | None) -> PageRows[PersonaRow, LibraryPersona]:
-        return PageRows(PersonaRow.list_active(app, after), partial(_view, app))
+        rows = PersonaRow.list_in_app(app, after)
+        return PageRows(rows, partial(_view, app), is_shown=lambda row: row.is_active)
 
     views, cursor = read_page(app, query, ("personas",), read)
     return add_optional(PersonaLibrary(personas=views), cursor=cursor)
 
 
 def create_persona(app: str, persona: NewPersona) -> Created:
-    """Store a new persona, which nothing links yet. Names need not be unique."""
+    """Store a new persona, which nothing links yet. Names need not be unique. Raises BadRequest beyond
+    MAX_STORED, and Busy.
+    """
     row = PersonaRow.of_new(app)
     row.is_active, row.created_at = True, get_now_ms()
     for name, value in persona.model_dump(exclude_none=True).items():
         setattr(row, name, value)
-    row.insert()
+    _BOUND.insert(app, row, busy="Too many changes of this library at once: try again")
     return {"id": row.persona_id}
 
 
@@ -93,17 +105,33 @@ def delete_persona(app: str, reference: PersonaReference) -> Ok:
     """
 
     def try_once() -> Ok | None:
-        row, persona = _read_both(app, reference.persona_id)
-        if persona is None:
+        row, persona, deleted = find_together(
+            AppRow.of(app),
+            PersonaRow.of(app, reference.persona_id),
+            PersonaRow.of_deleted(app, reference.persona_id),
+        )
+        if row is None:
+            raise NotFound(f"App not found: {app}")
+        if persona is None and deleted is None:
             raise NotFound("Persona not found")
-        deletion = Change(persona, [PersonaRow.is_active.set(False)], persona.is_unchanged())
-        unlinking = _app_changes(row, reference.persona_id, None)
-        if persona.is_active and not write_together([deletion, unlinking]):
+        if persona and persona.is_active and not _try_deleting(row, persona):
             return None
         forget_callers(app)
         return {"ok": True}
 
     return retry_lost_races(try_once, busy=_BUSY)
+
+
+def _try_deleting(app: AppRow, persona: PersonaRow) -> bool:
+    """Take the persona as it was read off the app, out of the library and out of its count. Answers whether
+    that was done.
+    """
+    changes = [_app_changes(app, persona.persona_id, None), *_BOUND.count_changes(app.slug, -1)]
+    removal = Removal(persona, persona.is_unchanged())
+    if write_together(changes, [persona.as_deleted(app.slug)], removals=[removal]):
+        return True
+    _BOUND.check_room(app.slug, -1)
+    return False
 
 
 def assign_persona(app: str, request: PersonaLink) -> Ok:

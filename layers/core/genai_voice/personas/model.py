@@ -7,6 +7,8 @@ from typing_extensions import TypedDict
 
 from genai_voice.foundation.model import JsonObjectText, Label, Listing, LongText, Name, Prompt, Request
 
+MAX_STORED = 200
+"""Personas of an app's library, deleted ones not counted."""
 OWN = "own"
 """Stands for the app's own persona fields where a persona's id is asked for."""
 

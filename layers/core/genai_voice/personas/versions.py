@@ -63,7 +63,7 @@ def _find_present(app: str, persona_id: str | None) -> PersonaFields:
     """Find the row whose versions are meant: the app, or a persona of its library. Raises NotFound."""
     if persona_id in (None, "", OWN):
         return apps.load_app(app)
-    persona = PersonaRow.of(app, persona_id).find_stored()
+    persona = PersonaRow.find_even_deleted(app, persona_id)
     if persona is None:
         raise NotFound("Persona not found")
     return persona

@@ -49,6 +49,11 @@ class ScenarioRow(Item, discriminator="qa_scenario"):
         return make_key("APP", app, "QA_SCENARIOS", "active" if active else "inactive")
 
     @classmethod
+    def count_in_app(cls, app: str) -> int:
+        """Count an app's scenarios, as they are now."""
+        return cls.count(make_key("APP", app), cls.sk.startswith("QA_SCENARIO#"), consistent_read=True)
+
+    @classmethod
     def list_newest(cls, app: str, active: bool | None, before: str | None, limit: int) -> list[Self]:
         """List what the index knows of them, newest created first, beginning after position `before`."""
         return cls.list_latest(

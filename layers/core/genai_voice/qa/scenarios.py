@@ -5,28 +5,64 @@ name.
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import repeat
 
 from pydantic_core import from_json, to_json
 
+from genai_voice.foundation.bounds import AppCountRow, Bound
 from genai_voice.foundation.clock import get_now_ms
+from genai_voice.foundation.errors import NotFound
 from genai_voice.foundation.keys import make_time_key
-from genai_voice.foundation.model import Created, add_optional
+from genai_voice.foundation.model import Created, Ok, add_optional
 from genai_voice.foundation.pages import PageRows, read_page
+from genai_voice.foundation.retries import retry_lost_races
 from genai_voice.foundation.table import Action
+from genai_voice.foundation.transactions import Change, write_together
 from genai_voice.qa.flakiness import RecentResult, compute_pass_rate, is_flaky
-from genai_voice.qa.model.scenarios import ScenarioPage, ScenarioQuery, ScenarioSave, ScenarioView
+from genai_voice.qa.model.scenarios import (
+    MAX_STORED,
+    ScenarioPage,
+    ScenarioQuery,
+    ScenarioReference,
+    ScenarioSave,
+    ScenarioView,
+)
 from genai_voice.qa.rows import RecentRow, ScenarioRow
 
 PAGE = 100
+_BOUND = Bound(
+    row=lambda app: AppCountRow.of(app, "qa_scenarios"),
+    measure=lambda app: repeat(0, ScenarioRow.count_in_app(app)),
+    max_items=MAX_STORED,
+    too_many=f"At most {MAX_STORED:,} scenarios: delete some, or save over one by its name",
+)
+_BUSY = "Too many changes of these scenarios at once: try again"
 
 
 def save_scenario(app: str, request: ScenarioSave) -> Created:
-    """Create the scenario, or replace all of the one of this name, in one write. Only the first save decides
-    its place in lists.
+    """Create the scenario, or replace all of the one of this name. Only the first save decides its place in
+    lists. Raises BadRequest for a new one beyond MAX_STORED, and Busy.
     """
     row = ScenarioRow.from_name(app, request.name)
-    row.change([*_content_changes(request), *_place_changes(app, row, request.is_active)])
-    return {"id": row.scenario_id}
+    actions = [*_content_changes(request), *_place_changes(app, row, request.is_active)]
+
+    def try_once() -> Created | None:
+        creation = Change(row, actions, ScenarioRow.pk.does_not_exist())
+        is_replaced = row.change(actions, ScenarioRow.pk.exists())
+        if is_replaced or write_together([creation, *_BOUND.count_changes(app, 1)]):
+            return {"id": row.scenario_id}
+        if row.find_stored() is None:
+            _BOUND.check_room(app, 1)
+        return None
+
+    return retry_lost_races(try_once, busy=_BUSY)
+
+
+def delete_scenario(app: str, named: ScenarioReference) -> Ok:
+    """Remove a scenario. Its runs stay. Raises NotFound, for the second of two removals too, and Busy."""
+    if not _BOUND.remove(app, ScenarioRow.of(app, named.scenario_id), busy=_BUSY):
+        raise NotFound("Scenario not found")
+    return {"ok": True}
 
 
 def list_scenarios(app: str, query: ScenarioQuery) -> ScenarioPage:

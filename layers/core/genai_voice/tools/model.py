@@ -21,6 +21,10 @@ from genai_voice.foundation.model import (
     refuse,
 )
 
+MAX_TOOLS = 200
+"""Of an app."""
+MAX_TOOLS_BYTES = 1024 * 1024
+"""Of all tools of an app: of their descriptions, schemas, endpoints and sealed headers."""
 MAX_PARAMETERS_BYTES = 128 * 1024
 """Of a call, as JSON; also of a result that is logged. Two such texts, or one and an answer of 256 KB, fit a
 row of 400 KB however little they compress.

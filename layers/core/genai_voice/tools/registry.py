@@ -1,7 +1,7 @@
 """Register, change, remove and list the tools of an app."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -11,7 +11,7 @@ from genai_voice.foundation.clock import get_now_ms, make_time_ordered_id
 from genai_voice.foundation.errors import BadRequest, NotFound
 from genai_voice.foundation.model import Created, Listing, Ok, add_optional, parse_json_object
 from genai_voice.foundation.pages import PageRows, read_page
-from genai_voice.foundation.table import Action
+from genai_voice.tools import writes
 from genai_voice.tools.endpoint import seal_headers
 from genai_voice.tools.model import (
     MASK,
@@ -34,13 +34,15 @@ _HEADERS_REFUSED = (
 
 
 def list_active_tools(app: str, query: Listing) -> ToolSummaries:
-    """List the active tools, oldest first, as an agent loads them."""
+    """List the active tools, oldest first, as an agent loads them; `cursor` where more are left than a reply
+    can hold, which those that an app may register never are.
+    """
     views, cursor = _list_tools(app, query, "active", lambda tool: bool(tool.is_active), _summarize)
     return add_optional(ToolSummaries(tools=views), cursor=cursor)
 
 
 def list_tools(app: str, query: Listing) -> ToolPage:
-    """List all tools, oldest first."""
+    """List all tools, oldest first; `cursor` where more are left than a reply can hold."""
     views, cursor = _list_tools(app, query, "all", lambda tool: True, partial(_view, app))
     return add_optional(ToolPage(tools=views), cursor=cursor)
 
@@ -54,13 +56,13 @@ def register_tool(app: str, tool: ToolRegistration) -> Created:
     """Create or replace the tool of this name, and have it active. Headers that are not given are as if there
     had never been any.
 
-    Raises BadRequest for an endpoint or headers that no call may go out with.
+    Raises BadRequest for an endpoint or headers that no call may go out with, and where there would be too
+    many tools or too many bytes of them; Busy.
     """
     _check_outgoing(tool)
     fields = tool.model_dump(exclude={"name", "headers", "transport"})
-    _activate(
-        app, tool.name, [*_field_changes(fields), *_header_changes(app, tool.name, tool.headers or "{}")]
-    )
+    fields |= _seal(app, tool.name, tool.headers or "{}")
+    writes.write_tool(app, tool.name, partial(_fill_in, tool.name, fields))
     return {"id": make_tool_id(app, tool.name)}
 
 
@@ -74,7 +76,7 @@ def put_tool(
     requires_auth: bool = False,
 ) -> bool:
     """Create or replace the tool of this name, and have it active. Answers whether it is new. What else the
-    row has is kept: an endpoint above all.
+    row has is kept: an endpoint above all. Raises as `register_tool`.
     """
     fields = {
         "description": description,
@@ -82,34 +84,37 @@ def put_tool(
         "requires_confirmation": requires_confirmation,
         "requires_auth": requires_auth,
     }
-    before = _activate(app, name, _field_changes(fields))
-    return before is None or before.name is None
+    return writes.write_tool(app, name, partial(_fill_in, name, fields))
 
 
 def update_tool(app: str, tool: ToolUpdate) -> Ok:
     """Change what is given. Raises NotFound; BadRequest for an endpoint or headers that no call may go out
-    with, where a tool would become active that nothing carries out, and where stored headers would go to
-    another host.
+    with, where a tool would become active that nothing carries out, where stored headers would go to another
+    host, and where there would be too many bytes of tools; Busy.
     """
     _check_outgoing(tool)
-    actions = _field_changes(tool.model_dump(exclude={"name", "headers", "transport"}, exclude_none=True))
+    fields = tool.model_dump(exclude={"name", "headers", "transport"}, exclude_none=True)
     if tool.headers is not None:
-        actions += _header_changes(app, tool.name, tool.headers)
-    row, condition, refusal = ToolRow.of(app, tool.name), ToolRow.pk.exists(), ""
-    if tool.endpoint and tool.headers is None:
-        condition, refusal = condition & ToolRow.may_move_to(tool.endpoint), _HEADERS_REFUSED
-    elif tool.is_active and not tool.endpoint and not demos.has_tool(tool.name):
-        condition, refusal = condition & ToolRow.endpoint.exists(), NO_ENDPOINT
-    if not row.change([*actions, ToolRow.updated_at.set(get_now_ms())], condition):
-        raise BadRequest(refusal) if refusal and row.find_stored() else NotFound(_NOT_FOUND)
+        fields |= _seal(app, tool.name, tool.headers)
+
+    def plan(stored: ToolRow | None) -> Mapping[str, Any]:
+        if stored is None:
+            raise NotFound(_NOT_FOUND)
+        if tool.endpoint and tool.headers is None and not stored.may_move_to(tool.endpoint):
+            raise BadRequest(_HEADERS_REFUSED)
+        if tool.is_active and not (tool.endpoint or stored.endpoint or demos.has_tool(tool.name)):
+            raise BadRequest(NO_ENDPOINT)
+        return {**fields, "updated_at": get_now_ms()}
+
+    writes.write_tool(app, tool.name, plan)
     return {"ok": True}
 
 
 def remove_tool(app: str, name: str) -> Ok:
     """Remove a tool. What it did stays in the list of executions. Raises NotFound, for the second of two
-    removals too.
+    removals too, and Busy.
     """
-    if not ToolRow.of(app, name).remove():
+    if not writes.remove_tool(app, name):
         raise NotFound(_NOT_FOUND)
     return {"ok": True}
 
@@ -127,35 +132,20 @@ def _check_outgoing(tool: ToolRegistration | ToolUpdate) -> None:
         raise BadRequest(f"Invalid field: {field}. {reason}") from None
 
 
-def _activate(app: str, name: str, actions: Sequence[Action]) -> ToolRow | None:
-    """Create or replace, and have the tool active. Answers what was there before."""
+def _fill_in(name: str, fields: Mapping[str, Any], stored: ToolRow | None) -> Mapping[str, Any]:
+    """Complete the attributes of a tool that is created or replaced, and active then."""
     now = get_now_ms()
-    return ToolRow.of(app, name).change_and_return(
-        [
-            *actions,
-            ToolRow.name.set(name),
-            ToolRow.is_active.set(True),
-            ToolRow.created_at.set(ToolRow.created_at | now),
-            ToolRow.place.set(ToolRow.place | make_time_ordered_id()),
-            ToolRow.updated_at.set(now),
-        ],
-        returning="ALL_OLD",
-    )
+    completed = {**fields, "name": name, "is_active": True, "updated_at": now}
+    return completed if stored else {**completed, "created_at": now, "place": make_time_ordered_id()}
 
 
-def _field_changes(fields: Mapping[str, Any]) -> list[Action]:
-    return [getattr(ToolRow, name).set(value) for name, value in fields.items()]
-
-
-def _header_changes(app: str, tool: str, headers: str) -> list[Action]:
-    """Store headers, encrypted for calls and masked for people. `{}` removes them."""
+def _seal(app: str, tool: str, headers: str) -> dict[str, Any]:
+    """Make the attributes that store headers, encrypted for calls and masked for people; none for `{}`."""
     names = parse_json_object(headers)
     if not names:
-        return [ToolRow.sealed_headers.remove(), ToolRow.shown_headers.remove()]
-    return [
-        ToolRow.sealed_headers.set(seal_headers(app, tool, headers)),
-        ToolRow.shown_headers.set(json.dumps(dict.fromkeys(names, MASK), ensure_ascii=False)),
-    ]
+        return {"sealed_headers": None, "shown_headers": None}
+    shown = json.dumps(dict.fromkeys(names, MASK), ensure_ascii=False)
+    return {"sealed_headers": seal_headers(app, tool, headers), "shown_headers": shown}
 
 
 def _list_tools(
@@ -165,13 +155,17 @@ def _list_tools(
     is_listed: Callable[[ToolRow], bool],
     view: Callable[[ToolRow], V],
 ) -> tuple[list[V], str | None]:
-    """List the tools that `is_listed` holds for. `name` is that of the list: cursors belong to it."""
+    """List the tools that `is_listed` holds for. `name` is that of the list: cursors belong to it.
+
+    Those that an app may have fit one page, oldest first. An app of before the bound may have more: its pages
+    are by name, since that is how tools are stored, and each is oldest first.
+    """
 
     def read(after: str | None) -> PageRows[ToolRow, V]:
-        tools = (each for each in ToolRow.list_in_app(app) if is_listed(each) and each.place > (after or ""))
-        return PageRows(tools, view, position=lambda row: row.place)
+        tools = ToolRow.list_in_app(app, after)
+        return PageRows(tools, view, is_shown=is_listed, order=lambda tool: tool.place)
 
-    return read_page(app, query, ("tools", name), read)
+    return read_page(app, query, ("tools by name", name), read)
 
 
 def _summarize(tool: ToolRow) -> ToolSummary:

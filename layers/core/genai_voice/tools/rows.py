@@ -47,28 +47,33 @@ class ToolRow(Item, discriminator="tool"):
     def of(cls, app: str, name: str) -> Self:
         return cls(make_key("APP", app), make_key("TOOL", name))
 
-    @classmethod
-    def may_move_to(cls, endpoint: str) -> Condition:
-        """Hold where this address is at the host that gets the stored headers already, or where there are
-        none: whoever may change where a tool is must not learn what lists mask.
+    def may_move_to(self, endpoint: str) -> bool:
+        """Whether this address is at the host that gets the stored headers already, or there are none: who
+        may change where a tool is must not learn what lists mask.
         """
         url = urlsplit(endpoint)
         host = f"{url.scheme}://{url.netloc}"
-        is_there = (cls.endpoint == host) | cls.endpoint.startswith(f"{host}/")
-        allowed: Condition = (
-            cls.sealed_headers.does_not_exist() | is_there | cls.endpoint.startswith(f"{host}?")
-        )
-        return allowed
+        is_there = self.endpoint == host or (self.endpoint or "").startswith((f"{host}/", f"{host}?"))
+        return self.sealed_headers is None or is_there
+
+    def is_unchanged(self) -> Condition:
+        """Hold where nobody has changed, removed or made it anew since it was read. What calls note in the
+        row is no change.
+        """
+        row = type(self)
+        is_same = row.version == self.version if self.version else row.version.does_not_exist()
+        as_read: Condition = is_same & (row.place == self.place)
+        return as_read
 
     @classmethod
     def count_in_app(cls, app: str) -> int:
         return cls.count(make_key("APP", app), cls.sk.startswith("TOOL#"))
 
     @classmethod
-    def list_in_app(cls, app: str) -> list[Self]:
-        """List all of them, oldest first."""
-        tools = cls.query(make_key("APP", app), cls.sk.startswith("TOOL#"), consistent_read=True)
-        return sorted(tools, key=lambda tool: tool.place)
+    def list_in_app(cls, app: str, after: str | None = None) -> Iterator[Self]:
+        """List them by name, beginning after position `after` (a sort key)."""
+        wanted = cls.sk.startswith("TOOL#") if after is None else cls.sk.between(after + "!", "TOOL$")
+        return cls.query(make_key("APP", app), wanted, consistent_read=True)
 
 
 class ExecutionRow(Item, discriminator="execution"):

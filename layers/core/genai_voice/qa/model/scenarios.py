@@ -30,6 +30,8 @@ from genai_voice.foundation.model import (
 )
 from genai_voice.qa.model.runs import RunStatus
 
+MAX_STORED = 1_000
+"""Scenarios of an app."""
 MAX_TURNS = 100
 MAX_TURNS_BYTES = 50_000
 MAX_PHRASES = 100
@@ -130,6 +132,12 @@ class ScenarioSave(Request):
             AfterValidator(_check_names_differ),
         ]
     ] = Field(default_factory=list)
+
+
+class ScenarioReference(Request):
+    missing: ClassVar[str] = "scenarioId is required"
+
+    scenario_id: Name
 
 
 class ScenarioQuery(Listing):
