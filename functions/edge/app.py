@@ -18,4 +18,10 @@ def check_health() -> Health:
     return {"ok": True, "version": genai_voice.__version__}
 
 
+@api.head("/api/health")
+def tell_health() -> Health:
+    """Tell that the service is up, as GET does, without a body."""
+    return check_health()
+
+
 handler = api.handle

@@ -143,13 +143,13 @@ class _Operation:
         found["security"] = self._describe_security()
         if parameters := [*self._describe_query(), *self._describe_trace_id()]:
             found["parameters"] = parameters
-        if endpoint.method != "GET":
+        if endpoint.takes_body:
             found["requestBody"] = self._describe_body(shapes, schemas)
         found["responses"] = self._describe_responses(shapes)
         return found
 
     def _describe_security(self) -> list[Json]:
-        in_body = [] if self.endpoint.method == "GET" else [_IN_BODY]
+        in_body = [_IN_BODY] if self.endpoint.takes_body else []
         if self.endpoint.scope == "secret":
             return [_SECRET, _IN_QUERY[1], *in_body]
         if "caller" in self.endpoint.wants:
@@ -207,12 +207,10 @@ class _Operation:
 
     def _describe_responses(self, shapes: dict[tuple[str, str], Json]) -> Json:
         endpoint = self.endpoint
-        found = {
-            str(endpoint.status): {
-                "description": "Done.",
-                "content": _make_content(shapes[self.id, "reply"], self.answered),
-            }
-        }
+        done: Json = {"description": "Done."}
+        if endpoint.method != "HEAD":
+            done["content"] = _make_content(shapes[self.id, "reply"], self.answered)
+        found = {str(endpoint.status): done}
         for status in endpoint.refusals:
             found[str(status)] = {"$ref": f"#/components/responses/{_find_refusal(status).__name__}"}
         return found | {"500": {"$ref": "#/components/responses/Fault"}}

@@ -11,7 +11,7 @@ from tests.support.minimal import break_bodies, list_required, make_minimal_body
 from tests.support.service import Client, Reply, call, create_app, list_endpoints, record_calls
 from tests.support.valid import make_body, make_query, name_endpoint
 
-WITH_BODY = [endpoint for endpoint in list_endpoints() if endpoint.method != "GET"]
+WITH_BODY = [endpoint for endpoint in list_endpoints() if endpoint.takes_body]
 DECLARED = [endpoint for endpoint in WITH_BODY if "body" in endpoint.wants]
 WITH_QUERY = [endpoint for endpoint in list_endpoints() if "query" in endpoint.wants]
 

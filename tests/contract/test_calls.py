@@ -18,6 +18,7 @@ EXPECTED: dict[str, list[str]] = {
     "POST /api/auth/session": ["PutItem"],
     "POST /api/token": ["GetItem"],
     "GET /api/health": [],
+    "HEAD /api/health": [],
     "POST /api/events": ["PutItem"],
     "GET /api/conversations": ["Query", "BatchGetItem"],
     "POST /api/conversations": ["UpdateItem"],

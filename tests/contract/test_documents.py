@@ -78,7 +78,7 @@ def test_the_changelog_tells_of_this_version() -> None:
 
 
 def test_the_endpoints_are_those_that_are_declared() -> None:
-    listed = re.findall(r"^\| `(GET|POST|PATCH|DELETE) (/api/[^`]+)` \|", read_page("docs/api.md"), re.M)
+    listed = re.findall(r"^\| `(GET|HEAD|POST|PATCH|DELETE) (/api/[^`]+)` \|", read_page("docs/api.md"), re.M)
     assert sorted(listed) == sorted((endpoint.method, endpoint.path) for endpoint in list_endpoints())
 
 
@@ -86,7 +86,7 @@ def test_the_endpoints_are_those_that_are_declared() -> None:
 def test_every_endpoint_that_a_page_names_is_declared(page: str) -> None:
     """But for notes, the feature that CONTRIBUTING.md adds as an example."""
     declared = {(endpoint.method, endpoint.path) for endpoint in list_endpoints()}
-    named = set(re.findall(r"\b(GET|POST|PATCH|DELETE)\s(/api/[a-z/-]+)", read_page(page)))
+    named = set(re.findall(r"\b(GET|HEAD|POST|PATCH|DELETE)\s(/api/[a-z/-]+)", read_page(page)))
     assert named - {("POST", "/api/notes")} <= declared
 
 

@@ -21,7 +21,7 @@ collect compare compile compute connect construct converse convert copy count cr
 decode decorate delay delete deliver derive describe deserialize digest disable drain draw drip drive drop
 dump emulate
 enable encode end estimate evaluate execute expect expire explain fail fill find finish fix forget format
-forward generate get grade grant group guard hand handle hang hash hide hold hook identify index initiate
+forward generate get grade grant group guard hand handle hang hash head hide hold hook identify index initiate
 insert install invalidate invoke issue join judge kill lease leave limit link list listen load localize
 locate lock log look lookup lose make mask match measure merge move name narrow note notify open outline
 pack parse pass patch pick plan play poll post postpone prepare print process prove publish put query raise

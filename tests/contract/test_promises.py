@@ -109,7 +109,7 @@ def test_what_takes_the_app_secret_alone_is_listed() -> None:
 
 @pytest.mark.parametrize(
     "endpoint",
-    [each for each in WITH_CALLER if each.method != "GET" and name_endpoint(each) not in TOLERANT],
+    [each for each in WITH_CALLER if each.takes_body and name_endpoint(each) not in TOLERANT],
     ids=name_endpoint,
 )
 def test_an_unreadable_body_is_told_before_credentials_are_looked_at(endpoint: Endpoint) -> None:
@@ -123,7 +123,7 @@ def test_an_unreadable_body_is_told_before_credentials_are_looked_at(endpoint: E
 def test_an_empty_app_slug_in_a_query_is_absent(endpoint: Endpoint) -> None:
     app = create_app()
     for each in WITH_CALLER:
-        if each.method != "GET":
+        if each.takes_body:
             headers = app.headers | {"x-trace-id": "x"}
             call(each.method, each.path, body=make_body(each, app), headers=headers)
     registry.put_tool(app.slug, "tool", description="", parameters_schema="{}")
@@ -134,9 +134,7 @@ def test_an_empty_app_slug_in_a_query_is_absent(endpoint: Endpoint) -> None:
     assert (with_empty.status, with_empty.json) == (200, own.json)
 
 
-@pytest.mark.parametrize(
-    "endpoint", [each for each in WITH_CALLER if each.method != "GET"], ids=name_endpoint
-)
+@pytest.mark.parametrize("endpoint", [each for each in WITH_CALLER if each.takes_body], ids=name_endpoint)
 def test_every_place_where_a_row_is_found_names_its_app(endpoint: Endpoint) -> None:
     """Also the places in indexes that no endpoint reads yet: what is written there cannot be taken back."""
     app = create_app()

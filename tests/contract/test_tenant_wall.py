@@ -40,7 +40,7 @@ WALLED = [
 ]
 WITH_CALLER = [endpoint for endpoint in list_endpoints() if "caller" in endpoint.wants]
 READING = [endpoint for endpoint in WITH_CALLER if "query" in endpoint.wants]
-WRITING = [endpoint for endpoint in WITH_CALLER if endpoint.method != "GET"]
+WRITING = [endpoint for endpoint in WITH_CALLER if endpoint.takes_body]
 SESSION = "the-same-session"
 EXPERIMENT = "the-same-experiment"
 TRACE = "x"  # what the smallest valid queries ask for

@@ -25,6 +25,11 @@ def test_health_needs_no_credentials() -> None:
     assert (reply.status, reply.json) == (200, {"ok": True, "version": genai_voice.__version__})
 
 
+def test_head_of_health_is_answered_as_get_is() -> None:
+    reply, whole = call("HEAD", "/api/health"), call("GET", "/api/health")
+    assert (reply.status, reply.headers, reply.json) == (whole.status, whole.headers, whole.json)
+
+
 @pytest.mark.parametrize("path", ["/api/messages", "/api/nothing", "/", "/api/health"])
 def test_a_preflight_of_any_path_is_answered_without_body_or_credentials(path: str) -> None:
     reply = call("OPTIONS", path)

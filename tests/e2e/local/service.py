@@ -47,6 +47,7 @@ Resources:
       CodeUri: functions/echo
       Events:
         Get: {Type: HttpApi, Properties: {Method: GET, Path: /echo}}
+        Head: {Type: HttpApi, Properties: {Method: HEAD, Path: /echo}}
         Post: {Type: HttpApi, Properties: {Method: POST, Path: /echo}}
   TroubleFunction:
     Type: AWS::Serverless::Function

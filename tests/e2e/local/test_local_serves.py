@@ -84,8 +84,10 @@ def test_a_client_that_leaves_while_it_sends_calls_no_function(shared: Service) 
 
 
 def test_head_is_answered_without_a_body(shared: Service) -> None:
-    answer = httpx.head(shared.address + "/echo")
-    assert (answer.status_code, answer.content) == (404, b"")
+    for path, status in (("/echo", 200), ("/store", 404)):
+        answer = httpx.head(shared.address + path)
+        assert (answer.status_code, answer.content) == (status, b"")
+        assert int(answer.headers["content-length"]) > 0
 
 
 @pytest.mark.parametrize("kind", ["raise", "exit", "set", "shape"])

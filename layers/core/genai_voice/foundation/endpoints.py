@@ -50,12 +50,16 @@ class Endpoint:
     """The refusals of its use case, beside those that `refusals` derives."""
 
     @property
+    def takes_body(self) -> bool:
+        return self.method not in ("GET", "HEAD")
+
+    @property
     def refusals(self) -> list[int]:
         """Every status that it may refuse with, ascending. 500 is not among them: that is a bug."""
         found: set[type[Refused]] = set(self.raises)
         if {"query", "trace_id"} & self.wants.keys():
             found |= {BadRequest}
-        if self.method != "GET":  # credentials may be in the body
+        if self.takes_body:  # credentials may be in the body
             found |= {BadRequest, TooLarge}
         if {"caller", "credentials"} & self.wants.keys():
             found |= {Unauthorized, TooManyRequests, Busy}  # 429: wrong secrets are slowed

@@ -61,6 +61,10 @@ class Api:
     def get(self, path: str, **options: Unpack[Options]) -> Callable[[F], F]:
         return self._declare("GET", path, {"caller_first": True, **options})
 
+    def head(self, path: str, **options: Unpack[Options]) -> Callable[[F], F]:
+        """Declare what answers as GET does, of which only the headers are sent."""
+        return self._declare("HEAD", path, {"caller_first": True, **options})
+
     def post(self, path: str, **options: Unpack[Options]) -> Callable[[F], F]:
         return self._declare("POST", path, options)
 

@@ -53,7 +53,7 @@ class IncomingRequest:
     def read(self, endpoint: Endpoint) -> None:
         """Read the query, the body and the credentials in them. Raises TooLarge, BadRequest."""
         self.query: Mapping[str, str] = self.event.get("queryStringParameters") or {}
-        self.body = {} if endpoint.method == "GET" else self._parse_body(endpoint)
+        self.body = self._parse_body(endpoint) if endpoint.takes_body else {}
         self.credentials = self._read_credentials()
 
     def find_header(self, name: str) -> str | None:
