@@ -11,14 +11,14 @@ from genai_voice.foundation.table import Item
 
 from bench.workload import ENVIRONMENT, log_to_nowhere
 from tests.support.gemini import ask_instead, serve_gemini
-from tests.support.service import load_template
+from tests.support.service import load_template, note_that_apps_are_split
 from tests.support.strict import run_engine
 
 
 @contextmanager
 def serve_fresh_table(folder: Path | None = None) -> Iterator[None]:
     """Once in a process: the service keeps its settings and its connection. The table's file lies in
-    `folder`, or where temporary files do.
+    `folder`, or where temporary files do. It is as a sweep has left it.
     """
     with (
         TemporaryDirectory(prefix="genai-voice-bench-", dir=folder) as name,
@@ -31,6 +31,7 @@ def serve_fresh_table(folder: Path | None = None) -> Iterator[None]:
             os.environ.pop(variable, None)
         for table in load_template().tables:
             find_client().create_table(**table.definition)
+        note_that_apps_are_split()
         with log_to_nowhere(), serve_gemini() as gemini, ask_instead(gemini):
             yield
 

@@ -3,4 +3,4 @@
 from genai_voice.foundation.work import make_schedule_handler
 from genai_voice.sweep import service
 
-handler = make_schedule_handler("sweeper", service.sweep, service.KINDS)
+handler = make_schedule_handler("sweeper", service.sweep, service.PIECES)

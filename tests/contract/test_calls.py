@@ -176,18 +176,31 @@ def test_a_tool_call_takes_at_most_four_calls_with_a_rate_limit(
     assert len(calls.operations) <= 4
 
 
-def test_a_cold_request_adds_one_call_with_a_secret_and_two_with_a_token() -> None:
+def test_a_credential_adds_one_call_and_another_where_the_process_does_not_know_its_app() -> None:
     app = create_app()
-    token = app.open_session()
-    for headers, calls_to_authenticate in [
-        (app.headers, ["BatchGetItem"]),
-        ({"authorization": f"Bearer {token}"}, ["GetItem", "GetItem"]),
+    tokens = [{"authorization": f"Bearer {app.open_session()}"} for _ in range(3)]
+    for first, second, proof in [
+        (app.headers, tokens[0], "BatchGetItem"),
+        (tokens[1], tokens[2], "GetItem"),
     ]:
         forget_callers()
-        for expected in ([*calls_to_authenticate, "Query"], ["Query"]):
+        for headers, expected in [
+            (first, [proof, "GetItem", "Query"]),
+            (first, ["Query"]),
+            (second, ["GetItem", "Query"]),
+            (second, ["Query"]),
+        ]:
             with record_calls() as calls:
                 assert call("GET", "/api/tools", headers=headers).status == 200
             assert calls.operations == expected
+
+
+def test_whoever_only_opens_sessions_never_reads_what_the_app_says() -> None:
+    app = create_app()
+    forget_callers()
+    with record_calls() as calls:
+        app.open_session()
+    assert calls.operations == ["BatchGetItem", "PutItem"]
 
 
 def test_the_service_never_scans() -> None:

@@ -44,7 +44,11 @@ OUTWARD = {
     "delivery.outbox",  # tells the queue
     "delivery.replays",
     "tenancy",  # exports the Api that is bound to the resolver
+    "tenancy.brake",  # reads and changes rows
+    "tenancy.credential_rows",
+    "tenancy.known_apps",  # reads rows, and keeps what it has read
     "tenancy.resolver",
+    "tenancy.splitting",
     "conversations.exposures",  # these three plan changes of rows
     "conversations.handover",
     "conversations.writes",
@@ -64,7 +68,10 @@ EVERYWHERE = {"pydantic", "pydantic_core", "typing_extensions"}
 HOMES = {
     "aws_lambda_powertools": {"foundation.log", "foundation.work"},
     "botocore": {"foundation.queue", "foundation.secret"},
-    "cachetools": {"foundation.secret", "guardrails.rulesets", "tenancy.resolver"},
+    "cachetools": {
+        *("foundation.secret", "guardrails.rulesets"),
+        *("tenancy.known_apps", "tenancy.resolver", "tenancy.splitting"),
+    },
     "cryptography": {"foundation.sealing", "foundation.secret"},
     "google": {"gemini.client"},
     "h11": {"foundation.outgoing"},

@@ -12,8 +12,9 @@ import time_machine
 from genai_voice.conversations import operations
 from genai_voice.conversations.rows import ConversationRow, TranscriptPart
 from genai_voice.foundation.clock import get_now_ms
+from genai_voice.tenancy.credential_rows import SessionRow
 from genai_voice.tenancy.hashing import hash_token
-from genai_voice.tenancy.rows import AppRow, SessionRow
+from genai_voice.tenancy.rows import AppRow
 from genai_voice.tools.rows import EXECUTION_SHARDS
 
 from tests.support.operator import run, run_for_lines
@@ -414,7 +415,7 @@ def test_a_conversation_that_is_removed_meanwhile_does_not_come_back() -> None:
     say(app, "s", "hello")
     with act_before_call("UpdateItem", lambda _: ConversationRow.of(app.slug, "s").delete(), at=(1,)):
         assert list(operations.backfill(app.slug)) == []
-    assert {row["kind"] for row in read_rows(app.slug, "s")} == {"app", "message"}
+    assert {row["kind"] for row in read_rows(app.slug, "s")} == {"app", "credential", "message"}
 
 
 def test_a_backfill_whose_answer_is_lost_keeps_its_parts() -> None:

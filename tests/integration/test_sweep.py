@@ -61,6 +61,6 @@ def test_without_a_queue_a_sweep_says_how_much_is_due(
     capsys.readouterr()
     sweep()
     lines = [json.loads(each) for each in capsys.readouterr().out.splitlines()]
-    assert [each["piece"] for each in lines] == ["delivery", "handoff"]
-    assert lines[0]["items"] >= 1
+    assert [each["piece"] for each in lines] == ["apps", "delivery", "handoff"]
+    assert lines[1]["items"] >= 1
     assert {(each["worker"], each["outcome"]) for each in lines} == {("sweeper", "done")}

@@ -23,6 +23,7 @@ from genai_voice.foundation.http import Api
 from genai_voice.foundation.keys import make_key
 from genai_voice.foundation.table import Item
 from genai_voice.tenancy import apps
+from genai_voice.tenancy.credential_rows import AppsSplitRow
 from genai_voice.tenancy.fields import AppFields, NewApp
 from genai_voice.tools.rows import ExecutionRow
 from pydantic import TypeAdapter
@@ -187,6 +188,13 @@ def sweep() -> None:
     invoke("sweep", {})
 
 
+def note_that_apps_are_split() -> None:
+    """What the sweep has noted some minutes after a deployment has begun: every app has a credential row."""
+    note = AppsSplitRow.of()
+    note.created_at = 0
+    note.save()
+
+
 # -- callers -----------------------------------------------------------------------------------------------
 
 
@@ -304,6 +312,7 @@ def read_rows(app: str, *sessions: str) -> list[dict[str, Any]]:
     partitions = [
         make_key("APP", app),
         make_key("APP", app, "AUDIT"),
+        make_key("APP", app, "CREDENTIAL"),
         make_key("APP", app, "DELIVERY"),
         *ExecutionRow.list_partitions(app),
         make_key("APP", app, "HANDOFF"),

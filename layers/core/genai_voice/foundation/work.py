@@ -1,7 +1,7 @@
 """Handlers for work that no request asks for: the messages of a queue, and a schedule.
 
     handler = make_queue_handler("webhook_sender", sender.deliver)
-    handler = make_schedule_handler("sweeper", service.sweep, service.KINDS)
+    handler = make_schedule_handler("sweeper", service.sweep, service.PIECES)
 
 What there is to do is said by rows of the table, so work that fails is done later: the queue delivers its
 message again, or the next sweep finds its row. Each piece of work writes one line of log.

@@ -32,7 +32,7 @@ from genai_voice.personas.model import (
     PersonaTexts,
 )
 from genai_voice.personas.rows import PersonaRow
-from genai_voice.tenancy.resolver import forget_callers
+from genai_voice.tenancy.known_apps import forget_apps
 from genai_voice.tenancy.rows import AppRow
 
 _BOUND = Bound(
@@ -88,14 +88,14 @@ def _try_change_persona(slug: str, persona_id: str, given: Mapping[str, Any]) ->
     if persona is None or not persona.is_active:
         raise NotFound("Persona not found")
     if not persona.is_changed_by(given):
-        forget_callers(slug)  # it may have been changed by a write of this process whose answer was lost
+        forget_apps(slug)  # it may have been changed by a write of this process whose answer was lost
         return persona.number
     number, now = persona.number + 1, get_now_ms()
     actions = [*PersonaRow.field_changes(given), *persona.next_version_changes(now)]
     changes = [Change(persona, actions, persona.is_unchanged()), _app_changes(app, persona_id, number)]
     if not write_together(changes, [persona.as_version()]):
         return None
-    forget_callers(slug)
+    forget_apps(slug)
     return number
 
 
@@ -116,7 +116,7 @@ def delete_persona(app: str, reference: PersonaReference) -> Ok:
             raise NotFound("Persona not found")
         if persona and persona.is_active and not _try_deleting(row, persona):
             return None
-        forget_callers(app)
+        forget_apps(app)
         return {"ok": True}
 
     return retry_lost_races(try_once, busy=_BUSY)
@@ -161,7 +161,7 @@ def link_persona(slug: str, persona_id: str | None) -> None:
         retry_lost_races(try_once, busy=_BUSY)
     elif not app.change(AppRow.link_changes(None, None, get_now_ms()), AppRow.pk.exists()):
         raise NotFound(f"App not found: {slug}")
-    forget_callers(slug)
+    forget_apps(slug)
 
 
 def to_texts(content: Mapping[str, str]) -> PersonaTexts:

@@ -1,4 +1,6 @@
-"""The sweep hands on what is due, kind by kind, also where the message that told of it was lost."""
+"""The sweep hands on what is due, kind by kind, also where the message that told of it was lost. Before that
+it gives apps of before the row that they lack.
+"""
 
 from collections.abc import Callable, Sequence
 from itertools import islice
@@ -8,6 +10,7 @@ from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.table import Item
 from genai_voice.handoffs import desk
 from genai_voice.handoffs.rows import HandoffRow
+from genai_voice.tenancy.splitting import split_apps
 from genai_voice.webhooks import outbox
 from genai_voice.webhooks.rows import WebhookRow
 
@@ -30,9 +33,19 @@ KINDS = {
 }
 
 
-def sweep(kind: str, time_is_left: Callable[[], bool]) -> int:
+PIECES = ("apps", *KINDS)
+
+
+def sweep(piece: str, time_is_left: Callable[[], bool]) -> int:
+    """Do one of PIECES. Answers how many items it has handled; what time does not suffice for is found by the
+    next sweep.
+    """
+    return split_apps(time_is_left) if piece == "apps" else _hand_on_due(piece, time_is_left)
+
+
+def _hand_on_due(kind: str, time_is_left: Callable[[], bool]) -> int:
     """Hand on what is due of this kind, page by page, the longest waiting first in each partition. Answers
-    how many there were. What time does not suffice for is found by the next sweep.
+    how many there were.
 
     A page that fails keeps no other from its turn: the first fault is raised after all of them.
     """

@@ -1,4 +1,4 @@
-"""How apps, the versions of their persona fields, session tokens and wrong secrets are stored."""
+"""How apps and the versions of their persona fields are stored."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
@@ -18,21 +18,13 @@ from genai_voice.foundation.table import (
     NumberAttribute,
     UnicodeAttribute,
 )
+from genai_voice.tenancy.credential_rows import CredentialFields
 from genai_voice.tenancy.model import ANNOUNCED, App
 
 
 def format_persona_version(known_as: str, number: int) -> str:
     """Format the name that a version has on the wire."""
     return f"{known_as}@{number}"
-
-
-class SecretHash(MapAttribute[str, Any]):
-    """The hash of one valid secret of an app."""
-
-    salt = BinaryAttribute(legacy_encoding=False)
-    hash = BinaryAttribute(legacy_encoding=False)
-    pepper_id = UnicodeAttribute()
-    until = NumberAttribute(null=True)  # epoch ms; absent: for good
 
 
 class SigningSecret(MapAttribute[str, Any]):
@@ -137,10 +129,9 @@ class PersonaVersionRow(Item, discriminator="persona_version"):
         return dict(from_json(self.content))
 
 
-class AppRow(PersonaFields, discriminator="app"):
-    slug = UnicodeAttribute()
-    is_active = BooleanAttribute()
-    secrets = ListAttribute(of=SecretHash)
+class AppRow(PersonaFields, CredentialFields, discriminator="app"):
+    """What an app says, how it works, and its credentials, which `CredentialRow` repeats."""
+
     name = UnicodeAttribute()
     model_id = UnicodeAttribute()
     reply_as_audio = BooleanAttribute()
@@ -159,8 +150,6 @@ class AppRow(PersonaFields, discriminator="app"):
     webhook_secrets: ListAttribute[Any] = ListAttribute(of=SigningSecret, null=True)
     webhook_disabled = UnicodeAttribute(null=True)  # the address that has answered 410
     knowledge_threshold = NumberAttribute(null=True)
-    browser_scope = UnicodeAttribute(null=True)
-    tokens_revoked_at = NumberAttribute(null=True)  # epoch ms: tokens opened until then count no more
     updated_at = NumberAttribute()
 
     @classmethod
@@ -216,24 +205,3 @@ class AppRow(PersonaFields, discriminator="app"):
         )
         for row in keys:
             yield str(row.gsi1sk).removeprefix("SLUG#").removesuffix("#")
-
-
-class SessionRow(Item, discriminator="session"):
-    app = UnicodeAttribute()
-    expires_ms = NumberAttribute()
-
-    @classmethod
-    def of(cls, hashed_token: str) -> Self:
-        return cls(make_key("TOKEN", hashed_token), make_key("TOKEN"))
-
-
-class WrongSecretsRow(Item, discriminator="brake"):
-    """How many wrong secrets one address has sent for one app."""
-
-    window_started = NumberAttribute(null=True)  # epoch ms
-    wrong = NumberAttribute(null=True)
-    blocked_until = NumberAttribute(null=True)  # epoch ms
-
-    @classmethod
-    def of(cls, slug: str, source: str) -> Self:
-        return cls(make_key("APP", slug), make_key("BRAKE", source or "unknown"))

@@ -5,23 +5,22 @@ import secrets
 from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.errors import NotFound, Unauthorized
 from genai_voice.foundation.incoming import Credentials
+from genai_voice.tenancy.credential_rows import SessionRow
 from genai_voice.tenancy.hashing import hash_token
 from genai_voice.tenancy.model import TOKEN_PREFIX, SessionOpened, SessionRequest
-from genai_voice.tenancy.resolver import find_by_secret, forget_callers
-from genai_voice.tenancy.rows import SessionRow
+from genai_voice.tenancy.resolver import check_app_secret, forget_callers
 
 
 def open_session(request: SessionRequest, credentials: Credentials) -> SessionOpened:
     """Open a session: answer a new token for whoever knows the app secret. Raises Unauthorized,
     TooManyRequests.
     """
-    caller = find_by_secret(request.app_slug, request.app_secret, credentials.source)
-    if caller is None:
+    if not check_app_secret(request.app_slug, request.app_secret, credentials.source):
         raise Unauthorized
     token = TOKEN_PREFIX + secrets.token_urlsafe(32)
     now = get_now_ms()
     row = SessionRow.of(hash_token(token))
-    row.app, row.created_at, row.expires_ms = caller.app.slug, now, now + request.ttl_ms
+    row.app, row.created_at, row.expires_ms = request.app_slug, now, now + request.ttl_ms
     row.expires_at = row.expires_ms // 1000 + 1
     row.insert()
     return {"sessionToken": token, "expiresAt": row.expires_ms}
