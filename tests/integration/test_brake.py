@@ -100,6 +100,22 @@ def test_who_is_known_and_tokens_are_not_braked() -> None:
     assert calls.written == []
 
 
+@pytest.mark.parametrize(
+    ("guessing", "braked", "free"),
+    [
+        pytest.param("2001:db8:1:2::1", "2001:db8:1:2:ffff:0:0:9", "2001:db8:1:3::1", id="a network of IPv6"),
+        pytest.param("::ffff:198.51.100.77", "198.51.100.77", "::ffff:198.51.100.78", id="IPv4 within IPv6"),
+    ],
+)
+def test_what_one_customer_may_send_from_is_braked_together(guessing: str, braked: str, free: str) -> None:
+    app = create_app()
+    for _ in range(10):
+        guess(app.slug, source=guessing)
+    assert guess(app.slug, app.secret, guessing) == 429
+    assert guess(app.slug, app.secret, braked) == 429
+    assert guess(app.slug, app.secret, free) == 200
+
+
 # -- what a guess tells ------------------------------------------------------------------------------------
 
 

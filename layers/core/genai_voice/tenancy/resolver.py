@@ -33,6 +33,7 @@ from genai_voice.tenancy.credential_rows import CredentialRow, SecretHash, Sessi
 from genai_voice.tenancy.hashing import hash_secret, hash_token
 from genai_voice.tenancy.known_apps import KEPT_MS, KnownApp, find_app, forget_apps
 from genai_voice.tenancy.model import TOKEN_PREFIX, Caller, Scope
+from genai_voice.tenancy.senders import name_sender
 from genai_voice.tenancy.splitting import find_unsplit, make_note_to_read, record_note
 
 PEPPER = "app-secret-pepper"
@@ -151,7 +152,7 @@ def _prove_secret(slug: str, secret: str, source: str, remembered_as: tuple[str,
     """Compare the secret with those of the app. None where it is wrong, which is counted, or the app is
     inactive. Raises TooManyRequests.
     """
-    now, wrong_secrets = get_now_ms(), WrongSecretsRow.of(slug, source or "unknown")
+    now, wrong_secrets = get_now_ms(), WrongSecretsRow.of(slug, name_sender(source))
     found, counted, note = find_together(CredentialRow.of(slug), wrong_secrets, make_note_to_read())
     check_not_blocked(counted)
     record_note(note)
