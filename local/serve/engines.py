@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from local.errors import LocalError
 from local.project import Project
+from local.serve.data_folder import OTHERS, open_log
 from local.serve.processes import start_leashed, stop
 
 _DYNOXIDE = "@dynoxide/linux-x64"
@@ -48,8 +49,8 @@ class Engine:
         if self.reservation is not None and not sys.platform.startswith("linux"):
             self.reservation.close()
         if self.command:
-            with log.open("ab") as output:
-                self.process = await start_leashed(self.command, environ, output, [inherit])
+            with open_log(log) as output:
+                self.process = await start_leashed(self.command, environ, output, [inherit], umask=OTHERS)
         parts = urlsplit(self.endpoint)
         try:
             async with asyncio.timeout(_START_S if self.command else 3):

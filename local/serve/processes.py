@@ -14,9 +14,15 @@ _PATIENCE_S = 3.0
 
 
 async def start_leashed(
-    command: Sequence[str], environ: Mapping[str, str], output: IO[bytes], inherit: Sequence[int] = ()
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    output: IO[bytes],
+    inherit: Sequence[int] = (),
+    umask: int = -1,
 ) -> Process:
-    """Start a foreign program that dies with this process, even when this one is killed with -9."""
+    """Start a foreign program that dies with this process, even when this one is killed with -9. `umask` is
+    that of the files it makes; -1 leaves it as it is.
+    """
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-S", str(Path(leash.__file__)), str(os.getpid()), *command),
         stdin=PIPE,  # held open while we live
@@ -25,6 +31,7 @@ async def start_leashed(
         env=dict(environ),
         pass_fds=inherit,
         process_group=0,
+        umask=umask,
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.errors import LocalError
+from local.serve.data_folder import open_log
 from local.serve.processes import kill, start_python
 from local.serve.template import Template
 from local.serve.worker import ANSWERED, EVENT, QUIT, THREADS, FunctionOrder, Order
@@ -57,7 +58,7 @@ class Worker:
         """
         control, theirs = socket.socketpair()
         control.setblocking(False)
-        with theirs, log.open("ab") as output:
+        with theirs, open_log(log) as output:
             arguments = ["-m", "local.serve.worker", str(os.getpid()), str(theirs.fileno())]
             process = await start_python(arguments, environ, root, output, [theirs.fileno()])
         try:

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -170,6 +171,55 @@ def test_data_survives_kill_9_and_nothing_else_does(start: Start, whole_group: b
     assert "seeded with" not in again.output
     assert again.end() == 0
     assert again.processes() == []
+
+
+def list_rights(data: Path) -> dict[str, str]:
+    """The mode of the folder and of all files in it that somebody else has a right on."""
+    modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in [data, *data.iterdir()]}
+    return {name: oct(mode) for name, mode in modes.items() if mode & 0o077}
+
+
+def test_what_is_in_the_data_folder_is_its_owners_alone(start: Start, project: Project) -> None:
+    project.data.rmdir()
+    before = os.umask(0)
+    try:
+        service = start()
+        assert body_of(service.post("/store?key=k")) == {"stored": "k"}
+        assert body_of(service.get("/echo"))
+    finally:
+        os.umask(before)
+    assert len(list(project.data.iterdir())) > 5
+    assert list_rights(project.data) == {}
+
+
+def test_rights_that_others_have_had_so_far_are_taken_from_them(
+    start: Start, project: Project, tmp_path: Path
+) -> None:
+    """As version 0.2.0 left it under the usual umask. What a link leads to is not ours."""
+    foreign = tmp_path / "foreign"
+    foreign.write_text("somebody else's")
+    foreign.chmod(0o644)
+    (project.data / "link").symlink_to(foreign)
+    (project.data / "script").touch(0o755)
+    assert start().end_after("Ctrl-C to stop") == 0
+    for each in project.data.iterdir():
+        if not each.is_symlink():
+            each.chmod(0o644)
+    (project.data / "script").chmod(0o755)
+    project.data.chmod(0o755)
+    start().wait_for("Ctrl-C to stop")
+    assert list_rights(project.data) == {"link": "0o644"}
+    assert stat.S_IMODE((project.data / "script").stat().st_mode) == 0o700
+
+
+def test_a_folder_of_somebody_else_is_one_sentence(start: Start, tmp_path: Path) -> None:
+    data = tmp_path / "theirs"
+    data.mkdir(mode=0o777)
+    try:
+        os.chown(data, 12345, -1)
+    except PermissionError:
+        pytest.skip("only root may give a folder away")
+    assert refused(start(DATA_DIR=str(data))).startswith(f"DATA_DIR {data} is somebody else's folder")
 
 
 def test_the_engines_death_is_told(start: Start) -> None:
