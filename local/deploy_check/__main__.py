@@ -35,7 +35,7 @@ _ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64"}
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # also where Ctrl-C is ignored
     try:
         build(_find_architecture())
         with tempfile.TemporaryDirectory(prefix="genai-voice-deploy-check-") as folder:
