@@ -11,6 +11,7 @@ from pathlib import Path
 from py_compile import PycInvalidationMode
 
 from bench.workload import ROOT
+from local.build.botocore_data import drop_unused_services
 
 _LAYER = ROOT / "layers" / "core"
 _sources_only = shutil.ignore_patterns("__pycache__")
@@ -27,6 +28,7 @@ def copy_built() -> Iterator[Path]:
         shutil.copytree(ROOT / "functions", folder / "functions", ignore=_sources_only)
         for library in re.findall(r"^([\w.-]+)==", (_LAYER / "requirements.txt").read_text(), re.MULTILINE):
             _copy(library, folder / "layer")
+        drop_unused_services(folder / "layer")
         compileall.compile_dir(folder, quiet=2, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
         yield folder
 

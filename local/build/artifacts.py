@@ -2,7 +2,7 @@
 ship and which makes cold starts much shorter.
 
 SAM installs what a function needs with all that this needs in turn, much of which is in the layer. Lambda
-takes the function's, so the copies are removed.
+takes the function's, so the copies are removed. Of botocore, half of the layer, only what is used stays.
 
 The bytecode is not checked against its source at import: SAM dates every file 1980, so a check by time would
 reject it.
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from local.build.botocore_data import drop_unused_services
 from local.build.lambda_python import VERSION, find_lambda_python
 from local.build.release import name_release
 from local.errors import LocalError
@@ -56,6 +57,8 @@ def build(architecture: str = ARCHITECTURE) -> None:
     print(f"Building for {architecture} with {python} …", flush=True)
     _run_sam_build(python, architecture)
     drop_copies(BUILT)
+    for folder in filter(_is_layer, _list_folders()):
+        drop_unused_services(folder / "python")
     for folder in _list_folders():
         _compile(folder, python)
     _check_bytecode(python)

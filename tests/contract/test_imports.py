@@ -67,7 +67,7 @@ OUTWARD = {
 EVERYWHERE = {"pydantic", "pydantic_core", "typing_extensions"}
 HOMES = {
     "aws_lambda_powertools": {"foundation.log", "foundation.work"},
-    "botocore": {"foundation.queue", "foundation.secret"},
+    "botocore": {"foundation.aws", "foundation.queue", "foundation.secret"},
     "cachetools": {
         *("foundation.secret", "guardrails.rulesets"),
         *("tenancy.known_apps", "tenancy.resolver", "tenancy.splitting"),

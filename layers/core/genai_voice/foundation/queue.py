@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from genai_voice.foundation.aws import open_client
 from genai_voice.foundation.caches import cache_results
 from genai_voice.foundation.log import report_lost_call, report_refused_messages
-from genai_voice.foundation.settings import get_settings
 
 MAX_DELAY_S = 900
 """The longest that SQS holds a message back."""
@@ -55,13 +55,6 @@ def send_messages(url: str | None, messages: Sequence[QueueMessage], delay_s: in
 @cache_results()
 def _make_client(url: str) -> Any:
     """Make a client for the host of the queue's address, with little patience: somebody waits for a reply."""
-    from botocore.config import Config
-    from botocore.session import get_session
-
     place = urlsplit(url)
-    return get_session().create_client(
-        "sqs",
-        region_name=get_settings().region,
-        endpoint_url=f"{place.scheme}://{place.netloc}",
-        config=Config(connect_timeout=0.5, read_timeout=1, retries={"total_max_attempts": 1}),
-    )
+    host = f"{place.scheme}://{place.netloc}"
+    return open_client("sqs", endpoint=host, connect_timeout_s=0.5, read_timeout_s=1, attempts=1)

@@ -4,10 +4,11 @@ and the keys of outside services. Both are fetched on first use.
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cachetools import TTLCache
 
+from genai_voice.foundation.aws import open_client
 from genai_voice.foundation.caches import cache_results, register_cache
 from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.settings import SettingsError, get_settings
@@ -79,16 +80,8 @@ def _read_document() -> str:
 
 
 def _read_from_secrets_manager(arn: str) -> str:
-    """Read the text of a secret through botocore, which the layer has: Lambda's own boto3 fits another
-    version of it.
-    """
-    from botocore.config import Config
-    from botocore.session import get_session
-
-    patience = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 2})
-    client: Any = get_session().create_client(
-        "secretsmanager", region_name=get_settings().region, config=patience
-    )
+    """Read the text of a secret."""
+    client = open_client("secretsmanager", connect_timeout_s=1, read_timeout_s=3, attempts=2)
     return str(client.get_secret_value(SecretId=arn)["SecretString"])
 
 
