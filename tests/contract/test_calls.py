@@ -39,7 +39,7 @@ EXPECTED: dict[str, list[str]] = {
     "DELETE /api/guardrails/rules": ["TransactWriteItems", "Query"],
     "GET /api/guardrails/violations": ["Query"],
     "PATCH /api/guardrails/violations": ["GetItem", "TransactWriteItems"],
-    "GET /api/scenario-state": ["GetItem"],
+    "GET /api/scenario-state": ["BatchGetItem"],
     "POST /api/scenario-state/reset": [],
     "GET /api/persona": ["GetItem"],
     "PATCH /api/persona": ["GetItem", "UpdateItem"],

@@ -142,7 +142,10 @@ def test_every_place_where_a_row_is_found_names_its_app(endpoint: Endpoint) -> N
     body = make_body(endpoint, app)
     assert call(endpoint.method, endpoint.path, body=body, headers=headers).status == endpoint.status
     session = f"APP#{app.slug}#SESSION#x#"
-    kinds = [f"APP#{app.slug}#{each}" for each in ("DELIVERY", "HANDOFF", "QA_RECENT", "QA_RUN", "VIOLATION")]
+    kinds = [
+        f"APP#{app.slug}#{each}"
+        for each in ("DELIVERY", "HANDOFF", "QA_RECENT", "QA_RUN", "SCENARIO", "VIOLATION")
+    ]
     kinds += ExecutionRow.list_partitions(app.slug)
     if "experimentId" in (body or {}):
         kinds.append(f"APP#{app.slug}#EXPERIMENT#{body['experimentId']}#")

@@ -50,8 +50,8 @@ class Stage:
         return self.table.partition(*parts)
 
     def state_version(self) -> int:
-        (state,) = [each for each in self.rows("APP", APP) if each["sk"]["S"] == "STATE"]
-        return int(state["version"]["N"])
+        rows = [*self.rows("APP", APP), *self.rows("APP", APP, "SCENARIO")]
+        return max(int(each["version"]["N"]) for each in rows if each["sk"]["S"] == "STATE")
 
 
 @pytest.fixture(scope="module")

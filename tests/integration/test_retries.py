@@ -19,7 +19,7 @@ from botocore.exceptions import (
     SSLError,
 )
 from genai_voice.conversations.rows import ConversationRow
-from genai_voice.demos.rows import StateRow
+from genai_voice.demos.rows import StateRow, StoredState
 from genai_voice.foundation.connection import CONNECT_S, READ_S
 from genai_voice.foundation.errors import Busy
 from genai_voice.foundation.table import forget_connection
@@ -308,7 +308,7 @@ def cancelled_and_told(app: Client) -> None:
     executions = app.get("/api/tools/executions").json["executions"]
     assert {each["status"] for each in executions} == {"success"}
     # Each change of the state has its audit row: they are written together.
-    stored = StateRow.find(StateRow.of(app.slug).pk, StateRow.of(app.slug).sk)
+    stored = StoredState.find(app.slug).newest
     assert stored is not None
     assert stored.version == len(executions) + 1
 

@@ -11,6 +11,7 @@ from genai_voice.demos.scenarios import SLUGS, load_initial_state
 from genai_voice.foundation.table import Item
 from genai_voice.tools import registry
 
+from bench.heat_watch import TABLE, Place, watch_heat
 from tests.support.service import Client, call, create_app, read_rows
 
 MUTABLE = ("demo-dentist", "demo-ecommerce")
@@ -119,6 +120,33 @@ def test_an_unreadable_state_is_shown_as_two_nulls_and_tools_go_on_without_it(st
     assert shown(app) == {"appSlug": app.slug, "state": None, "updatedAt": None}
     cancel(app)
     assert shown(app) == {"appSlug": app.slug, "state": None, "updatedAt": None}
+
+
+def test_the_state_is_written_to_two_partitions_in_turn() -> None:
+    app = a_demo("demo-dentist")
+    places = [row.pk for row in (StateRow.of(app.slug), StateRow.of_second(app.slug))]
+    for write in range(1, 5):
+        app.post("/api/scenario-state/reset", {})
+        assert {row["pk"]: row["version"] for row in state_rows(app)}[places[(write - 1) % 2]] == write
+
+
+@pytest.mark.parametrize("changes", [0, 1])
+def test_a_state_of_before_is_followed_by_the_next_one(changes: int) -> None:
+    app = a_demo("demo-dentist")
+    put_state(app, compress(json.dumps(load_initial_state("demo-dentist")).encode()))
+    StateRow.of(app.slug).change([StateRow.version.add(7)] * changes)
+    cancel(app)
+    assert shown(app)["state"]["appointments"][0]["status"] == "cancelled"
+    assert sorted(row.get("version", 0) for row in state_rows(app)) == [7 * changes, 7 * changes + 1]
+
+
+def test_another_apps_tool_reads_no_state() -> None:
+    """Most apps have none, and a call of a tool would pay for looking."""
+    app = create_app()
+    registry.put_tool(app.slug, "own_tool", description="", parameters_schema="{}")
+    with watch_heat() as heat:
+        app.post("/api/tools/execute", {"sessionId": "s1", "toolName": "own_tool"})
+    assert Place(TABLE, StateRow.of_second(app.slug).pk) not in heat.read
 
 
 # -- reset -------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from zlib import compress
 import pytest
 import time_machine
 from genai_voice.conversations.rows import ConversationRow
-from genai_voice.demos.rows import StateRow
+from genai_voice.demos.rows import StateRow, StoredState
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields
 from genai_voice.tools import registry
@@ -79,7 +79,7 @@ def audited(app: Client) -> list[Any]:
 
 
 def version(app: Client) -> int:
-    stored = StateRow.of(app.slug).find_stored()
+    stored = StoredState.find(app.slug).newest
     assert stored
     return int(stored.version or 0)
 

@@ -320,6 +320,7 @@ def read_rows(app: str, *sessions: str) -> list[dict[str, Any]]:
         make_key("APP", app, "VIOLATION"),
         make_key("APP", app, "QA_RECENT"),
         make_key("APP", app, "QA_RUN"),
+        make_key("APP", app, "SCENARIO"),
         *(make_key("APP", app, "EXPERIMENT", experiment) for experiment in experiments),
         *(make_key("APP", app, "SESSION", session) for session in sessions),
     ]

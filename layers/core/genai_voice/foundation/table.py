@@ -51,6 +51,7 @@ B = TypeVar("B", bound="Item")
 C = TypeVar("C", bound="Item")
 D = TypeVar("D", bound="Item")
 E = TypeVar("E", bound="Item")
+F = TypeVar("F", bound="Item")
 
 _opening = threading.Lock()
 
@@ -272,8 +273,8 @@ def find_together(a: A | None, b: B | None, /) -> tuple[A | None, B | None]: ...
 def find_together(a: A | None, b: B | None, c: C | None, /) -> tuple[A | None, B | None, C | None]: ...
 @overload
 def find_together(
-    a: A | None, b: B | None, c: C | None, d: D | None, e: E | None, /
-) -> tuple[A | None, B | None, C | None, D | None, E | None]: ...
+    a: A | None, b: B | None, c: C | None, d: D | None, e: E | None, f: F | None, /
+) -> tuple[A | None, B | None, C | None, D | None, E | None, F | None]: ...
 def find_together(*rows: Item | None) -> tuple[Item | None, ...]:
     """Find items of several kinds in one call, strongly consistent: each as it is now, or None where it is
     not there or was not asked for (None).

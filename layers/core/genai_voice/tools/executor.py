@@ -31,7 +31,7 @@ from pydantic_core import to_json
 
 from genai_voice.conversations.rows import ConversationRow
 from genai_voice.demos import service as demos
-from genai_voice.demos.rows import StateRow
+from genai_voice.demos.rows import StateRow, StoredState
 from genai_voice.foundation.clock import get_now_ms, make_time_ordered_id
 from genai_voice.foundation.errors import TooManyRequests
 from genai_voice.foundation.retries import retry_lost_races
@@ -55,9 +55,7 @@ def execute_tool(app: App, request: ExecuteRequest, trace_id: str | None) -> Too
     another call's, Busy when too many calls race for one state or the first with this id takes too long.
     """
     call = _Call(app, request, trace_id or None)
-    return retry_lost_races(
-        partial(_try_call, call), busy="Too many tool calls change this scenario at once: try again"
-    )
+    return retry_lost_races(partial(_try_call, call), busy=demos.BUSY)
 
 
 def _try_call(call: "_Call") -> ToolResult | None:
@@ -76,7 +74,7 @@ def _try_call(call: "_Call") -> ToolResult | None:
 
 class _StoredRows(NamedTuple):
     tool: ToolRow | None
-    state: StateRow | None
+    state: StoredState
     window: RateRow | None
     claim: CallRow | None
     conversation: ConversationRow | None
@@ -111,8 +109,11 @@ class _Call:
         claim = self.claim.row if self.claim else None
         muted = self.app.mute_agent_after_handoff
         conversation = ConversationRow.of(slug, request.session_id) if muted else None
-        tool, state = ToolRow.of(slug, request.tool_name), StateRow.of(slug)
-        return _StoredRows(*find_together(tool, state, window, claim, conversation))
+        has_state = demos.may_have_state(slug, request.tool_name)
+        first, second = (StateRow.of(slug), StateRow.of_second(slug)) if has_state else (None, None)
+        tool = ToolRow.of(slug, request.tool_name)
+        found = find_together(tool, first, second, window, claim, conversation)
+        return _StoredRows(found[0], StoredState.of(slug, found[1], found[2]), *found[3:])
 
     def refuse(self, error: str) -> ToolResult | None:
         """Record that nothing was carried out. The claim stays open, so that the call can be sent again."""
@@ -202,7 +203,7 @@ def _record_reply(call: _Call, reply: endpoint.EndpointReply, tool: ToolRow | No
     return call.record("success" if reply.result["success"] else "error", reply.result, effect)
 
 
-def _run_demo(call: _Call, state: StateRow | None) -> ToolResult | None:
+def _run_demo(call: _Call, state: StoredState) -> ToolResult | None:
     """Run a demo tool, which is a pure function of the state, and store state and audit together."""
     name, slug = call.request.tool_name, call.app.slug
     known = name if demos.has_tool(name) else None
