@@ -13,8 +13,9 @@ import pytest
 from genai_voice.foundation.caches import forget_all
 from genai_voice.foundation.endpoints import Endpoint
 from genai_voice.tenancy import webhook_settings
+from genai_voice.tenancy.credential_rows import AppsSplitRow, CredentialRow
 
-from tests.support.service import call, create_app, list_endpoints
+from tests.support.service import call, create_app, list_endpoints, sweep
 from tests.support.valid import expect_with_token, make_body, make_query, name_endpoint
 from tests.support.webhooks import announce, deliver, find_stored
 
@@ -56,6 +57,26 @@ def test_a_function_may_check_every_credential_in_a_new_process(deployed: None, 
         body, query = make_body(endpoint, app), make_query(endpoint, app)
         forget()
         assert call(endpoint.method, endpoint.path, body=body, query=query, headers=headers).status == status
+
+
+@pytest.mark.parametrize("endpoint", CREDENTIALED, ids=name_endpoint)
+def test_a_function_may_check_a_secret_of_an_app_of_before(engine: None, endpoint: Endpoint) -> None:
+    app = create_app()
+    body, query = make_body(endpoint, app), make_query(endpoint, app)
+    AppsSplitRow.of().delete()
+    CredentialRow.of(app.slug).delete()
+    forget()
+    for slug, status in [(app.slug, endpoint.status), (f"not-{app.slug}", 401)]:
+        headers = app.headers | {"x-app-slug": slug}
+        assert call(endpoint.method, endpoint.path, body=body, query=query, headers=headers).status == status
+
+
+def test_the_sweeper_may_split_an_app_of_before(engine: None) -> None:
+    app = create_app()
+    AppsSplitRow.of().delete()
+    CredentialRow.of(app.slug).delete()
+    sweep()
+    assert CredentialRow.of(app.slug).find_stored()
 
 
 def test_the_sender_of_webhooks_may_sign_in_a_new_process(deployed: None) -> None:

@@ -64,6 +64,22 @@ def test_every_command_that_reads_prints_what_it_did(service: Served, folder: Pa
         assert not lost(each["lines"], read_lines(service, each["command"])), each["command"]
 
 
+def test_every_app_is_given_its_credential_row(service: Served) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        items = read_items(service.data)
+        apps, credentials = (
+            {item["slug"]["S"]: item["secrets"] for item in items if item["kind"]["S"] == kind}
+            for kind in ("app", "credential")
+        )
+        is_noted = any(item["kind"]["S"] == "apps_split" for item in items)
+        if is_noted or time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    assert is_noted
+    assert credentials == apps
+
+
 def test_the_table_has_lost_its_stream(service: Served) -> None:
     here = connection.find_running(service.data)
     client = tables.open_client(here)

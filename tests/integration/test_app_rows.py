@@ -21,8 +21,9 @@ from genai_voice.foundation.keys import make_key
 from genai_voice.foundation.transactions import Change, write_together
 from genai_voice.personas import library
 from genai_voice.tenancy import apps, splitting
-from genai_voice.tenancy.credential_rows import AppsSplitRow, CredentialRow
+from genai_voice.tenancy.credential_rows import AppsSplitRow, CredentialRow, SessionRow
 from genai_voice.tenancy.fields import AppFields
+from genai_voice.tenancy.hashing import hash_token
 from genai_voice.tenancy.resolver import forget_callers
 from genai_voice.tenancy.rows import AppRow
 
@@ -338,6 +339,33 @@ def test_nothing_that_a_process_knows_is_older_than_30_s_whenever_it_was_put_tog
         change_elsewhere(app, {"browser_scope": None})
         clock.shift(30)
         assert [manage(token) for token in tokens] == [200] * 4
+
+
+@pytest.mark.parametrize("whom", ["token", "secret"])
+def test_the_30_s_begin_before_what_is_known_was_read(whom: str) -> None:
+    app = create_app()
+    token = app.open_session()
+    headers = bear(token) if whom == "token" else app.headers
+    end: dict[str, Callable[[], object]] = {
+        "token": lambda: SessionRow.of(hash_token(token)).change([SessionRow.expires_ms.set(0)]),
+        "secret": lambda: change_elsewhere(app, {"secrets": []}),
+    }
+    forget_callers()
+    with time_machine.travel(get_now_ms() / 1000, tick=False) as clock:
+        read = "GetItem" if whom == "token" else "BatchGetItem"
+        delays = [20]
+
+        def delay_once(**_: object) -> None:
+            while delays:
+                clock.shift(delays.pop())
+                end[whom]()
+
+        with register_hook(f"after-call.dynamodb.{read}", delay_once):
+            assert enter(headers) == 200
+        clock.shift(10)
+        assert enter(headers) == 200
+        clock.shift(0.001)
+        assert enter(headers) == 401
 
 
 STOPS: dict[str, tuple[Mapping[str, Any], str]] = {
