@@ -19,11 +19,11 @@ from tests.support.valid import make_body, make_query, name_endpoint
 
 TITLE = "10² and 10⁴ rows of every kind in an app"
 _SIZES = (100, 10_000)
-_FEW = {"tool": 100, "persona": 100}
+_FEW = {"tool": 100, "persona": 100, "experiment": 100}
 """Kinds of which an app has few, whatever else it has: their lists are answered whole (contract 1.8)."""
-_WHOLE = {"GET /api/messages": 7, "GET /api/traces": 3 * (10_000 // 100 + 4)}
-"""Answers all there is of one session or one trace, up to 5 MB (contract 1.8): the most calls that takes. A
-trace is looked at up to 10,000 rows of each of three sources, in batches of 100.
+_WHOLE = {"GET /api/messages": 7, "GET /api/traces": 3 + 3 * 5}
+"""Answers all there is of one session, up to 5 MB (contract 1.8), or what a page may read of one trace: the
+most calls that takes.
 """
 _ROUNDING = 1.0  # units: 4 KB steps of the same rows with other ids
 _COLUMNS = ("endpoint", "calls", "read", "write", "calls at 10⁴", "read at 10⁴", "write at 10⁴")

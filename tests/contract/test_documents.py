@@ -21,7 +21,6 @@ from genai_voice.personas.model import MAX_STORED as MAX_PERSONAS
 from genai_voice.qa.model.scenarios import MAX_STORED as MAX_SCENARIOS
 from genai_voice.telemetry.model import MAX_DATA_BYTES, MAX_EVENTS
 from genai_voice.tools.model import MAX_PARAMETERS_BYTES, MAX_TOOLS, MAX_TOOLS_BYTES
-from genai_voice.traces.model import MAX_ROWS
 
 from local.cli import cli
 from tests.support.documents import (
@@ -122,7 +121,7 @@ def test_every_operator_command_is_listed() -> None:
     "limit",
     [
         *(MAX_MESSAGES, MAX_CONTENT_BYTES, MAX_EVENTS, MAX_DATA_BYTES, MAX_PARAMETERS_BYTES),
-        *(MAX_FAILURE_MODES, MAX_METADATA_BYTES, MAX_LISTED, MAX_ROWS),
+        *(MAX_FAILURE_MODES, MAX_METADATA_BYTES, MAX_LISTED),
         *(MAX_EXPERIMENTS, MAX_VARIANTS, MAX_VARIANT_ID, MAX_CONFIG_BYTES),
     ],
 )

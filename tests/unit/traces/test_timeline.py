@@ -1,125 +1,195 @@
-"""Timelines: order, what comes twice, what fits (contract 3.16), and text that may be JSON (1.7)."""
+"""Timelines: order, what comes twice, how far a page reads (contract 3.16), text that may be JSON (1.7)."""
 
-import random
-from typing import Any
+from collections.abc import Iterator, Sequence
+from heapq import merge
+from typing import Any, NamedTuple
 
 import pytest
+from genai_voice.foundation.clock import make_time_ordered_id
+from genai_voice.foundation.keys import make_key, make_time_key
 from genai_voice.traces.model import TimelineEntry
-from genai_voice.traces.timeline import FoundEntry, RowLimit, TimelinePosition, parse_if_json, take_earliest
+from genai_voice.traces.timeline import (
+    PAGE_UNITS,
+    Candidate,
+    FoundEntry,
+    Places,
+    Progress,
+    ReadRow,
+    TimelinePosition,
+    count_units,
+    cut_page,
+    find_time,
+    parse_if_json,
+    read_rows,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
+ROOM = 1_000
 
-def entry(timestamp: float, rank: int = 0, id: str = "x", size: int = 1) -> FoundEntry:
-    shown: TimelineEntry = {
+
+class Row(NamedTuple):
+    """A row of a source, with the moments of its entries. The first is its own."""
+
+    rank: int
+    times: tuple[float, ...]
+    units: float = 10
+    size: int = 1
+    is_known: bool = True
+    """Whether the index knows its size."""
+
+
+class Page(NamedTuple):
+    shown: list[TimelinePosition]
+    units: float
+    calls: int
+
+
+def entry(position: TimelinePosition, size: int) -> FoundEntry:
+    view: TimelineEntry = {
         "type": "event",
-        "timestamp": timestamp,
-        "data": {"id": id, "eventType": "e", "sessionId": "s", "data": None},
+        "timestamp": position.timestamp,
+        "data": {"id": position.id, "eventType": "e", "sessionId": "s", "data": None},
     }
-    return FoundEntry(TimelinePosition(timestamp, rank, id), shown, size)
+    return FoundEntry(position, view, size)
 
 
-ORDERED: dict[str, tuple[list[FoundEntry], list[FoundEntry]]] = {
-    "nothing": ([], []),
-    "by time": ([entry(3), entry(1), entry(2)], [entry(1), entry(2), entry(3)]),
-    "fractions are time": ([entry(1.5), entry(1), entry(1.25)], [entry(1), entry(1.25), entry(1.5)]),
-    "then by source": ([entry(1, 2), entry(1, 0), entry(1, 1)], [entry(1, 0), entry(1, 1), entry(1, 2)]),
-    "then by id": ([entry(1, 0, "b"), entry(1, 0, "a")], [entry(1, 0, "a"), entry(1, 0, "b")]),
-    "time before source": ([entry(1, 2), entry(2, 0)], [entry(1, 2), entry(2, 0)]),
-    "the same twice": ([entry(1), entry(2), entry(1), entry(1)], [entry(1), entry(2)]),
-    "an id at two moments": ([entry(2), entry(1)], [entry(1), entry(2)]),
-    "an id of two sources": ([entry(1, 1), entry(1, 0)], [entry(1, 0), entry(1, 1)]),
+def read_pages(rows: Sequence[Row]) -> Iterator[Page]:
+    """All pages of a timeline of these rows."""
+    progress = Progress(0.0, (Places(),) * 3)
+    stored = {f"{row.times[0]:09.3f}-{number:03d}#": row for number, row in enumerate(rows)}
+    calls, units = 0, 0.0
+
+    def load(candidates: Sequence[Candidate]) -> Iterator[ReadRow]:
+        nonlocal calls, units
+        calls += 1
+        for each in candidates:
+            row = stored[each.place]
+            units += row.units
+            positions = [TimelinePosition(time, row.rank, f"{row.rank}{time}") for time in row.times]
+            yield ReadRow(each, tuple(entry(position, row.size) for position in positions), row.units)
+
+    def list_source(rank: int) -> Iterator[Candidate]:
+        for place in sorted(stored):
+            row = stored[place]
+            if row.rank == rank and place >= progress.places[rank].start:
+                yield Candidate(row.times[0], rank, place, row.units if row.is_known else 60, ("pk", place))
+
+    while True:
+        calls, units = 0, 0.0
+        found, next_row, _ = read_rows(merge(*map(list_source, range(3))), load, progress, ROOM)
+        entries, progress = cut_page(found, next_row, progress, ROOM)
+        assert sum(each.size for each in entries) <= max([ROOM, *(row.size * len(row.times) for row in rows)])
+        yield Page([each.position for each in entries], units, calls)
+        if next_row is None:
+            return
+
+
+def list_positions(rows: Sequence[Row]) -> list[TimelinePosition]:
+    every = ((time, row.rank) for row in rows for time in row.times)
+    return sorted({TimelinePosition(time, rank, f"{rank}{time}") for time, rank in every})
+
+
+def show(rows: Sequence[Row]) -> list[TimelinePosition]:
+    return [position for page in read_pages(rows) for position in page.shown]
+
+
+ORDERED: dict[str, list[Row]] = {
+    "nothing": [],
+    "by time": [Row(0, (3,)), Row(0, (1,)), Row(1, (2,))],
+    "fractions are time": [Row(0, (1.5,)), Row(0, (1,)), Row(0, (1.25,))],
+    "then by source": [Row(2, (1,)), Row(0, (1,)), Row(1, (1,))],
+    "time before source": [Row(2, (1,)), Row(0, (2,))],
+    "the same twice": [Row(0, (1, 2)), Row(0, (1, 2, 3)), Row(0, (2, 3))],
+    "batches that overlap": [Row(0, (1, 5, 9)), Row(1, (4,)), Row(0, (2, 3, 8)), Row(2, (7,))],
 }
 
 
-@pytest.mark.parametrize(("given_", "expected"), ORDERED.values(), ids=ORDERED.keys())
-def test_the_order(given_: list[FoundEntry], expected: list[FoundEntry]) -> None:
-    assert take_earliest(given_, room=100) == (expected, False)
+@pytest.mark.parametrize("rows", ORDERED.values(), ids=ORDERED.keys())
+def test_the_order(rows: list[Row]) -> None:
+    assert show(rows) == list_positions(rows)
 
 
-FITTING: dict[str, tuple[list[float], int, list[float], bool]] = {
-    "all fit just so": ([1, 2, 3], 30, [1, 2, 3], False),
-    "one too many": ([1, 2, 3], 29, [1, 2], True),
-    "the first is always shown": ([1, 2, 3], 5, [1], True),
-    "a single one that does not fit": ([1], 5, [1], False),
-    "those that come late are earlier": ([9, 8, 7, 6, 5, 4, 3, 2, 1], 20, [1, 2], True),
-    "one that comes twice takes its room once": ([1, 1, 1, 2], 20, [1, 2], False),
-}
+def test_a_page_ends_where_its_units_do() -> None:
+    rows = [Row(0, (number,), units=50) for number in range(20)]
+    pages = list(read_pages(rows))
+    assert [len(page.shown) for page in pages] == [6, 6, 6, 2]
+    assert all(page.units <= PAGE_UNITS for page in pages)
 
 
-@pytest.mark.parametrize(("times", "room", "shown", "more"), FITTING.values(), ids=FITTING.keys())
-def test_what_fits(times: list[float], room: int, shown: list[float], more: bool) -> None:
-    found, left = take_earliest([entry(time, size=10) for time in times], room)
-    assert ([each.position.timestamp for each in found], left) == (shown, more)
+def test_a_page_ends_where_its_reply_is_full_and_has_one_row_whatever_it_takes() -> None:
+    assert [len(page.shown) for page in read_pages([Row(0, (n,), size=400) for n in range(5)])] == [2, 2, 1]
+    assert [len(page.shown) for page in read_pages([Row(0, (n,), size=3_000) for n in range(3)])] == [1, 1, 1]
+    assert [len(page.shown) for page in read_pages([Row(0, (n,), units=900) for n in range(3)])] == [1, 1, 1]
 
 
-def test_a_small_entry_never_overtakes_a_large_one_that_did_not_fit() -> None:
-    small, large = entry(1, size=8), entry(2, size=30)
-    assert take_earliest([small, large, entry(3, size=1)], room=10) == ([small], True)
+def test_rows_of_unknown_size_are_read_few_at_a_time_until_the_page_is_full() -> None:
+    rows = [Row(0, (number,), units=1, is_known=False) for number in range(300)]
+    [*full, last] = read_pages(rows)
+    assert [page.units for page in full] == [241]  # one more could have taken 60
+    assert last.units == 300 - 241
+    assert all(page.calls >= page.units / 5 for page in (*full, last))
 
 
-def test_it_goes_on_after_a_place() -> None:
-    entries = [entry(1, 0, "a"), entry(1, 0, "b"), entry(1, 1, "a"), entry(2)]
-    assert take_earliest(entries, 100, after=TimelinePosition(1, 0, "b")) == (entries[2:], False)
-    assert take_earliest(entries, 100, after=TimelinePosition(2, 0, "x")) == ([], False)
+def test_what_is_later_than_the_next_row_waits_for_it() -> None:
+    rows = [Row(0, (0, 100), units=10), *(Row(1, (number,), units=40) for number in range(1, 20))]
+    pages = [page.shown for page in read_pages(rows)]
+    assert len(pages) == 3
+    assert [position for page in pages for position in page] == list_positions(rows)
 
 
-places = st.tuples(st.sampled_from([0, 1, 1.5, 2, 3]), st.integers(0, 2), st.sampled_from("abc"))
+def test_batches_that_overlap_for_more_than_a_page_are_shown_before_their_turn_and_each_once() -> None:
+    rows = [Row(0, (number, 1_000 + number), units=60) for number in range(30)]
+    pages = list(read_pages(rows))
+    shown = [position for page in pages for position in page.shown]
+    assert shown != sorted(shown)
+    assert sorted(shown) == list_positions(rows)
+    assert all(page.shown == sorted(page.shown) for page in pages)
+    assert sum(page.units for page in pages) <= 2 * sum(row.units for row in rows)
 
 
-@given(
-    st.lists(st.tuples(places, st.integers(1, 12)), max_size=60),
-    st.integers(1, 40),
-    st.integers(0, 1_000),
+rows_of_time = st.builds(
+    lambda rank, first, later, units, size, is_known: Row(
+        rank, (first, *sorted(first + each for each in later)), units, size, is_known
+    ),
+    rank=st.integers(0, 2),
+    first=st.integers(0, 40),
+    later=st.lists(st.integers(0, 60), max_size=4),
+    units=st.sampled_from([1, 5, 20, 50]),
+    size=st.sampled_from([1, 20, 100]),
+    is_known=st.booleans(),
 )
-def test_page_by_page_everything_is_shown_once_in_order_and_pages_fit(
-    given_: list[tuple[tuple[float, int, str], int]], room: int, seed: int
-) -> None:
-    sizes = dict(given_)  # the same entry has the same size whenever it comes
-    every = [entry(*place, size=sizes[place]) for place, _ in given_]
-    shown: list[TimelinePosition] = []
-    after: TimelinePosition | None = None
-    more = True
-    while more:
-        random.Random(seed + len(shown)).shuffle(every)  # noqa: S311 - an order that can be had again
-        page, more = take_earliest(every, room, after)
-        assert len(page) <= 1 or sum(each.size for each in page) <= room
-        assert page or not more
-        shown += [each.position for each in page]
-        after = shown[-1] if shown else None
-    assert shown == sorted({TimelinePosition(*place) for place, _ in given_})
 
 
-def test_it_holds_little_of_a_lot() -> None:
-    """A generator of entries that each take a megabyte of its memory: some 200 in all, a few held at once."""
-    alive, most = 0, 0
-
-    class Large(dict[str, Any]):
-        def __init__(self) -> None:
-            nonlocal alive, most
-            super().__init__(type="event", timestamp=0, data={"id": "x"})
-            alive += 1
-            most = max(most, alive)
-
-        def __del__(self) -> None:
-            nonlocal alive
-            alive -= 1
-
-    def entries() -> Any:
-        for number in range(200, 0, -1):
-            yield FoundEntry(TimelinePosition(number, 0, "x"), Large(), 10)  # type: ignore[arg-type]
-
-    found, more = take_earliest(entries(), room=50)
-    assert ([each.position.timestamp for each in found], more) == ([1, 2, 3, 4, 5], True)
-    assert most <= 13
+@given(st.lists(rows_of_time, max_size=40))
+def test_the_pages_of_a_timeline_show_everything_and_each_reads_something_new(rows: list[Row]) -> None:
+    pages = list(read_pages(rows))
+    shown = [position for page in pages for position in page.shown]
+    assert set(shown) == set(list_positions(rows))
+    assert all(page.shown == sorted(set(page.shown)) for page in pages)
+    assert all(page.units <= PAGE_UNITS for page in pages)
+    assert len(pages) <= len(rows) + 1
 
 
-def test_of_each_source_the_first_rows_are_taken_and_it_is_known_whether_there_were_more() -> None:
-    for lengths, exceeded in [((0, 3, 3), False), ((3, 4), True), ((4, 1), True)]:
-        bound = RowLimit(3)
-        taken = [list(bound.take(range(length))) for length in lengths]
-        assert taken == [list(range(min(length, 3))) for length in lengths]
-        assert bound.exceeded is exceeded
+@given(st.lists(rows_of_time, max_size=40))
+def test_where_batches_overlap_little_all_pages_together_are_in_order(rows: list[Row]) -> None:
+    short = [
+        row._replace(times=tuple(min(each, row.times[0] + 1) for each in row.times), units=1, size=1)
+        for row in rows
+    ]
+    assert show(short) == list_positions(short)
+
+
+def test_the_moment_of_a_row_is_in_its_place() -> None:
+    assert find_time(make_key("MESSAGE", make_time_key(1_800_000_000_000.5, "a-b"))) == 1_800_000_000_000.5
+    assert find_time(make_key("EVENTS", make_time_key(0, "ab"))) == 0
+    assert find_time(make_key("ID", make_time_ordered_id(1_800_000_000_001))) == 1_800_000_000_001
+    assert find_time(make_key("ID", f"{make_time_ordered_id(7)}-00", "RULE", "r-1")) == 7
+
+
+def test_a_row_is_read_in_steps_of_4_kb_eventually_consistent() -> None:
+    more = [count_units(size) - count_units(0) for size in (1, 4096, 4097, 409_600)]
+    assert more == pytest.approx([0, 0, 0.5, 49.5])
 
 
 PARSED: dict[str, tuple[str | None, Any]] = {

@@ -17,6 +17,7 @@ from genai_voice.foundation.table import (
     NumberAttribute,
     UnicodeAttribute,
 )
+from genai_voice.foundation.trace_items import TraceItem
 
 MAX_MS = 10.0**15 - 1
 """The latest moment that a key can hold."""
@@ -175,7 +176,7 @@ class TranscriptPart(Item, discriminator="transcript"):
         return [(pk, make_key("TRANSCRIPT", f"{revision}:{part:04d}")) for part in range(count)]
 
 
-class MessageRow(Item, discriminator="message"):
+class MessageRow(TraceItem, discriminator="message"):
     session_id = UnicodeAttribute()
     participant_identity = UnicodeAttribute()
     role = UnicodeAttribute()

@@ -175,12 +175,6 @@ class Item(Model):
         after = (place < before) if before else None
         return list(cls.query(partition, after, index_name=index, scan_index_forward=False, limit=limit))
 
-    @classmethod
-    def list_in_trace(cls, app: str, trace_id: str, prefix: str) -> Iterator[Self]:
-        """List the items of this kind in a trace by their sort keys, which begin with `prefix`."""
-        trace = _make_trace_key(app, trace_id)
-        return cls.load_full(cls.query(trace, cls.gsi2sk.startswith(prefix), index_name="gsi2"))
-
     def set_due_changes(self, at_ms: float) -> list[Action]:
         """Have the sweep look at the item from this moment on (epoch ms), until it is cleared."""
         return [type(self).due.set(self._make_due_key()), type(self).due_at.set(at_ms)]
@@ -214,10 +208,6 @@ class Item(Model):
     def find_stored(self) -> Self | None:
         """Find this item as it is now, or None: `StateRow.of(app).find_stored()`."""
         return self.find(self.pk, self.sk)
-
-    def put_in_trace(self, app: str, trace_id: str) -> None:
-        """Have the item found by the trace it belongs to."""
-        self.gsi2pk, self.gsi2sk = _make_trace_key(app, trace_id), self.sk
 
     def insert(self) -> bool:
         """Store the item unless its key is taken. Answers whether it was stored."""
@@ -281,10 +271,6 @@ def find_together(*rows: Item | None) -> tuple[Item | None, ...]:
     """
     found = Item.find_all((row.pk, row.sk) for row in rows if row is not None)
     return tuple(None if row is None else found.get((row.pk, row.sk)) for row in rows)
-
-
-def _make_trace_key(app: str, trace_id: str) -> str:
-    return make_key("APP", app, "TRACE", trace_id)
 
 
 class _Opening(Item):

@@ -3,10 +3,11 @@
 from typing import Self
 
 from genai_voice.foundation.keys import digest, make_key, make_time_key
-from genai_voice.foundation.table import CompressedText, Item, NumberAttribute, UnicodeAttribute
+from genai_voice.foundation.table import CompressedText, NumberAttribute, UnicodeAttribute
+from genai_voice.foundation.trace_items import TraceItem
 
 
-class EventsRow(Item, discriminator="events"):
+class EventsRow(TraceItem, discriminator="events"):
     session_id = UnicodeAttribute()
     events = CompressedText()  # JSON: [{eventType, ts, data?}]
     event_count = NumberAttribute()

@@ -14,7 +14,8 @@ _ITEM_BYTES = 350 * 1024  # compressed; an item of DynamoDB holds 400 KB
 def save_events(app: str, batch: EventBatch, trace_id: str | None) -> EventsInserted:
     """Store the batch as one item, or as few as hold it. The same batch sent again is stored once."""
     for events in _split_into_items(batch.events):
-        row = EventsRow.of(app, batch.session_id, events[0]["ts"], to_json(events).decode(), trace_id)
+        first_ts = min(event["ts"] for event in events)  # a timeline reads batches by it
+        row = EventsRow.of(app, batch.session_id, first_ts, to_json(events).decode(), trace_id)
         row.event_count, row.created_at = len(events), get_now_ms()
         row.save()
     return {"inserted": len(batch.events)}

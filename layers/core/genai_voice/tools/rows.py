@@ -18,6 +18,7 @@ from genai_voice.foundation.table import (
     NumberAttribute,
     UnicodeAttribute,
 )
+from genai_voice.foundation.trace_items import TraceItem
 
 MAX_MS = 10**13 - 1
 """The latest moment that a time-ordered id can hold."""
@@ -76,7 +77,7 @@ class ToolRow(Item, discriminator="tool"):
         return cls.query(make_key("APP", app), wanted, consistent_read=True)
 
 
-class ExecutionRow(Item, discriminator="execution"):
+class ExecutionRow(TraceItem, discriminator="execution"):
     """An execution. Since a call writes several, those of an app are spread over EXECUTION_SHARDS partitions
     by their ids. What was stored before that is in one partition more.
     """

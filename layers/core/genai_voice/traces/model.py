@@ -6,8 +6,6 @@ from typing_extensions import TypedDict
 
 from genai_voice.foundation.model import Listing, Name
 
-MAX_ROWS = 10_000
-
 
 class TraceQuery(Listing):
     missing: ClassVar[str] = "Missing required parameter: traceId"
@@ -77,4 +75,6 @@ class TimelinePage(TypedDict):
     timeline: list[TimelineEntry]
     cursor: NotRequired[str]
     truncated: NotRequired[bool]
-    """True where a source has more rows than are read."""
+    """True where the page ends because of what it may read: what is left is behind `cursor`. Where batches of
+    events overlap for more than a page, what follows may be of an earlier moment.
+    """

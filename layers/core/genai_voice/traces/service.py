@@ -1,38 +1,35 @@
 """The timeline of a trace: rows of several features in the order of time."""
 
-from collections.abc import Iterator
+from typing import Any
 
 from genai_voice.foundation.model import add_optional
-from genai_voice.foundation.pages import REPLY_BYTES, count_wire_bytes, read_cursor, sign_cursor
-from genai_voice.traces.model import MAX_ROWS, TimelineEntry, TimelinePage, TraceQuery
-from genai_voice.traces.sources import SOURCES
-from genai_voice.traces.timeline import FoundEntry, RowLimit, TimelinePosition, take_earliest
+from genai_voice.foundation.pages import REPLY_BYTES, read_cursor, sign_cursor
+from genai_voice.traces.model import TimelinePage, TraceQuery
+from genai_voice.traces.sources import SOURCES, list_candidates, load_rows
+from genai_voice.traces.timeline import Places, Progress, cut_page, read_rows
 
-_HEAD_BYTES = 10_000  # of a reply around its entries, the trace id in it
+_ROOM = REPLY_BYTES - 10_000  # without what is around the entries of a reply, the trace id in it
+_NOTHING_YET = Progress(0.0, (Places(),) * len(SOURCES))
 
 
 def read_timeline(app: str, query: TraceQuery) -> TimelinePage:
-    """Read what happened under a trace id, ascending by time, as much as fits the reply, and the cursor where
-    more is left. Entries of the same moment are in the order of SOURCES, then of their ids.
-
-    Reads at most MAX_ROWS of each source.
+    """Read what happened under a trace id, ascending by time, as much as a page may read and a reply can
+    hold, and the cursor where more is left. Entries of the same moment are in the order of SOURCES, then of
+    their ids.
     """
     page: TimelinePage = {"traceId": query.trace_id, "timeline": []}
     if not query.is_for(app):
         return page
-    scope = (app, "traces", query.trace_id, query.session_id or "")
-    after = TimelinePosition(*read_cursor(query.cursor, *scope)) if query.cursor else None
-    limit = RowLimit(MAX_ROWS)
-    entries, more = take_earliest(_read_entries(app, query, limit), REPLY_BYTES - _HEAD_BYTES, after)
+    scope = (app, "timeline", query.trace_id, query.session_id or "")
+    progress = _read_progress(read_cursor(query.cursor, *scope)) if query.cursor else _NOTHING_YET
+    candidates = list_candidates(app, query, progress.places)
+    rows, next_row, is_full = read_rows(candidates, load_rows, progress, _ROOM)
+    entries, progress = cut_page(rows, next_row, progress, _ROOM)
     page["timeline"] = [entry.view for entry in entries]
-    cursor = sign_cursor(list(entries[-1].position), *scope) if more else None
-    return add_optional(page, cursor=cursor, truncated=limit.exceeded or None)
+    cursor = sign_cursor([progress.until, *progress.places], *scope) if next_row else None
+    return add_optional(page, cursor=cursor, truncated=(next_row is not None and not is_full) or None)
 
 
-def _read_entries(app: str, query: TraceQuery, limit: RowLimit) -> Iterator[FoundEntry]:
-    """Read the entries of all sources, in no order."""
-    for rank, source in enumerate(SOURCES):
-        for row in limit.take(source.list_rows(app, query)):
-            for timestamp, data in source.view(row):
-                view: TimelineEntry = {"type": source.type, "timestamp": timestamp, "data": data}
-                yield FoundEntry(TimelinePosition(timestamp, rank, data["id"]), view, count_wire_bytes(view))
+def _read_progress(position: list[Any]) -> Progress:
+    until, *places = position
+    return Progress(until, tuple(Places(*each) for each in places))
