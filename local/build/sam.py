@@ -28,6 +28,7 @@ from local.serve import connection, data_folder, engines, seeding, tables
 from local.serve.cloudformation import load_template
 from local.serve.connection import NO_CREDENTIALS, REAL_CREDENTIALS, Connection
 from local.serve.greeting import describe_gemini, format_greeting
+from local.serve.guard import find_free_port
 from local.serve.processes import start_leashed, stop
 from local.serve.run import build_functions_environment
 from local.serve.secret_files import prepare_deployment_secret, read_demo_secret
@@ -93,9 +94,9 @@ async def _start(
 ) -> tuple[Process, str]:
     """Start `sam local start-api` and wait until it answers. Returns its process and the start message."""
     template = read_template(project.template, environ)
-    port = project.port or int(engines.find_free_port("127.0.0.1"))
-    engine = await engines.choose(project, environ, host.listen)
-    aws = engines.make_moto(host.listen, engines.find_free_port(host.listen), "")
+    port = project.port or int(find_free_port("127.0.0.1"))
+    engine = await engines.choose(project, environ, host)
+    aws = engines.make_moto(host)
     table = Connection(
         endpoint=engine.endpoint,
         table=project.table,

@@ -15,7 +15,7 @@ from typing import Any
 from local.build.artifacts import ROOT
 from local.errors import LocalError
 from local.serve import leash
-from local.serve.engines import find_free_port
+from local.serve.guard import find_free_port
 
 MINISTACK = ROOT / ".venv-ministack" / "bin" / "ministack"
 REGION = "us-east-1"

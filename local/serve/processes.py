@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -16,7 +16,7 @@ _PATIENCE_S = 3.0
 async def start_leashed(
     command: Sequence[str],
     environ: Mapping[str, str],
-    output: IO[bytes],
+    output: IO[bytes] | int,
     inherit: Sequence[int] = (),
     umask: int = -1,
 ) -> Process:
@@ -27,7 +27,7 @@ async def start_leashed(
         *(sys.executable, "-I", "-S", str(Path(leash.__file__)), str(os.getpid()), *command),
         stdin=PIPE,  # held open while we live
         stdout=output,
-        stderr=output,
+        stderr=STDOUT,
         env=dict(environ),
         pass_fds=inherit,
         process_group=0,
@@ -47,7 +47,7 @@ async def start_python(
         *(sys.executable, "-P", *arguments),
         stdin=DEVNULL,
         stdout=output,
-        stderr=output if not isinstance(output, int) else asyncio.subprocess.STDOUT,
+        stderr=STDOUT,
         env=dict(environ),
         cwd=root,
         pass_fds=inherit,

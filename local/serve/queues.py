@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.errors import LocalError
 from local.serve import tables
-from local.serve.engines import ACCOUNT, Engine
+from local.serve.engines import ACCOUNT, START_S, Engine
 from local.serve.invocations import InvocationFailed, invoke
 from local.serve.template import EventSource, Queue, Template
 from local.serve.worker_pool import WorkerPool
@@ -32,28 +32,31 @@ class MalformedReply(Exception):
 
 
 class Queues:
-    """The queues of one run. Their `engine` is started here and stopped by whoever made it."""
+    """The queues of one run. Their `engine` is started here and stopped by whoever made it. When it takes
+    longer than `late_s` seconds the terminal is told, and it is waited for all the same.
+    """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, late_s: float = START_S) -> None:
         self.ready = asyncio.Event()
         """They are there, or will not be."""
         self._engine = engine
+        self._late_s = late_s
         self._client: tables.Client = None
         self._threads = ThreadPoolExecutor(32, thread_name_prefix="queue")
 
     async def drive(self, template: Template, workers: WorkerPool, lock: int) -> None:
-        """Drive the queues until this is cancelled. Where the engine does not start, or ends, the terminal is
-        told and the service goes on without queues: what is due waits for a schedule.
+        """Drive the queues until this is cancelled. Where the engine ends, or refuses a queue, the terminal
+        is told and the service goes on without queues: what is due waits for a schedule.
         """
         try:
-            if template.queues:
-                await self._open(template.queues, workers, lock)
-            self.ready.set()
             async with asyncio.TaskGroup() as tasks:
+                if template.queues:
+                    await self._engine.begin(workers.log, workers.variables, lock)
+                    tasks.create_task(self._watch_engine())
+                    await self._open(template.queues, workers.variables["AWS_REGION"])
+                self.ready.set()
                 for source in template.sources:
                     tasks.create_task(self._poll(source, workers))
-                if template.queues:
-                    tasks.create_task(self._watch_engine())
         except* LocalError as reasons:
             print(f"Queues are not served until a restart: {reasons.exceptions[0]}", flush=True)
         finally:
@@ -62,13 +65,27 @@ class Queues:
 
     # -- the engine --------------------------------------------------------------------------------------
 
-    async def _open(self, queues: Sequence[Queue], workers: WorkerPool, lock: int) -> None:
-        region = workers.variables["AWS_REGION"]
-        await self._engine.start(workers.log, workers.variables, lock)
-        self._client = await self._run_in_thread(
-            tables.open_aws_client, "sqs", self._engine.endpoint, region, _LONGEST_WAIT_S + 10
+    async def _open(self, queues: Sequence[Queue], region: str) -> None:
+        """Create the queues once the engine answers, however long that takes. Raises LocalError when it
+        refuses.
+        """
+        lateness = asyncio.get_running_loop().call_later(self._late_s, self._tell_lateness)
+        try:
+            await self._engine.await_answer()
+            self._client = await self._run_in_thread(
+                tables.open_aws_client, "sqs", self._engine.endpoint, region, _LONGEST_WAIT_S + 10
+            )
+            while not await self._run_in_thread(_try_to_create_queues, self._client, queues, region):
+                await asyncio.sleep(_RETRY_S)
+        finally:
+            lateness.cancel()
+
+    def _tell_lateness(self) -> None:
+        print(
+            f"The queues are late: {self._engine.name} has not answered for {self._late_s:g} s. "
+            "Webhooks wait for it and go out then.",
+            flush=True,
         )
-        await self._run_in_thread(_create_queues, self._client, queues, region)
 
     async def _watch_engine(self) -> None:
         if self._engine.process is not None:
@@ -127,12 +144,15 @@ class Queues:
                 continue  # it comes again, as a message may
 
 
-def _create_queues(client: tables.Client, queues: Sequence[Queue], region: str) -> None:
-    """Create the queues. Raises LocalError when the engine refuses."""
+def _try_to_create_queues(client: tables.Client, queues: Sequence[Queue], region: str) -> bool:
+    """Create the queues. Answers False when the engine does not answer. Raises LocalError when it refuses."""
     try:
         _request_queues(client, queues, region)
-    except (BotoCoreError, ClientError) as reason:
+    except ClientError as reason:
         raise LocalError(f"moto refuses: {reason}") from None
+    except BotoCoreError:
+        return False
+    return True
 
 
 def _request_queues(client: tables.Client, queues: Sequence[Queue], region: str) -> None:

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ class LocalService:
         self._lock = lock
         self._environ = environ
         self._time_limit_s = time_limit_s
-        self._moto = engines.reserve_moto("127.0.0.1")
+        self._moto = engines.make_moto()
         """For queues. Started where the template has any."""
         self._resources = contextlib.AsyncExitStack()
         self._server: Server | None = None
@@ -65,7 +66,7 @@ class LocalService:
         engine = await engines.choose(project, self._environ)
         secret = read_demo_secret(project.data, self._environ)
         table = Connection(
-            endpoint=engine.endpoint,
+            endpoint=engine.direct,
             table=project.table,
             region=project.region,
             deployment_secret_file=str(prepare_deployment_secret(project.data)),
@@ -73,14 +74,19 @@ class LocalService:
             webhook_queue_url=template.variables.get("WEBHOOK_QUEUE_URL", ""),
             outgoing_local_ca=str(prepare_authority(project.data)),
         )
+        told = replace(
+            table,
+            endpoint=engine.endpoint,
+            webhook_queue_url=table.webhook_queue_url.replace(self._moto.direct, self._moto.endpoint),
+        )
         data_folder.start_log(project.log)
         self._resources.push_async_callback(engine.stop)
         self._resources.push_async_callback(self._moto.stop)
         workers, (client, lines) = await _run_together(
-            self._start_workers(template, table), self._prepare_table(engine, template, table, secret)
+            self._start_workers(template, table), self._prepare_table(engine, template, table, told, secret)
         )
         self._resources.callback(connection.forget, project.data)
-        table.write(project.data)
+        told.write(project.data)
         words = format_greeting(
             *(table.address, secret, project.log, engine.note),
             gemini=describe_gemini(self._environ),
@@ -98,7 +104,7 @@ class LocalService:
 
     def _read_template(self) -> Template:
         """Read the template with the addresses that queues will have, since variables are made of them."""
-        queues_at = f"{self._moto.endpoint}/{engines.ACCOUNT}"
+        queues_at = f"{self._moto.direct}/{engines.ACCOUNT}"
         return read_template(self._project.template, self._environ, queues_at)
 
     async def _start_workers(self, template: Template, table: Connection) -> "WorkerPool":
@@ -115,13 +121,18 @@ class LocalService:
         return workers
 
     async def _prepare_table(
-        self, engine: engines.Engine, template: Template, table: Connection, secret: str
+        self,
+        engine: engines.Engine,
+        template: Template,
+        table: Connection,
+        told: Connection,
+        secret: str,
     ) -> "tuple[tables.Client, list[str]]":
         """Start the engine, create its tables and seed the demo apps. Returns the client and the lines that
         seeding told.
         """
         client, _ = await _run_together(
-            asyncio.to_thread(tables.open_client, table),
+            asyncio.to_thread(tables.open_client, told),
             engine.start(self._project.log, table.to_environment(self._environ), self._lock),
         )
         created = await asyncio.to_thread(tables.prepare, client, template.tables)

@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from local.build import sam
-from local.serve.engines import find_free_port
+from local.serve.guard import find_free_port
 from tests.contract.test_routes import EVENTS, SAMPLE_SECRET
 from tests.e2e.local.service import ROOT, Service
 from tests.e2e.served import Checkout, Client, demo

@@ -20,11 +20,13 @@ def run_engine(data: Path) -> Iterator[str]:
     environ = {name: value for name, value in os.environ.items() if name != "DYNAMODB_ENDPOINT"}
     chosen = asyncio.run(choose(Project.read(environ | {"DATA_DIR": str(data)}), environ))
     assert chosen.name == "dynoxide", f"the strict engine is not to be had here: {chosen.note}"
+    if chosen.guard is not None:
+        chosen.guard.close()  # tests ask the engine itself
     with (data / "engine.log").open("wb") as log:
         process = subprocess.Popen(chosen.command, stdout=log, stderr=log)  # noqa: S603 - our own command
     try:
-        _wait_for(chosen.endpoint)
-        yield chosen.endpoint
+        _wait_for(chosen.direct)
+        yield chosen.direct
     finally:
         process.kill()
         process.wait()
