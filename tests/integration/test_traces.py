@@ -394,3 +394,22 @@ def test_a_row_that_a_replica_does_not_have_yet_is_asked_for_again() -> None:
     nothing: dict[str, Any] = {"Responses": {os.environ["TABLE_NAME"]: []}, "UnprocessedKeys": {}}
     with answer_calls(None, None, None, (200, nothing)):
         assert order(read(app)) == [("event", 1), ("message", 2)]
+
+
+def test_each_row_of_a_trace_tells_its_size_to_the_index() -> None:
+    app = create_app()
+    send(app, happened(1, data="x" * 5_000))
+    say(app, "y" * 5_000, 2)
+    act(app, parameters={"z": "z" * 5_000})
+    log_large(app, 3)
+    partitions = (f"APP#{app.slug}#SESSION#s#", *ExecutionRow.list_partitions(app.slug))
+    rows = [item for partition in partitions for item in read_partition(partition) if "gsi2pk" in item]
+    assert len(rows) == 4
+    assert min(to_plain(row["transcript_bytes"]) for row in rows) > 5_000
+
+
+def test_a_row_that_belongs_to_no_trace_has_no_size() -> None:
+    app = create_app()
+    assert app.post("/api/events", {"sessionId": "s", "events": [happened(1)]}).status == 200
+    [row] = read_partition(f"APP#{app.slug}#SESSION#s#", "EVENTS#")
+    assert "transcript_bytes" not in row

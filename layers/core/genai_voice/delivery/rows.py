@@ -147,25 +147,23 @@ class DeliveryRow(Item):
     @classmethod
     def list_newest(
         cls, app: str, status: str | None, topic: str | None, before: str | None, limit: int
-    ) -> list[Self]:
+    ) -> Iterator[Self]:
         """List the last deliveries of a status, of a topic, of both or of neither, last first, beginning
         after position `before` (a sort key). With neither they are whole, else as the index knows them.
         """
         if not status and not topic:
             after = cls.sk < before if before else cls.sk.startswith("ID#")
-            return list(
-                cls.query(
-                    make_key("APP", app, cls.COLLECTION),
-                    after,
-                    consistent_read=True,
-                    scan_index_forward=False,
-                    limit=limit,
-                )
+            return cls.query(
+                make_key("APP", app, cls.COLLECTION),
+                after,
+                consistent_read=True,
+                scan_index_forward=False,
+                limit=limit,
             )
         lists = (
             cls.list_latest("gsi2", place, before, limit) for place in cls._list_keys(app, status, topic)
         )
-        return list(islice(_merge_newest_first(lists), limit))
+        return islice(_merge_newest_first(lists), limit)
 
     @classmethod
     def list_failed(cls, app: str) -> Iterator[Self]:

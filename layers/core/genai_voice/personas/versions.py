@@ -1,6 +1,7 @@
 """List the versions of a persona, the app's own or one of its library, and bring one of them back."""
 
 from functools import partial
+from itertools import chain
 
 from genai_voice.foundation.errors import NotFound
 from genai_voice.foundation.model import add_optional
@@ -33,10 +34,9 @@ def list_versions(app: str, query: PersonaVersionQuery) -> PersonaVersionPage:
         number = present.number if before is None else int(before)
         newest = [present.as_version()] if before is None else []
         earlier = PersonaVersionRow.list_before(present.pk, present.known_as, number, PAGE + 1)
-        return PageRows.of(
-            [*newest, *earlier], PAGE, partial(_view, app, present), position=lambda row: str(int(row.number))
-        )
+        return PageRows.of(chain(newest, earlier), PAGE, view, position=lambda row: str(int(row.number)))
 
+    view = partial(_view, app, present)
     views, cursor = read_page(app, query, ("persona versions", present.known_as), read)
     return add_optional(PersonaVersionPage(versions=views), cursor=cursor)
 
