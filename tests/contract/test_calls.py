@@ -57,7 +57,7 @@ EXPECTED: dict[str, list[str]] = {
     "PATCH /api/experiments": ["UpdateItem"],
     "DELETE /api/experiments": ["TransactWriteItems"],
     "POST /api/experiments/assign": ["BatchGetItem", "TransactWriteItems"],
-    "GET /api/experiments/results": ["GetItem", "Query"],
+    "GET /api/experiments/results": ["GetItem", *["Query"] * 9],
     "GET /api/handoffs": ["Query"],
     "POST /api/handoffs": ["TransactWriteItems"],
     "PATCH /api/handoffs": ["GetItem"],

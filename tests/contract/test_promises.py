@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from genai_voice.foundation.endpoints import MEGABYTE, Endpoint
+from genai_voice.outcomes.rows import TallyRow
 from genai_voice.tenancy.resolver import forget_callers
 from genai_voice.tools import registry
 from genai_voice.tools.rows import ExecutionRow
@@ -148,7 +149,7 @@ def test_every_place_where_a_row_is_found_names_its_app(endpoint: Endpoint) -> N
     ]
     kinds += ExecutionRow.list_partitions(app.slug)
     if "experimentId" in (body or {}):
-        kinds.append(f"APP#{app.slug}#EXPERIMENT#{body['experimentId']}#")
+        kinds += TallyRow.list_partitions(app.slug, body["experimentId"])
     for pk in (f"APP#{app.slug}#", *kinds, session):
         for row in read_partition(pk):
             places = {to_plain(row[key]) for key in ("pk", "gsi1pk", "gsi2pk") if key in row}

@@ -22,6 +22,7 @@ from genai_voice.foundation.endpoints import Endpoint
 from genai_voice.foundation.http import Api
 from genai_voice.foundation.keys import make_key
 from genai_voice.foundation.table import Item
+from genai_voice.outcomes.rows import TallyRow
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.credential_rows import AppsSplitRow
 from genai_voice.tenancy.fields import AppFields, NewApp
@@ -321,7 +322,7 @@ def read_rows(app: str, *sessions: str) -> list[dict[str, Any]]:
         make_key("APP", app, "QA_RECENT"),
         make_key("APP", app, "QA_RUN"),
         make_key("APP", app, "SCENARIO"),
-        *(make_key("APP", app, "EXPERIMENT", experiment) for experiment in experiments),
+        *(pk for experiment in experiments for pk in TallyRow.list_partitions(app, experiment)),
         *(make_key("APP", app, "SESSION", session) for session in sessions),
     ]
     found = [item for pk in sorted(partitions) for item in read_partition(pk)]

@@ -131,7 +131,7 @@ def _try_assigning(
 
 
 def read_results(app: str, query: ResultsQuery) -> ExperimentResults:
-    """Read what the experiment has shown so far. Takes two reads, however many sessions it has seen. Raises
+    """Read what the experiment has shown so far. Takes ten reads, however many sessions it has seen. Raises
     NotFound.
     """
     row = ExperimentRow.of(app, query.experiment_id).find_stored() if query.is_for(app) else None

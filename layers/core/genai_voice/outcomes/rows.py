@@ -9,7 +9,9 @@ from genai_voice.foundation.transactions import Change
 
 
 class TallyRow(Item, discriminator="tally"):
-    """A share of the sums of one variant. A variant has SHARDS rows, so that none becomes hot."""
+    """A share of the sums of one variant. A variant has SHARDS rows, in as many partitions, since every call
+    of an app may add to it. What was stored before that is in one partition more.
+    """
 
     variant_id = UnicodeAttribute()
     exposures = NumberAttribute(null=True)
@@ -26,8 +28,15 @@ class TallyRow(Item, discriminator="tally"):
 
     @classmethod
     def of(cls, app: str, experiment_id: str, variant_id: str, shard: int) -> Self:
-        sort_key = make_key("TALLY", variant_id, "SHARD", str(shard % cls.SHARDS))
-        return cls(make_key("APP", app, "EXPERIMENT", experiment_id), sort_key, variant_id=variant_id)
+        pk, part = cls.list_partitions(app, experiment_id)[shard % cls.SHARDS], str(shard % cls.SHARDS)
+        return cls(pk, make_key("TALLY", variant_id, "SHARD", part), variant_id=variant_id)
+
+    @classmethod
+    def list_partitions(cls, app: str, experiment_id: str) -> list[str]:
+        """List where the sums of an experiment are: by their shards, and at last those of before."""
+        experiment = ("APP", app, "EXPERIMENT", experiment_id)
+        spread = (make_key(*experiment, "SHARD", str(shard)) for shard in range(cls.SHARDS))
+        return [*spread, make_key(*experiment)]
 
     def add_changes(self, additions: Mapping[str, int]) -> Change:
         """Add to the sums, by their names."""
@@ -37,5 +46,5 @@ class TallyRow(Item, discriminator="tally"):
     @classmethod
     def list_in_experiment(cls, app: str, experiment_id: str) -> Iterator[Self]:
         """List all shares of all variants of an experiment."""
-        prefix = cls.sk.startswith("TALLY#")
-        return cls.query(make_key("APP", app, "EXPERIMENT", experiment_id), prefix, consistent_read=True)
+        for pk in cls.list_partitions(app, experiment_id):
+            yield from cls.query(pk, cls.sk.startswith("TALLY#"), consistent_read=True)

@@ -23,8 +23,8 @@ def tally_changes(app: str, exposures: Iterable[Sequence[str]], additions: Mappi
 
 
 def read_tallies(app: str, experiment_id: str) -> Mapping[str, Tally]:
-    """Read the sums by variant; variants without exposures are left out. One query, of at most
-    `TallyRow.SHARDS` rows a variant.
+    """Read the sums by variant; variants without exposures are left out. `TallyRow.SHARDS` queries and one,
+    of a row a variant each.
     """
     shares: defaultdict[str, list[TallyRow]] = defaultdict(list)
     for row in TallyRow.list_in_experiment(app, experiment_id):
