@@ -2,9 +2,8 @@
 
 import os
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -95,42 +94,3 @@ def _nobody_is_known(request: pytest.FixtureRequest) -> Iterator[None]:
         from genai_voice.tenancy.resolver import forget_callers
 
         forget_callers()
-
-
-# -- what is granted and no test uses ----------------------------------------------------------------------
-
-_WHOLE = [Path(__file__).parent / folder for folder in ("integration", "contract")]
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    """After a whole run in which all passed: what tests used is what template.yaml allows. A worker of
-    pytest-xdist knows its own tests alone, and hands over what they used.
-    """
-    done = yield
-    if _is_whole(session.config) and not session.testsfailed:
-        from tests.support.policies import list_unused_grants, used
-
-        if hasattr(session.config, "workeroutput"):
-            session.config.workeroutput["used"] = {each: [*map(tuple, used[each])] for each in used}
-        elif idle := list_unused_grants():
-            session.shouldfail = f"template.yaml allows what no test uses: {'; '.join(idle)}"
-            raise session.Failed(session.shouldfail)
-    return done
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    """A worker of pytest-xdist has ended."""
-    from tests.support.policies import Grant, used
-
-    for function, grants in getattr(node, "workeroutput", {}).get("used", {}).items():
-        used[function] |= {Grant(*grant) for grant in grants}
-
-
-def _is_whole(config: pytest.Config) -> bool:
-    folders = [(config.invocation_params.dir / argument).resolve() for argument in config.args]
-    asked = config.option
-    chosen = asked.keyword or asked.markexpr or asked.deselect or asked.ignore or asked.ignore_glob
-    whole = all(any(each.is_relative_to(folder) for folder in folders) for each in _WHOLE)
-    return whole and not chosen and not asked.collectonly

@@ -1,27 +1,22 @@
 """Each function may do in AWS what it does, and nothing else. That its policy allows what it does is asserted
-in every test that calls it (tests/support/policies.py), that it allows nothing else after a whole run
-(tests/conftest.py).
+in every test that calls it (tests/support/policies.py). Here each action is taken from each function in turn,
+and something is refused then: what is granted is needed.
 """
 
 import os
+import re
 from collections.abc import Iterator
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from uuid import uuid4
 
 import boto3
 import pytest
 from genai_voice.foundation.caches import forget_all
-from genai_voice.foundation.endpoints import Endpoint
-from genai_voice.tenancy import webhook_settings
-from genai_voice.tenancy.credential_rows import AppsSplitRow, CredentialRow
 
-from tests.support.service import call, create_app, list_endpoints, sweep
-from tests.support.valid import expect_with_token, make_body, make_query, name_endpoint
-from tests.support.webhooks import announce, deliver, find_stored
-
-CREDENTIALED = [
-    each for each in list_endpoints() if "caller" in each.wants or each.path == "/api/auth/session"
-]
+from tests.support.exercises import Exercise, list_exercises
+from tests.support.log import record_log
+from tests.support.policies import Grant, read_grants, take_away, used
 
 
 @pytest.fixture
@@ -41,48 +36,34 @@ def deployed(engine: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     forget_all()
 
 
-def forget() -> None:
-    """As a process that has just started."""
+@pytest.fixture
+def queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The queue of the sender of webhooks."""
+    made = boto3.client("sqs").create_queue(QueueName=f"webhooks-{uuid4()}")
+    monkeypatch.setenv("WEBHOOK_QUEUE_URL", made["QueueUrl"])
+    forget_all()
+    yield
     forget_all()
 
 
-@pytest.mark.parametrize("endpoint", CREDENTIALED, ids=name_endpoint)
-def test_a_function_may_check_every_credential_in_a_new_process(deployed: None, endpoint: Endpoint) -> None:
-    app = create_app()
-    wrong = {**app.headers, "authorization": "Bearer wrong"}
-    expected = [(app.headers, endpoint.status), (wrong, 401)]
-    if endpoint.path != "/api/auth/session":
-        expected.append(({"authorization": f"Bearer {app.open_session()}"}, expect_with_token(endpoint)))
-    for headers, status in expected:
-        body, query = make_body(endpoint, app), make_query(endpoint, app)
-        forget()
-        assert call(endpoint.method, endpoint.path, body=body, query=query, headers=headers).status == status
+@pytest.mark.parametrize("function", read_grants())
+def test_without_any_one_of_its_actions_a_function_is_refused_something(
+    deployed: None, queue: None, function: str
+) -> None:
+    """And says so: its log has AWS's code, or a request is answered with a fault."""
+    asked = {each: run_exercise(each) for each in list_exercises(function)}
+    for grant in sorted(read_grants()[function]):
+        needing = next((each for each, grants in asked.items() if grant in grants), None)
+        assert needing, f"{function} may do {grant}: nothing in tests/support/exercises.py needs that"
+        with take_away(function, grant), record_log() as log, redirect_stdout(log), suppress(Exception):
+            run_exercise(needing)  # what follows from the refusal may stop it anywhere
+        missed = re.search(r'AccessDeniedException|"status":5\d\d', log.getvalue())
+        assert missed, f"{function}, {needing.name}: nobody misses {grant}"
 
 
-@pytest.mark.parametrize("endpoint", CREDENTIALED, ids=name_endpoint)
-def test_a_function_may_check_a_secret_of_an_app_of_before(engine: None, endpoint: Endpoint) -> None:
-    app = create_app()
-    body, query = make_body(endpoint, app), make_query(endpoint, app)
-    AppsSplitRow.of().delete()
-    CredentialRow.of(app.slug).delete()
-    forget()
-    for slug, status in [(app.slug, endpoint.status), (f"not-{app.slug}", 401)]:
-        headers = app.headers | {"x-app-slug": slug}
-        assert call(endpoint.method, endpoint.path, body=body, query=query, headers=headers).status == status
-
-
-def test_the_sweeper_may_split_an_app_of_before(engine: None) -> None:
-    app = create_app()
-    AppsSplitRow.of().delete()
-    CredentialRow.of(app.slug).delete()
-    sweep()
-    assert CredentialRow.of(app.slug).find_stored()
-
-
-def test_the_sender_of_webhooks_may_sign_in_a_new_process(deployed: None) -> None:
-    app = create_app(handoff_webhook_url="https://127.0.0.1:4443/")
-    webhook_settings.rotate_secret(app.slug, 0)
-    row = announce(app)
-    forget()
-    deliver(row)
-    assert [each.error for each in find_stored(row).attempts] == ["The host must be public."]
+def run_exercise(exercise: Exercise) -> set[Grant]:
+    """What its function asked of AWS, in a process that has just started."""
+    used.clear()
+    forget_all()
+    exercise.run()
+    return used[exercise.function]

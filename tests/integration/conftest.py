@@ -11,6 +11,7 @@ from moto import mock_aws
 
 from tests.support.gemini import Gemini, ask_instead, serve_gemini
 from tests.support.https import Authority, Names, Server, serve_https
+from tests.support.log import record_log
 from tests.support.webhooks import Queue
 
 
@@ -22,13 +23,8 @@ def _needs_engine(engine: None) -> None:
 @pytest.fixture
 def log() -> Iterator[StringIO]:
     """What the service's logger writes meanwhile."""
-    from genai_voice.foundation.log import get_logger
-
-    written = StringIO()
-    handler: Any = get_logger().registered_handler
-    before, handler.stream = handler.stream, written  # setStream would flush a stream that pytest has closed
-    yield written
-    handler.stream = before
+    with record_log() as written:
+        yield written
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """What template.yaml allows each function to do in AWS, and what tests have seen it do: every session of
-botocore that is opened in this process tells of its calls, `running` says on whose behalf they are made.
+botocore that is opened in this process tells of its calls, `hold_to_policy` says on whose behalf they are
+made. `take_away` has AWS refuse what a policy allows, as if it did not.
 """
 
 import os
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 
 import botocore
 import yaml
+from botocore.exceptions import ClientError
 from botocore.session import Session
 
 from local.serve.cloudformation import CloudFormationLoader
@@ -28,23 +30,42 @@ class Grant(NamedTuple):
 
 
 used: defaultdict[str, set[Grant]] = defaultdict(set)
-"""By function: what tests of this process have seen, and of its workers where tests run in parallel."""
+"""By function: what tests of this process have seen."""
 
-_asked: ContextVar[set[Grant] | None] = ContextVar("asked", default=None)
+
+class _Asking(NamedTuple):
+    """Who asks, and what was asked so far."""
+
+    function: str
+    asked: set[Grant]
+
+
+_asking: ContextVar[_Asking | None] = ContextVar("asking", default=None)
+_taken: ContextVar[tuple[str, Grant] | None] = ContextVar("taken", default=None)
 
 
 @contextmanager
 def hold_to_policy(function: str) -> Iterator[None]:
     """What is asked of AWS meanwhile, this function asks: its policy must allow it."""
-    asked: set[Grant] = set()
-    outer = _asked.set(asked)
+    asking = _Asking(function, set())
+    outer = _asking.set(asking)
     try:
         yield
     finally:
-        _asked.reset(outer)
-        used[function] |= asked
-    refused = asked - read_grants()[function]
+        _asking.reset(outer)
+        used[function] |= asking.asked
+    refused = asking.asked - read_grants()[function]
     assert not refused, f"template.yaml does not allow {function}: {sorted(refused)}"
+
+
+@contextmanager
+def take_away(function: str, grant: Grant) -> Iterator[None]:
+    """AWS refuses this function meanwhile what its policy allows."""
+    outer = _taken.set((function, grant))
+    try:
+        yield
+    finally:
+        _taken.reset(outer)
 
 
 # -- what is allowed ---------------------------------------------------------------------------------------
@@ -94,26 +115,22 @@ def _find_name(resource: dict[str, Any]) -> str:
     raise AssertionError(f"a policy names {resource}, which is no resource of the template")
 
 
-def list_unused_grants() -> list[str]:
-    """What is allowed and no test has asked for, in words."""
-    return sorted(
-        f"{function}: {grant.action} on {grant.resource}"
-        for function, grants in read_grants().items()
-        for grant in grants - used[function]
-    )
-
-
 # -- what is asked -----------------------------------------------------------------------------------------
 
 
 def _note(**call: Any) -> None:
     """Before each call: `model` of the operation, and its arguments as `params`."""
-    asked = _asked.get()
-    if asked is not None:
-        model, params = call["model"], call["params"]
-        service = model.service_model.service_name
-        needs = {"dynamodb": _list_dynamodb_needs, "sqs": _list_sqs_needs}.get(service, _list_other_needs)
-        asked |= {Grant(f"{service}:{action}", resource) for action, resource in needs(model.name, params)}
+    asking = _asking.get()
+    if asking is None:
+        return
+    model, params = call["model"], call["params"]
+    service = model.service_model.service_name
+    needs = {"dynamodb": _list_dynamodb_needs, "sqs": _list_sqs_needs}.get(service, _list_other_needs)
+    grants = {Grant(f"{service}:{action}", resource) for action, resource in needs(model.name, params)}
+    asking.asked.update(grants)
+    if _taken.get() in {(asking.function, grant) for grant in grants}:
+        refusal = {"Code": "AccessDeniedException", "Message": "a test has taken this action away"}
+        raise ClientError({"Error": refusal}, model.name)  # type: ignore[typeddict-item]
 
 
 def _list_dynamodb_needs(operation: str, params: dict[str, Any]) -> Iterator[tuple[str, str]]:
