@@ -13,10 +13,12 @@ from genai_voice.experiments.model import MAX_CONFIG_BYTES, MAX_VARIANT_ID, MAX_
 from genai_voice.experiments.model import MAX_STORED as MAX_EXPERIMENTS_STORED
 from genai_voice.foundation.model import MAX_LISTED
 from genai_voice.foundation.settings import Settings
-from genai_voice.guardrails.model import MAX_CHECKED_BYTES, MAX_RULES, MAX_USER_MESSAGE_BYTES
+from genai_voice.guardrails.matching import MAX_STEPS, MAX_STEPS_TOGETHER, MAX_WORK
+from genai_voice.guardrails.model import MAX_RULES, MAX_USER_MESSAGE_BYTES
 from genai_voice.guardrails.patterns import MAX_BYTES, MAX_REPETITIONS
+from genai_voice.guardrails.readings import MAX_CHARACTERS
 from genai_voice.guardrails.rows import MAX_LOOKED_AT
-from genai_voice.guardrails.service import MAX_STORED
+from genai_voice.guardrails.service import MATCHED_WITHIN_MS, MAX_STORED
 from genai_voice.personas.model import MAX_STORED as MAX_PERSONAS
 from genai_voice.qa.model.scenarios import MAX_STORED as MAX_SCENARIOS
 from genai_voice.telemetry.model import MAX_DATA_BYTES, MAX_EVENTS
@@ -132,7 +134,11 @@ def test_every_limit_is_stated(limit: int) -> None:
 @pytest.mark.parametrize(
     ("what", "limit"),
     [
-        ("text of a guardrail check", MAX_CHECKED_BYTES),
+        ("text of a guardrail check", MAX_CHARACTERS),
+        ("text of a guardrail check", MAX_WORK // MAX_STEPS_TOGETHER),
+        ("a guardrail check", MATCHED_WITHIN_MS // 1000),
+        ("guardrail rules", MAX_STEPS_TOGETHER),
+        ("pattern of a rule", MAX_STEPS),
         ("guardrail rules", MAX_RULES),
         ("pattern of a rule", MAX_BYTES),
         ("pattern of a rule", MAX_REPETITIONS),

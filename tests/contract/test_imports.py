@@ -33,7 +33,9 @@ OUTWARD = {
     "demos.handlers",  # binds the pure tools to the data files
     "demos.scenarios",  # reads the data files
     "guardrails.counts",  # reads and changes rows
-    "guardrails.expressions",  # runs RE2
+    "guardrails.expressions",  # these two run RE2
+    "guardrails.filters",
+    "guardrails.masking",  # looks for what expressions match
     "guardrails.matching",  # has it compile, and keeps what it has compiled
     "guardrails.rulesets",  # keeps rules for some seconds
     "gemini.client",
@@ -78,7 +80,7 @@ HOMES = {
     "httpx2": {"gemini.client"},
     "pynamodb": {"foundation.table", "foundation.transactions"},
     "standardwebhooks": {"webhooks.signing"},
-    "re2": {"guardrails.expressions"},
+    "re2": {"guardrails.expressions", "guardrails.filters"},
 }
 """The modules that may import each third party beside those of EVERYWHERE: each has one face to the rest."""
 

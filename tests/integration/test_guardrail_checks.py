@@ -141,7 +141,8 @@ def test_a_violation_is_stored_with_the_first_500_characters_of_what_was_said() 
         ({"content": ""}, "Missing required fields"),
         ({"sessionId": None}, "Missing required fields"),
         ({"direction": "sideways"}, "Invalid field: direction"),
-        ({"content": "x" * 32_769}, "Invalid field: content (over 32,768 bytes)"),
+        ({"content": "x" * 32_769}, "Invalid field: content (over 32,768 characters)"),
+        ({"content": "\ufdfa" * 1821}, "Invalid field: content (over 32,768 characters in the form NFKC)"),
     ],
 )
 def test_what_cannot_be_checked_is_refused(fields: dict[str, Any], error: str) -> None:
@@ -170,6 +171,60 @@ def test_an_expression_that_explodes_elsewhere_takes_no_time() -> None:
     started = time.process_time()
     check(app, "a" * 30_000 + "!")
     assert time.process_time() - started < 1
+
+
+def test_a_check_that_takes_too_long_is_refused_allows_nothing_and_stores_nothing() -> None:
+    """The rules are 2 s on their way. Sent again, it is checked with rules that are there."""
+    app = guarded()
+    id_ = rule(app, "blocked_topic", "gun")
+    rulesets.invalidate(app.slug)
+    body = {"sessionId": "s", "content": "a gun", "direction": "input"}
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+
+        def pass_time(**_: object) -> None:
+            clock.shift(2.001)
+
+        before = read_rows(app.slug, "s")
+        with register_hook("after-call.dynamodb.Query", pass_time):
+            reply = app.post("/api/guardrails/check", body)
+        late = "The check takes too long: try again, with a shorter text or with simpler rules"
+        assert (reply.status, reply.json) == (503, {"error": late})
+        assert read_rows(app.slug, "s") == before
+        assert [each["ruleId"] for each in check(app, "a gun")["violations"]] == [id_]
+
+
+def test_what_is_not_masked_in_time_is_stored_masked_whole() -> None:
+    app = guarded()
+    rule(app, "pii_filter", "gun")
+    rulesets.invalidate(app.slug)
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+
+        def pass_time(**_: object) -> None:
+            clock.shift(1.001)
+
+        with register_hook("after-call.dynamodb.Query", pass_time):
+            assert check(app, "a gun")["allowed"] is False
+    assert [each["content"] for each in violations(app)] == ["[masked]"]
+
+
+def test_rules_of_before_beyond_the_steps_of_an_app_have_a_problem_and_match_nothing(log: StringIO) -> None:
+    """An inactive one keeps its steps."""
+    app = guarded()
+    rows = []
+    for number in range(7):
+        row = RuleRow.of(app.slug, f"rule{number}")
+        row.type, row.pattern, row.action = "regex", "a{100}" * 9 + "?" + f"|gun{number}", "log"
+        row.place, row.is_active = str(number), number != 1
+        rows.append(row)
+    put_all(rows)
+    said = " ".join(f"gun{number}" for number in range(7))
+    found = [each["ruleId"] for each in check(app, said)["violations"]]
+    assert found == ["rule0", "rule2", "rule3", "rule4"]
+    problems = [each.get("problem") for each in app.get("/api/guardrails/rules").json["rules"]]
+    assert problems[:5] == [None] * 5
+    assert all(each and each.startswith("it takes 9") for each in problems[5:])
+    told = [json.loads(line)["rule"] for line in log.getvalue().splitlines() if "matches nothing" in line]
+    assert told == ["rule5", "rule6"]
 
 
 @pytest.mark.parametrize("type_", ["regex", "pii_filter", "keyword"])

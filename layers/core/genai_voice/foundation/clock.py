@@ -19,3 +19,13 @@ def make_time_ordered_id(moment_ms: float | None = None, tie: str | None = None)
     """
     moment = time.time_ns() // 1000 if moment_ms is None else int(min(moment_ms * 1000, _LAST_MOMENT))
     return f"{moment:016d}-{tie or secrets.token_hex(5)}"
+
+
+class Deadline:
+    """So many milliseconds from now on."""
+
+    def __init__(self, within_ms: int) -> None:
+        self._passes_ns = time.time_ns() + within_ms * 1_000_000
+
+    def has_passed(self) -> bool:
+        return time.time_ns() > self._passes_ns

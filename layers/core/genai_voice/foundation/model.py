@@ -129,6 +129,17 @@ def limit_bytes(limit: int, unit: str = "bytes") -> AfterValidator:
     return AfterValidator(check)
 
 
+def limit_characters(limit: int) -> AfterValidator:
+    """Limit a text to `limit` characters, whatever bytes they take."""
+
+    def check(value: str) -> str:
+        if len(value) > limit:
+            raise PydanticCustomError("limit", "over {limit} characters", {"limit": f"{limit:,}"})
+        return value
+
+    return AfterValidator(check)
+
+
 def _read_page_size(value: object) -> object:
     """Read the size of a page (contract 1.8): what is no whole number from 1 on is absent, more than 500 is
     500.

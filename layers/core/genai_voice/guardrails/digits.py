@@ -94,8 +94,9 @@ def find_replacements(text: str) -> list[list[Replacement]]:
     1") are moved together. The words dash, hyphen and dot between digits are "-" and ".".
     """
     tokens = list(_tokenize(text))
+    is_ambiguous = any(token.kind is _Kind.SCALE for token in tokens)
     found: list[list[Replacement]] = []
-    for adding in (True, False):
+    for adding in (True, False) if is_ambiguous else (True,):
         replaced = _Reader(text, tokens, adding).read()
         if replaced and replaced not in found:
             found.append(replaced)

@@ -1,119 +1,93 @@
-"""Regular expressions of tenants, run by RE2 in time that is linear in the text, whatever they say."""
+"""Regular expressions of tenants, run by RE2 in time that is linear in the text, whatever they say.
 
-from collections.abc import Iterator, Sequence
+RE2 takes about 10 ns for each step of a program and each character, and cannot be interrupted. So steps are
+counted, and each program is run by itself.
+"""
+
+from collections.abc import Iterator
 from typing import Any
 
 from genai_voice.foundation.caches import cache_results
-from genai_voice.guardrails.readings import Span
+from genai_voice.guardrails.narrow import to_narrow_pattern
+from genai_voice.guardrails.readings import Reading, Span
 
-MAX_STEPS = 10_000
-"""Of RE2's program: a byte of a text may take as many."""
-_SENTINEL = "\U0010fffd\U0010fffc\U0010fffb"  # for private use, in no text but one that asks for it
+_BYTES_A_STEP, _LEAST_BYTES = 8_192, 262_144
+"""What RE2 may keep of the states that a program was in. With less it forgets them over and over, and takes
+the 10 ns for what it knew already.
+"""
 
 
 @cache_results(4096)
 def find_fault(pattern: str) -> str | None:
-    """Find why RE2 cannot compile this pattern, or would take too long over a text; else None."""
+    """Find why RE2 cannot compile this pattern; else None."""
     import re2
 
     try:
-        compiled = re2.compile(pattern, _make_options())
+        Expression(pattern)
     except re2.error as reason:
         return str(reason.args[0], "utf-8", "replace")
-    if compiled.programsize > MAX_STEPS:
-        return f"it compiles to more than {MAX_STEPS:,} steps: use smaller repetitions"
     return None
 
 
-class Expressions:
-    """Expressions that are looked for together in a text. They ignore case."""
-
-    def __init__(self, patterns: Sequence[str]) -> None:
-        """Raises ValueError for one that RE2 cannot compile."""
-        self._parts = list(_split_into_parts(patterns, 0))
-
-    def find_matching(self, text: str) -> list[int]:
-        """Find the expressions that match anywhere in the text. Answers their places, ascending."""
-        return [place for part in self._parts for place in part.find_matching(text)]
-
-    def find_spans(self, place: int, text: str) -> Iterator[Span]:
-        """Find where the expression at this place matches, ascending, without overlaps and without empty
-        matches.
-        """
-        part = next(each for each in reversed(self._parts) if each.first <= place)
-        spans = (found.span() for found in part.get_compiled(place).finditer(text))
-        return (span for span in spans if span[0] < span[1])
+@cache_results(4096)
+def count_steps(pattern: str) -> int:
+    """Count the steps of RE2's program for a pattern. Raises re2.error where it does not compile."""
+    return int(_compile(pattern).programsize)
 
 
-class _Part:
-    """Some of the expressions, behind RE2's filter. The filter looks for the words without which an
-    expression cannot match, all at once; only the expressions that are left are matched.
-    """
+class Expression:
+    """An expression by itself. It ignores case."""
 
-    def __init__(self, patterns: Sequence[str], first: int) -> None:
-        """Raises ValueError where RE2 does not take them, or not so many."""
-        import re2
+    def __init__(self, pattern: str) -> None:
+        """Raises re2.error where RE2 cannot compile it."""
+        self.steps = count_steps(pattern)
+        self._is_narrow = to_narrow_pattern(pattern) is not None
+        self._compiled = _compile(pattern, limit_bytes(self.steps))
 
-        self.first, self._count = first, len(patterns)
-        self._filter = re2.Filter()
-        try:
-            for pattern in (*patterns, _SENTINEL):
-                self._filter.Add(pattern, _make_options())
-            self._filter.Compile()
-        except re2.error as reason:
-            raise ValueError(str(reason)) from None
-        # A filter that is out of memory finds nothing and says nothing, and is so from the beginning.
-        if self._count not in (self._filter.Match(_SENTINEL) or ()):
-            raise ValueError("too many words to look for at once")
+    def is_in(self, reading: Reading) -> bool:
+        """Whether it matches anywhere in the reading."""
+        return self._compiled.search(self._get_text(reading)) is not None
 
-    def find_matching(self, text: str) -> Iterator[int]:
-        found = self._filter.Match(text) or ()
-        return (self.first + number for number in found if number < self._count)
+    def find_spans(self, reading: Reading) -> Iterator[Span]:
+        """Find where it matches, ascending and without overlaps; some spans may be empty."""
+        return (found.span() for found in self._compiled.finditer(self._get_text(reading)))
 
-    def get_compiled(self, place: int) -> Any:
-        return self._filter.re(place - self.first)
+    def _get_text(self, reading: Reading) -> str | bytes:
+        return reading.narrow if self._is_narrow else reading.text
 
 
-class _Single:
-    """One expression that no filter takes."""
-
-    def __init__(self, pattern: str, first: int) -> None:
-        import re2
-
-        self.first = first
-        try:
-            self._compiled = re2.compile(pattern, _make_options())
-        except re2.error as reason:
-            raise ValueError(str(reason)) from None
-
-    def find_matching(self, text: str) -> Iterator[int]:
-        return iter([self.first] if self._compiled.search(text) else [])
-
-    def get_compiled(self, place: int) -> Any:
-        return self._compiled
+def limit_bytes(steps: int) -> int:
+    """Answer the bytes that RE2 may keep for a program of so many steps."""
+    return max(_LEAST_BYTES, _BYTES_A_STEP * steps)
 
 
-def _split_into_parts(patterns: Sequence[str], first: int) -> Iterator[_Part | _Single]:
-    """Split the expressions into as few parts as RE2 takes."""
-    if not patterns:
-        return
+def _compile(pattern: str, max_bytes: int | None = None) -> Any:
+    """Compile a pattern to be matched with narrow texts, where it can be. Raises re2.error."""
+    import re2
+
+    narrow = to_narrow_pattern(pattern)
     try:
-        yield _Part(patterns, first)
-    except ValueError:
-        if len(patterns) == 1:
-            yield _Single(patterns[0], first)
-            return
-        half = len(patterns) // 2
-        yield from _split_into_parts(patterns[:half], first)
-        yield from _split_into_parts(patterns[half:], first + half)
+        if narrow is None:
+            return re2.compile(pattern, make_options(max_bytes))
+        return re2.compile(narrow, make_options(max_bytes, is_narrow=True))
+    except re2.error:
+        re2.compile(pattern, make_options())  # says the same in the words of the pattern
+        raise
+    finally:
+        re2.purge()  # of a cache that would hold what the last 128 have learned, megabytes each
 
 
-@cache_results()
-def _make_options() -> Any:
+@cache_results(256)
+def make_options(max_bytes: int | None = None, *, is_narrow: bool = False) -> Any:
+    """Make the options that expressions are compiled with."""
     import re2
 
     options = re2.Options()
     options.log_errors = False  # they quote the pattern
     options.case_sensitive = False
     options.never_capture = True
+    if max_bytes is not None:
+        options.max_mem = max_bytes
+    if is_narrow:
+        options.encoding = re2.Options.Encoding.LATIN1
     return options

@@ -15,15 +15,16 @@ from genai_voice.foundation.model import (
     Request,
     Text,
     limit_bytes,
+    limit_characters,
     refuse,
 )
+from genai_voice.guardrails.readings import MAX_CHARACTERS
 
 Action = Literal["block", "warn", "log"]
 Correctness = Literal["true_positive", "false_positive"]
 MAX_RULES = 200
 """Of an app, inactive ones included."""
 
-MAX_CHECKED_BYTES = 32_768
 MAX_USER_MESSAGE_BYTES = 2_000
 
 UserMessage = Annotated[str, limit_bytes(MAX_USER_MESSAGE_BYTES)]
@@ -50,8 +51,10 @@ class Rule:
 
 class CheckRequest(Request):
     session_id: Name
-    content: Annotated[Text, limit_bytes(MAX_CHECKED_BYTES)]
-    """What was said. Beyond that a normal form may take longer than voice clients wait (3 s)."""
+    content: Annotated[Text, limit_characters(MAX_CHARACTERS)]
+    """What was said: at most 32,768 characters, also in Unicode's form NFKC; fewer where the rules of the app
+    take over 3,000 steps.
+    """
     direction: Literal["input", "output"]
 
 

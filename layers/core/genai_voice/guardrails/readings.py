@@ -7,15 +7,20 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
-from unicodedata import combining, normalize
+from unicodedata import combining
 
 from genai_voice.guardrails.digits import Replacement, find_replacements
+from genai_voice.guardrails.marks import compose
+from genai_voice.guardrails.narrow import to_narrow_text
 
 _IGNORABLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
 )
 """Default_Ignorable_Code_Point of Unicode 16 (DerivedCoreProperties.txt): what shows nothing."""
+
+MAX_CHARACTERS = 32_768
+"""Of a text, as it is sent and in the form NFKC: one character may become 18."""
 
 Span = tuple[int, int]
 
@@ -24,17 +29,24 @@ def to_plain(text: str) -> str:
     """Remove invisible characters, and put the text into the compatibility form NFKC: wide letters become
     letters, a ligature becomes what it joins.
     """
-    return text if text.isascii() else normalize("NFKC", _IGNORABLE.sub("", text))
+    return text if text.isascii() else compose("NFKC", _IGNORABLE.sub("", text))
 
 
 def to_folded(text: str) -> str:
     """Make a text plain, with upper and lower case alike: "Straße" becomes "strasse"."""
-    return text.lower() if text.isascii() else normalize("NFKC", to_plain(text).casefold())
+    return _fold(to_plain(text))
+
+
+def _fold(plain: str) -> str:
+    if plain.isascii():
+        return plain.lower()
+    folded = plain.casefold()
+    return plain if folded == plain else compose("NFKC", folded)
 
 
 def to_readable(pattern: str) -> str:
     """Rewrite an expression for plain texts, in which its own characters may look different."""
-    return pattern if pattern.isascii() else normalize("NFC", "".join(map(_to_readable_character, pattern)))
+    return pattern if pattern.isascii() else compose("NFC", "".join(map(_to_readable_character, pattern)))
 
 
 def _to_readable_character(character: str) -> str:
@@ -66,6 +78,11 @@ class Reading:
         self._align = align
 
     @cached_property
+    def narrow(self) -> bytes:
+        """The text with one byte for each character."""
+        return to_narrow_text(self.text)
+
+    @cached_property
     def alignments(self) -> list[Alignment] | None:
         """The steps from this reading to the original; None where these could not be proven."""
         return self._align()
@@ -84,12 +101,14 @@ class Utterance:
 
     def __init__(self, original: str) -> None:
         self.original = original
-        self.plain = self._read(to_plain)
-        self.folded = self._read(to_folded)
-        """What keywords are looked for in."""
+        self.plain = self._read(to_plain(original), to_plain)
 
-    def _read(self, form: Callable[[str], str]) -> Reading:
-        text = form(self.original)
+    @cached_property
+    def folded(self) -> Reading:
+        """What keywords are looked for in."""
+        return self._read(_fold(self.plain.text), to_folded)
+
+    def _read(self, text: str, form: Callable[[str], str]) -> Reading:
         if self.original.isascii():
             return Reading(text)
         return Reading(text, lambda: _align(self.original, text, form))

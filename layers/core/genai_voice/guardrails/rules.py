@@ -4,7 +4,7 @@ Each change also writes one small row, `RulesetRow`, in the same transaction. It
 bound of MAX_RULES is exact, and it holds a version, by which other processes see that a rule was changed.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from itertools import repeat
 from typing import Any
@@ -43,8 +43,10 @@ def list_all(app: str, query: Listing) -> RuleList:
 
     def read(after: str | None) -> PageRows[RuleRow, RuleView]:
         rows, more, counts = list_rules_with_counts(app, after, MAX_RULES)
-        last = rows[-1] if more else None
-        return PageRows(rows, partial(_view, app, counts), last, order=lambda rule: rule.place)
+        are_all = after is None and not more  # what a rule may take depends on all that are older
+        problems = rulesets.find_problems(rows if are_all else RuleRow.list_rules(app))
+        view, last = partial(_view, app, counts, problems), rows[-1] if more else None
+        return PageRows(rows, view, last, order=lambda rule: rule.place)
 
     views, cursor = read_page(app, query, ("rules",), read)
     return add_optional(RuleList(rules=views), cursor=cursor)
@@ -220,7 +222,7 @@ def _write(
 # -- views -------------------------------------------------------------------------------------------------
 
 
-def _view(app: str, counts: RuleCounts, row: RuleRow) -> RuleView:
+def _view(app: str, counts: RuleCounts, problems: Mapping[str, str | None], row: RuleRow) -> RuleView:
     created = row.created_at or 0
     true, false = counts.get("true_positive", row.rule_id), counts.get("false_positive", row.rule_id)
     view: RuleView = {
@@ -238,5 +240,4 @@ def _view(app: str, counts: RuleCounts, row: RuleRow) -> RuleView:
         "annotatedFalse": false,
         "precision": true / (true + false) if true + false >= _ANNOTATIONS_NEEDED else None,
     }
-    problem = find_problem(row.type, row.pattern)
-    return add_optional(view, userMessage=row.user_message or None, problem=problem)
+    return add_optional(view, userMessage=row.user_message or None, problem=problems[row.rule_id])

@@ -4,6 +4,7 @@ A ruleset is cached for 10 s; then one small read asks whether any rule was chan
 rule invalidates its own: there the change takes effect at once, elsewhere within 10 s.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
 
@@ -12,11 +13,16 @@ from cachetools import LRUCache
 from genai_voice.foundation.caches import cache_results, register_cache
 from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.log import report_unusable_rule
-from genai_voice.guardrails.matching import Matcher, compile_matcher, find_problem
+from genai_voice.guardrails import matching
+from genai_voice.guardrails.matching import Matcher
 from genai_voice.guardrails.model import Rule
 from genai_voice.guardrails.rows import RuleRow, RulesetRow
 
 _FRESH_MS = 10_000
+_MAX_CACHED_STEPS, _LEAST_STEPS = 50_000, 250
+"""Of the rules of all apps together, each app with 250 at least: 200 apps, or ten of the dearest. What RE2
+keeps for a step may take 8 KB.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +31,11 @@ class Ruleset:
 
     rules: tuple[Rule, ...]
     matcher: Matcher
+    """Of the same rules, in the same order."""
 
-    def find_violated(self, text: str) -> list[Rule]:
-        """Find the rules that the text violates, oldest first."""
-        return [self.rules[place] for place in self.matcher.find_violated(text)]
-
-    def mask(self, text: str) -> str:
-        """Answer the text without what the pii_filter rules match, shadow ones too."""
-        return self.matcher.mask(text)
+    @property
+    def steps(self) -> int:
+        return max(self.matcher.steps, _LEAST_STEPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,9 @@ class _CachedRuleset:
     fresh_until_ms: int
 
 
-_cache: LRUCache[str, _CachedRuleset] = register_cache(LRUCache(200))
+_cache: LRUCache[str, _CachedRuleset] = register_cache(
+    LRUCache(_MAX_CACHED_STEPS, lambda cached: cached.ruleset.steps)
+)
 _invalidations = 0
 _lock = Lock()
 
@@ -58,7 +63,7 @@ def get_current(app: str) -> Ruleset:
     row = RulesetRow.of(app).find_stored()
     version = row.version if row else None  # before the rules, so that a change in between is seen next time
     is_same = cached is not None and version is not None and cached.version == version
-    ruleset = cached.ruleset if cached and is_same else _load(app)
+    ruleset = cached.ruleset if cached and is_same else _load(app, cached.ruleset.matcher if cached else None)
     with _lock:
         if _invalidations == invalidations:  # else it may be from before a change of this process
             _cache[app] = _CachedRuleset(ruleset, version, now + _FRESH_MS)
@@ -73,12 +78,30 @@ def invalidate(app: str) -> None:
         _cache.pop(app, None)
 
 
-def _load(app: str) -> Ruleset:
-    rows = [row for row in RuleRow.list_rules(app) if row.is_active]
-    for row in rows:
-        if find_problem(row.type, row.pattern):
+def find_problems(rows: Sequence[RuleRow]) -> dict[str, str | None]:
+    """Find why each of an app's rules can match nothing, by id; None of one that can match. The rows are all
+    that the app has, active or not.
+    """
+    rows = sorted(rows, key=lambda row: row.place)
+    problems = matching.find_problems((row.type, row.pattern) for row in rows)
+    return {row.rule_id: problem for row, problem in zip(rows, problems, strict=True)}
+
+
+def _load(app: str, known: Matcher | None) -> Ruleset:
+    """Read the app's rules. A matcher that is known is kept where they still match the same: to compile them
+    takes longer than to read them.
+    """
+    rows, stored = list[RuleRow](), RuleRow.list_rules(app)
+    problems = find_problems(stored)
+    for row in stored:
+        if not row.is_active:
+            continue
+        if problems[row.rule_id]:
             _report_once(app, row.rule_id, row.pattern)
-    matcher = compile_matcher(tuple((row.type, row.pattern) for row in rows))
+        else:
+            rows.append(row)
+    patterns = [(row.type, row.pattern) for row in rows]
+    matcher = known if known and known.rules == patterns else Matcher(patterns)
     return Ruleset(tuple(map(_to_rule, rows)), matcher)
 
 
