@@ -69,7 +69,10 @@ OUTWARD = {
 EVERYWHERE = {"pydantic", "pydantic_core", "typing_extensions"}
 HOMES = {
     "aws_lambda_powertools": {"foundation.log", "foundation.work"},
-    "botocore": {"foundation.aws", "foundation.queue", "foundation.secret"},
+    "botocore": {
+        *("foundation.aws", "foundation.connection", "foundation.log", "foundation.queue"),
+        "foundation.secret",
+    },
     "cachetools": {
         *("foundation.secret", "guardrails.rulesets"),
         *("tenancy.known_apps", "tenancy.resolver", "tenancy.splitting"),
@@ -84,8 +87,10 @@ HOMES = {
 }
 """The modules that may import each third party beside those of EVERYWHERE: each has one face to the rest."""
 
-LOADED_AT_IMPORT = {"cachetools", "pynamodb"}
-"""Those of HOMES that nearly every request needs. Others are imported where they are used."""
+LOADED_AT_IMPORT = {"botocore", "cachetools", "pynamodb"}
+"""Those of HOMES that nearly every request needs; pynamodb loads botocore. Others are imported where they are
+used.
+"""
 
 IO = {
     *("asyncio", "http", "io", "logging", "multiprocessing", "os", "pathlib", "random", "secrets", "shutil"),
