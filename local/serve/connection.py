@@ -5,13 +5,17 @@ other processes.
 import json
 import os
 from collections.abc import Mapping, MutableMapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from local.errors import LocalError
 from local.project import Project
 from local.serve.data_folder import is_claimed
 from local.serve.secret_files import write_private
+
+if TYPE_CHECKING:
+    from local.serve.engines import Engine
 
 _FILE = "connection.json"
 # Nobody checks these, but the SDK wants some; real ones must not be sent to a local engine.
@@ -61,6 +65,19 @@ class Connection:
         return {
             name: value for name, value in environ.items() if name not in REAL_CREDENTIALS
         } | self.to_variables()
+
+    def name_guards(self, *engines: "Engine") -> "Connection":
+        """Return the connection for others than the functions: with the addresses of these engines' guards
+        for those of the engines.
+        """
+        named = self
+        for engine in engines:
+            named = replace(
+                named,
+                endpoint=named.endpoint.replace(engine.direct, engine.endpoint),
+                webhook_queue_url=named.webhook_queue_url.replace(engine.direct, engine.endpoint),
+            )
+        return named
 
     def write(self, data: Path) -> None:
         """Write the connection into the data folder, where other processes find it."""

@@ -6,7 +6,8 @@ import json
 from typing import Any
 from uuid import uuid4
 
-from local.serve.worker_pool import HandlerFailed, ShareTaken, WorkerLost, WorkerPool
+from local.serve.threads import ShareTaken
+from local.serve.worker_pool import HandlerFailed, WorkerLost, WorkerPool
 
 
 class InvocationFailed(Exception):

@@ -7,7 +7,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,11 +73,7 @@ class LocalService:
             webhook_queue_url=template.variables.get("WEBHOOK_QUEUE_URL", ""),
             outgoing_local_ca=str(prepare_authority(project.data)),
         )
-        told = replace(
-            table,
-            endpoint=engine.endpoint,
-            webhook_queue_url=table.webhook_queue_url.replace(self._moto.direct, self._moto.endpoint),
-        )
+        told = table.name_guards(engine, self._moto)
         data_folder.start_log(project.log)
         self._resources.push_async_callback(engine.stop)
         self._resources.push_async_callback(self._moto.stop)

@@ -13,7 +13,8 @@ import uvicorn
 from local.serve import refusals
 from local.serve.documentation import Documentation
 from local.serve.gateway import Headers, HttpReply, HttpRequest, InvalidReply, build_event, read_reply
-from local.serve.worker_pool import HandlerFailed, ShareTaken, WorkerLost, WorkerPool
+from local.serve.threads import ShareTaken
+from local.serve.worker_pool import HandlerFailed, WorkerLost, WorkerPool
 
 _MB = 1024 * 1024
 REQUEST_LIMIT_MB = 10  # API Gateway's

@@ -3,13 +3,11 @@ that finish.
 """
 
 import asyncio
-import contextlib
 import json
 import os
 import socket
 from asyncio.subprocess import Process
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,23 +15,14 @@ from local.errors import LocalError
 from local.serve.data_folder import open_log
 from local.serve.processes import kill, start_python
 from local.serve.template import Template
-from local.serve.worker import ANSWERED, EVENT, QUIT, THREADS, FunctionOrder, Order
+from local.serve.threads import Threads, WorkerRetired
+from local.serve.worker import ANSWERED, EVENT, QUIT, FunctionOrder, Order
 
-SHARE = THREADS // 2
-"""How many threads a function may take: while its calls wait for somebody's server, others go on."""
 _IMPORT_S = 60
 
 
 class WorkerLost(Exception):
     """The worker ended before it answered."""
-
-
-class WorkerRetired(Exception):
-    """The worker takes no more events, another does."""
-
-
-class ShareTaken(Exception):
-    """No thread that the function may take became free for as long as its caller waits."""
 
 
 class HandlerFailed(Exception):
@@ -46,10 +35,7 @@ class Worker:
     def __init__(self, process: Process, control: socket.socket) -> None:
         self.process = process
         self._control = control
-        self._busy: Counter[str] = Counter()
-        """Calls that have a thread, by their function."""
-        self._retired = False
-        self._changed = asyncio.Condition()
+        self._threads = Threads()
 
     @classmethod
     async def start(cls, template: Template, root: Path, environ: Mapping[str, str], log: Path) -> "Worker":
@@ -83,37 +69,13 @@ class Worker:
         Raises ShareTaken, TimeoutError where the function takes too long, WorkerRetired, WorkerLost or
         HandlerFailed.
         """
-        async with self._take_thread(function, limit_s), asyncio.timeout(limit_s):
+        async with self._threads.take(function, limit_s), asyncio.timeout(limit_s):
             answer = await self._send_event(f"{function} {request_id}\n".encode() + event)
         if not answer:
             raise WorkerLost
         if answer[:1] != ANSWERED:
             raise HandlerFailed
         return answer[1:]
-
-    @contextlib.asynccontextmanager
-    async def _take_thread(self, function: str, limit_s: float) -> AsyncIterator[None]:
-        """Take one of the 16 threads, of which each function has 8 at most. Raises ShareTaken after `limit_s`
-        seconds, and WorkerRetired in those who wait when the worker retires, so that they go to its
-        successor.
-        """
-        try:
-            async with asyncio.timeout(limit_s), self._changed:
-                await self._changed.wait_for(lambda: self._retired or self._has_thread_for(function))
-                if self._retired:
-                    raise WorkerRetired
-                self._busy[function] += 1
-        except TimeoutError:
-            raise ShareTaken from None
-        try:
-            yield
-        finally:
-            self._busy[function] -= 1
-            async with self._changed:
-                self._changed.notify_all()  # who is first may wait for another function's thread
-
-    def _has_thread_for(self, function: str) -> bool:
-        return self._busy.total() < THREADS and self._busy[function] < SHARE
 
     async def _send_event(self, call: bytes) -> bytes:
         """Send an event to the worker, and return what it answers. Raises WorkerLost."""
@@ -136,9 +98,7 @@ class Worker:
 
     async def retire(self, patience_s: float) -> None:
         """Let the worker finish its requests, then end it."""
-        async with self._changed:
-            self._retired = True
-            self._changed.notify_all()
+        await self._threads.retire()
         try:
             self._control.send(QUIT)
             async with asyncio.timeout(patience_s):

