@@ -109,6 +109,7 @@ def test_logs_name_the_request_and_never_what_was_said(
     log: StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
     app = create_app()
+    app.get("/api/tools")  # the app is known from here on
     capsys.readouterr()
     said = "my-card-number-is"
     token = app.open_session()

@@ -265,7 +265,7 @@ def test_another_apps_experiment_is_none_and_leaves_no_trace() -> None:
     assert switch(mine, made, False).status == 404
     assert mine.get("/api/experiments/results", experimentId=made).status == 404
     assert read_rows(theirs.slug, "s") == before
-    assert [row["kind"] for row in read_rows(mine.slug, "s")] == ["app"]
+    assert [row["kind"] for row in read_rows(mine.slug, "s")] == ["app", "credential"]
     assert not list(read_partition(make_key("APP", mine.slug, "EXPERIMENT", made)))
 
 
