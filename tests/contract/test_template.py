@@ -389,6 +389,20 @@ def test_concurrency_rings_near_the_quota_of_the_account() -> None:
     assert alarm["Threshold"] == 80
 
 
+def test_what_metrics_cost_is_counted() -> None:
+    """CloudWatch bills each by the month: those that alarms look at, and those of our own."""
+    looked_at = [
+        metric
+        for alarm in alarms().values()
+        for metric in alarm.get("Metrics", ["its only one"])
+        if metric == "its only one" or "MetricStat" in metric
+    ]
+    told = (ROOT / "docs" / "cost.md").read_text()
+    assert f"$0.10 for each metric that an alarm looks at, {len(looked_at)} in all" in told
+    assert len(of_type("AWS::Logs::MetricFilter")) == 2
+    assert "$0.30 for each metric of one's own, of which there are two" in " ".join(told.split())
+
+
 def test_the_dashboard_is_json_and_shows_every_alarm() -> None:
     body = document()["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     (alarms,) = [each["properties"] for each in json.loads(body)["widgets"] if each["type"] == "alarm"]
