@@ -1,4 +1,5 @@
-"""What matching costs a check: 50 rules (30 lists of 15 keywords, 20 expressions) on texts of 500 characters.
+"""What matching costs a check: 50 rules (30 lists of 15 keywords, 20 expressions) on texts of 500 characters;
+and what the dearest checks cost (`bench.worst_checks`).
 
     rules     the service: RE2's filter looks for words, RE2 matches what is left
     plain     `in` for keywords and python's re for expressions, one rule after the other
@@ -20,10 +21,11 @@ from genai_voice.foundation.clock import Deadline
 from genai_voice.guardrails.matching import Matcher
 from genai_voice.guardrails.patterns import KEYWORD_TYPES, to_expression
 
+from bench import worst_checks
 from bench.contest import Contestant, find_best
 from bench.report import Figure, Sheet
 
-TITLE = "Guardrails: 50 rules on 500 characters"
+TITLE = "Guardrails: 50 rules on 500 characters, and the dearest checks"
 _CALLS = 1000
 _TEXTS = 1000  # so many that they are new to an engine that learns from those before
 _LENGTH = 500
@@ -86,6 +88,7 @@ def measure() -> list[Figure | Sheet]:
             ["texts", *ways],
             [[kind, *(took[kind][way] for way in ways)] for kind in texts],
         ),
+        *worst_checks.measure(),
     ]
 
 

@@ -251,9 +251,3 @@ def _find_and_mask(matcher: Matcher, text: str) -> str:
 
 def _is_never_late() -> bool:
     return False
-
-
-if __name__ == "__main__":
-    from bench.report import show
-
-    show("Worst checks", measure())

@@ -24,7 +24,7 @@ async def seed(
     """Seed the demo apps, and return the lines that seeding told. There are none when this table has been
     seeded with this secret by this code. Raises LocalError when seeding fails.
     """
-    marker, wanted = data / _MARKER, _hash_inputs(secret, root, environ)
+    marker, wanted = data / _MARKER, hash_inputs(secret, root, environ)
     if not new_table and marker.exists() and marker.read_text(encoding="utf-8").strip() == wanted:
         return []
     process = await start_python(
@@ -43,7 +43,7 @@ async def seed(
     return lines
 
 
-def _hash_inputs(secret: str, root: Path, environ: Mapping[str, str]) -> str:
+def hash_inputs(secret: str, root: Path, environ: Mapping[str, str]) -> str:
     """Hash the table's name, the secret and the demo data, so that new demo data arrives in old tables."""
     digest = hashlib.sha256(f"{environ.get('TABLE_NAME')}\n{secret}\n".encode())
     for file in sorted(root.glob("layers/*/genai_voice/demos/scenarios/**/*")):

@@ -36,7 +36,7 @@ EXPECTED: dict[str, list[str]] = {
     "GET /api/guardrails/rules": ["Query"],
     "POST /api/guardrails/rules": ["TransactWriteItems"],
     "PATCH /api/guardrails/rules": ["GetItem"],
-    "DELETE /api/guardrails/rules": ["TransactWriteItems", "Query"],
+    "DELETE /api/guardrails/rules": ["GetItem", "TransactWriteItems", "Query"],
     "GET /api/guardrails/violations": ["Query"],
     "PATCH /api/guardrails/violations": ["GetItem", "TransactWriteItems"],
     "GET /api/scenario-state": ["BatchGetItem"],

@@ -38,6 +38,7 @@ OUTWARD = {
     "guardrails.masking",  # looks for what expressions match
     "guardrails.matching",  # has it compile, and keeps what it has compiled
     "guardrails.rulesets",  # keeps rules for some seconds
+    "guardrails.writes",  # writes rules, and counts them
     "gemini.client",
     "qa.grading",  # reads what is graded, asks the judge, keeps what came of it
     "qa.judge",  # asks Gemini, in threads

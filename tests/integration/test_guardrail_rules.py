@@ -8,6 +8,7 @@ import time_machine
 from genai_voice.foundation.transactions import put_all
 from genai_voice.guardrails import rules as use_cases
 from genai_voice.guardrails.counts import RuleCountsRow
+from genai_voice.guardrails.matching import count_rule_steps
 from genai_voice.guardrails.rows import RuleRow, RulesetRow
 from genai_voice.tenancy import apps
 from genai_voice.tenancy.fields import AppFields
@@ -319,6 +320,127 @@ def test_rules_that_come_and_go_at_the_same_time_are_counted_right(strict: None)
     for each in threads:
         each.join()
     assert len(listed(app)) == all_rules(app).items == 24
+
+
+# -- at most 5,000 steps -----------------------------------------------------------------------------------
+
+FULL = (
+    "At most 5,000 steps of RE2 in all rules together: delete some, or use "
+    "smaller repetitions and fewer words"
+)
+
+
+def make_pattern(steps: int) -> str:
+    """A pattern of so many steps, of 104 at least."""
+    return "a{100}" * ((steps - 4) // 100) + "a" * ((steps - 4) % 100)
+
+
+def assert_steps_are_counted(app: Client) -> int:
+    rows = RuleRow.list_rules(app.slug)
+    steps = sum(count_rule_steps(row.type, row.pattern) for row in rows)
+    assert (all_rules(app).items, all_rules(app).bytes) == (len(rows), steps)
+    return steps
+
+
+def test_rules_take_five_thousand_steps_together_and_no_more() -> None:
+    app = guarded()
+    ids = [add(app, pattern=make_pattern(1000)) for _ in range(4)]
+    last = add(app, pattern=make_pattern(996))
+    assert assert_steps_are_counted(app) == 4996
+    for refused in (
+        app.post("/api/guardrails/rules", NEW | {"pattern": "a"}),
+        app.patch("/api/guardrails/rules", {"ruleId": last, "pattern": make_pattern(1000) + "|b"}),
+        app.patch("/api/guardrails/rules", {"ruleId": last, "pattern": make_pattern(997) + "b" * 4}),
+    ):
+        assert refused.status == 400
+    assert refused.json == {
+        "error": "Invalid pattern: it takes 1,001 steps of at most 1,000: use smaller repetitions"
+    }
+    assert app.post("/api/guardrails/rules", NEW | {"pattern": "a"}).json == {"error": FULL}
+    assert app.patch("/api/guardrails/rules", {"ruleId": last, "type": "blocked_topic"}).json == {"ok": True}
+    change(app, last, pattern="gun", type="regex")
+    change(app, ids[0], pattern=make_pattern(900))
+    change(app, ids[0], isActive=False)
+    assert assert_steps_are_counted(app) == 3907
+    assert app.delete("/api/guardrails/rules", {"ruleId": ids[1]}).status == 200
+    add(app, pattern=make_pattern(1000))
+    assert assert_steps_are_counted(app) == 3907
+
+
+def test_a_rule_grows_only_into_what_is_left() -> None:
+    app = guarded()
+    for _ in range(4):
+        add(app, pattern=make_pattern(1000))
+    small = add(app, pattern=make_pattern(500))
+    add(app, pattern=make_pattern(400))
+    reply = app.patch("/api/guardrails/rules", {"ruleId": small, "pattern": make_pattern(601)})
+    assert (reply.status, reply.json) == (400, {"error": FULL})
+    change(app, small, pattern=make_pattern(600))
+    assert assert_steps_are_counted(app) == 5000
+
+
+def test_an_app_of_before_that_takes_more_may_take_less_and_nothing_more() -> None:
+    """Its rules were counted, and their steps were not."""
+    app = guarded()
+    rows = []
+    for number in range(7):
+        row = RuleRow.of(app.slug, f"old{number}")
+        row.type, row.pattern, row.action = "regex", make_pattern(1000 if number else 1500), "log"
+        row.is_active, row.place = True, str(number)
+        rows.append(row)
+    put_all(rows)
+    RulesetRow.of(app.slug).change([RulesetRow.items.set(7), RulesetRow.version.set(3)])
+    assert app.post("/api/guardrails/rules", NEW).json == {"error": FULL}
+    assert assert_steps_are_counted(app) == 6000, "that of 1,500 matches nothing and takes nothing"
+    reply = app.patch("/api/guardrails/rules", {"ruleId": "old0", "pattern": "gun"})
+    assert (reply.status, reply.json) == (400, {"error": FULL})
+    change(app, "old1", pattern=make_pattern(999))
+    assert app.delete("/api/guardrails/rules", {"ruleId": "old0"}).status == 200
+    assert app.delete("/api/guardrails/rules", {"ruleId": "old2"}).status == 200
+    assert assert_steps_are_counted(app) == 4999
+    assert app.post("/api/guardrails/rules", NEW).json == {"error": FULL}
+
+
+def test_of_rules_that_grow_at_the_same_time_as_many_do_as_there_is_room_for(strict: None) -> None:
+    app = guarded()
+    ids = [add(app, pattern="gun") for _ in range(8)]
+    statuses: list[int] = []
+
+    def grow(id_: str) -> None:
+        body = {"ruleId": id_, "pattern": make_pattern(900)}
+        statuses.append(app.patch("/api/guardrails/rules", body).status)
+        statuses.append(app.post("/api/guardrails/rules", NEW | {"pattern": make_pattern(900)}).status)
+
+    threads = [threading.Thread(target=grow, args=(id_,)) for id_ in ids]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert statuses.count(200) == 5
+    assert 4500 <= assert_steps_are_counted(app) <= 5000
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_rule_whose_change_died_anywhere_is_counted_as_it_is(number: int, after: bool) -> None:
+    app = guarded()
+    id_ = add(app)
+    try:
+        with cut(number, after=after):
+            app.patch("/api/guardrails/rules", {"ruleId": id_, "pattern": make_pattern(900)})
+    except Cut:
+        pass
+    assert_steps_are_counted(app)
+
+
+def test_a_rule_that_is_changed_while_it_is_removed_is_counted_no_more() -> None:
+    app = guarded()
+    id_ = add(app)
+    with act_before_call(
+        "TransactWriteItems", lambda _: change(app, id_, pattern=make_pattern(900)), at=(1,)
+    ):
+        assert app.delete("/api/guardrails/rules", {"ruleId": id_}).status == 200
+    assert assert_steps_are_counted(app) == 0
 
 
 # -- crashes -----------------------------------------------------------------------------------------------

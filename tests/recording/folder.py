@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from local.serve.seeding import hash_inputs
+from tests.support.service import ROOT
+
 DATA = Path(__file__).resolve().parents[1] / "data"
 SECRET = "the secret of the recorded apps"
 """Of every app in it."""
@@ -26,10 +29,12 @@ def write_deployment_secret(data: Path) -> None:
 
 
 def unpack(folder: Path, data: Path) -> None:
-    """Make a data folder in which the service finds what was recorded."""
+    """Make a data folder in which the service finds what was recorded, and the mark of today's demo data:
+    else it would seed these over the recorded ones.
+    """
     data.mkdir(parents=True, exist_ok=True)
     write_deployment_secret(data)
-    (data / _MARK).write_bytes((folder / _MARK).read_bytes())
+    (data / _MARK).write_text(hash_inputs(SECRET, ROOT, {"TABLE_NAME": "genai-voice"}))
     (data / _TABLE).write_bytes(lzma.decompress((folder / f"{_TABLE}.xz").read_bytes()))
 
 

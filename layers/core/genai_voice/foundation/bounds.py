@@ -22,8 +22,10 @@ _UNBOUNDED = 10**15
 class CountRow(Item):
     """The base of rows that count the items of a kind that an app has."""
 
-    items = NumberAttribute(null=True)  # absent until those that were there before were counted
-    bytes = NumberAttribute(null=True)  # of all together, as the kind counts them
+    items = NumberAttribute(null=True)
+    bytes = NumberAttribute(
+        null=True
+    )  # of all together, as the kind counts them; absent until they were counted
 
 
 class AppCountRow(CountRow, discriminator="count"):
@@ -41,8 +43,8 @@ class Bound:
     row: Callable[[str], CountRow]
     """Makes the row that counts those of an app."""
     measure: Callable[[str], Iterable[int]]
-    """Reads the sizes (bytes) of all that an app has stored, strongly consistent. Where only their number is
-    bounded each may be 0.
+    """Reads the sizes (bytes, or what the kind counts in their place) of all that an app has stored, strongly
+    consistent. Where only their number is bounded each may be 0.
     """
     max_items: int
     too_many: str
@@ -87,7 +89,7 @@ class Bound:
         return [Change(self.row(app), actions, self._require_room(row, items, size))]
 
     def _require_room(self, row: type[CountRow], items: int, size: int) -> Condition:
-        condition: Condition = row.items.exists()
+        condition: Condition = row.bytes.exists()
         if items > 0:
             condition &= row.items <= self.max_items - items
         if size > 0:
@@ -101,7 +103,7 @@ class Bound:
         """
         row = self.row(app)
         stored = row.find_stored()
-        if stored is None or stored.items is None:
+        if stored is None or stored.bytes is None:
             self._count(app, row)
         elif items > 0 and stored.items + items > self.max_items:
             raise BadRequest(self.too_many)
@@ -113,4 +115,4 @@ class Bound:
         for size in self.measure(app):
             number, total = number + 1, total + size
         kind = type(row)
-        row.change([kind.items.set(number), kind.bytes.set(total)], kind.items.does_not_exist())
+        row.change([kind.items.set(number), kind.bytes.set(total)], kind.bytes.does_not_exist())

@@ -101,6 +101,11 @@ class RuleChange(Request):
     is_active: bool | None = None
     shadow: bool | None = None
 
+    @property
+    def is_of_match(self) -> bool:
+        """Whether it changes what the rule matches."""
+        return self.type is not None or self.pattern is not None
+
 
 class RuleReference(Request):
     missing: ClassVar[str] = "Missing required fields: ruleId"

@@ -28,6 +28,7 @@ class RuleRow(Item, discriminator="rule"):
     is_active = BooleanAttribute()
     shadow = BooleanAttribute(null=True)
     place = UnicodeAttribute()  # sorts by creation
+    steps = NumberAttribute(null=True)  # that it is counted with; absent where it was stored before they were
 
     @classmethod
     def of(cls, app: str, rule_id: str) -> Self:
@@ -56,8 +57,9 @@ class RuleRow(Item, discriminator="rule"):
 
     @property
     def unchanged_condition(self) -> Condition:
-        """That nobody has changed what it matches since it was read."""
-        condition: Condition = (RuleRow.type == self.type) & (RuleRow.pattern == self.pattern)
+        """That nobody has changed what it matches, or removed it, since it was read."""
+        is_counted = RuleRow.steps.does_not_exist() if self.steps is None else RuleRow.steps == self.steps
+        condition: Condition = (RuleRow.type == self.type) & (RuleRow.pattern == self.pattern) & is_counted
         return condition
 
     @classmethod
@@ -73,11 +75,12 @@ class RuleRow(Item, discriminator="rule"):
 
 
 class RulesetRow(CountRow, discriminator="rules"):
-    """What is true of an app's rules together: how many there are, and a `version` that is raised with each
-    change of a rule.
+    """What is true of an app's rules together: how many there are, the steps that they take, and a `version`
+    that is raised with each change of a rule.
     """
 
     items = NumberAttribute(null=True, attr_name="rules")
+    bytes = NumberAttribute(null=True, attr_name="steps")
 
     @classmethod
     def of(cls, app: str) -> Self:

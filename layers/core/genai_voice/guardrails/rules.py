@@ -1,39 +1,24 @@
-"""An app's rules are listed, added, changed and removed, by the app itself and by seeding.
-
-Each change also writes one small row, `RulesetRow`, in the same transaction. It counts the rules, so that the
-bound of MAX_RULES is exact, and it holds a version, by which other processes see that a rule was changed.
-"""
+"""An app's rules are listed, added, changed and removed, by the app itself and by seeding."""
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from itertools import repeat
 from typing import Any
 
-from genai_voice.foundation.bounds import Bound
-from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.errors import BadRequest, NotFound
 from genai_voice.foundation.model import Created, Listing, Ok, add_optional
 from genai_voice.foundation.pages import PageRows, read_page
 from genai_voice.foundation.retries import retry_lost_races
-from genai_voice.foundation.table import Action, Condition
-from genai_voice.foundation.transactions import Change, write_together
-from genai_voice.guardrails import rulesets
-from genai_voice.guardrails.counts import RuleCounts, list_rules_with_counts, read_counts
-from genai_voice.guardrails.matching import find_problem
+from genai_voice.foundation.table import Action
+from genai_voice.guardrails import rulesets, writes
+from genai_voice.guardrails.counts import RuleCounts, list_rules_with_counts
+from genai_voice.guardrails.matching import count_rule_steps, find_problem
 from genai_voice.guardrails.model import MAX_RULES, NewRule, RuleChange, RuleList, RuleReference, RuleView
 from genai_voice.guardrails.patterns import find_refusal
-from genai_voice.guardrails.rows import RuleRow, RulesetRow
+from genai_voice.guardrails.rows import RuleRow
 
 _ANNOTATIONS_NEEDED = 5
 """Before a precision is shown: that of fewer annotations says more about chance."""
-_BOUND = Bound(
-    row=RulesetRow.of,
-    measure=lambda app: repeat(0, RuleRow.count_rules(app)),
-    max_items=MAX_RULES,
-    too_many=f"At most {MAX_RULES} rules: delete some, or put what they match into fewer",
-)
 _NOT_FOUND = "Rule not found"
-_BUSY = "Too many changes of these rules at once: try again"
 
 
 def list_all(app: str, query: Listing) -> RuleList:
@@ -53,14 +38,14 @@ def list_all(app: str, query: Listing) -> RuleList:
 
 
 def create(app: str, rule: NewRule) -> Created:
-    """Add an active rule. Raises BadRequest for a pattern that may not be stored, and beyond MAX_RULES; Busy
-    where other changes come between again and again.
+    """Add an active rule. Raises BadRequest for a pattern that may not be stored, and beyond MAX_RULES
+    and MAX_STEPS_TOGETHER; Busy where other changes come between again and again.
     """
     _check_pattern(rule.type, rule.pattern)
     row = RuleRow.of_new_id(app)
     row.type, row.pattern, row.action = rule.type, rule.pattern, rule.action
     row.user_message, row.shadow = rule.user_message or None, rule.shadow or None
-    _add_rule(app, row)
+    writes.add_rule(app, row)
     return {"id": row.rule_id}
 
 
@@ -71,22 +56,32 @@ def update(app: str, change: RuleChange) -> Ok:
     row, actions = RuleRow.of(app, change.rule_id), _field_changes(change)
 
     def try_once() -> Ok | None:
-        rule = Change(row, actions, _check_change(row, change))
-        ruleset = Change(RulesetRow.of(app), [RulesetRow.version.add(1)])
-        if actions and _write(app, [rule, ruleset]):
+        stored = row.find_stored() if not actions or change.is_of_match else row
+        if stored is None:
+            raise NotFound(_NOT_FOUND)
+        if not actions or _try_change(app, stored, change, actions):
             return {"ok": True}
         if row.find_stored() is None:
             raise NotFound(_NOT_FOUND)
-        return None if actions else {"ok": True}
+        return None
 
-    return retry_lost_races(try_once, busy=_BUSY)
+    return retry_lost_races(try_once, busy=writes.BUSY)
+
+
+def _try_change(app: str, stored: RuleRow, change: RuleChange, actions: Sequence[Action]) -> bool:
+    """Change a rule. Where that changes what it matches, under the condition that it is as it was read."""
+    if not change.is_of_match:
+        return writes.try_fields(app, stored, actions)
+    type_, pattern = change.type or stored.type, change.pattern or stored.pattern
+    _check_pattern(type_, pattern)
+    return writes.try_match(app, stored, actions, count_rule_steps(type_, pattern))
 
 
 def delete(app: str, named: RuleReference) -> Ok:
     """Remove a rule and its counts. Its violations stay. Raises NotFound, also for the second of two removals
     at the same time; Busy.
     """
-    if not _remove_rule(app, RuleRow.of(app, named.rule_id)):
+    if not writes.remove_rule(app, RuleRow.of(app, named.rule_id)):
         raise NotFound(_NOT_FOUND)
     return {"ok": True}
 
@@ -108,7 +103,7 @@ def add_if_new(app: str, type_: str, pattern: str, action: str, user_message: st
         return False
     row = RuleRow.of_content(app, type_, pattern)
     row.action, row.user_message = action, user_message
-    return _add_rule(app, row)
+    return writes.add_rule(app, row)
 
 
 def remove_outdated(app: str, kept: Collection[tuple[str, str]]) -> list[str]:
@@ -116,7 +111,7 @@ def remove_outdated(app: str, kept: Collection[tuple[str, str]]) -> list[str]:
     an operator has added, or has given another pattern, stays. Answers the types of the rules removed.
     """
     rows = [row for row in RuleRow.list_rules(app) if row.is_of_content(app)]
-    return [row.type for row in rows if (row.type, row.pattern) not in kept and _remove_rule(app, row)]
+    return [row.type for row in rows if (row.type, row.pattern) not in kept and writes.remove_rule(app, row)]
 
 
 # -- checking a pattern before it is stored ----------------------------------------------------------------
@@ -129,23 +124,6 @@ def _check_pattern(type_: str, pattern: str) -> None:
         raise BadRequest(f"Invalid pattern: {reason}")
 
 
-def _check_change(row: RuleRow, change: RuleChange) -> Condition:
-    """Check type and pattern as they will be after the change. Answers the condition under which the check
-    holds: where only one of the two is given, the rule must not have been changed since it was read. Raises
-    NotFound, BadRequest.
-    """
-    if change.type is None and change.pattern is None:
-        return RuleRow.pk.exists()
-    if change.type is not None and change.pattern is not None:
-        _check_pattern(change.type, change.pattern)
-        return RuleRow.pk.exists()
-    stored = row.find_stored()
-    if stored is None:
-        raise NotFound(_NOT_FOUND)
-    _check_pattern(change.type or stored.type, change.pattern or stored.pattern)
-    return stored.unchanged_condition
-
-
 def _field_changes(change: RuleChange) -> list[Action]:
     """The fields that are given have these values; an empty user message is removed."""
     given: dict[str, Any] = change.model_dump(exclude={"rule_id", "user_message"}, exclude_none=True)
@@ -155,68 +133,6 @@ def _field_changes(change: RuleChange) -> list[Action]:
     elif change.user_message is not None:
         actions.append(RuleRow.user_message.set(change.user_message))
     return actions
-
-
-# -- adding and removing -----------------------------------------------------------------------------------
-
-
-def _add_rule(app: str, row: RuleRow) -> bool:
-    """Store a rule and count it. Answers False where there is one with its id. Raises BadRequest beyond
-    MAX_RULES, Busy.
-    """
-    row.is_active, row.created_at = True, get_now_ms()
-
-    def try_once() -> bool | None:
-        if _write(app, _count_changes(app, 1), inserts=[row]):
-            return True
-        if row.find_stored() is not None:
-            return False
-        _BOUND.check_room(app, 1)
-        return None
-
-    return retry_lost_races(try_once, busy=_BUSY)
-
-
-def _remove_rule(app: str, row: RuleRow) -> bool:
-    """Remove a rule with its counts. Answers whether it was there. Raises Busy."""
-
-    def try_once() -> bool | None:
-        if _write(app, _count_changes(app, -1), removals=[row]):
-            _remove_counts(app, row.rule_id)
-            return True
-        if row.find_stored() is None:
-            return False
-        _BOUND.check_room(app, -1)
-        return None
-
-    return retry_lost_races(try_once, busy=_BUSY)
-
-
-def _count_changes(app: str, by: int) -> list[Change]:
-    """The number of the app's rules grows by this, and the version tells of it."""
-    return _BOUND.count_changes(app, by, also=[RulesetRow.version.add(1)])
-
-
-def _remove_counts(app: str, rule_id: str) -> None:
-    """Remove the counts of a rule that is gone, so that their rows do not grow for ever. A crash that leaves
-    some does no harm.
-    """
-    for row in read_counts(app).list_rows(app, rule_id):
-        row.change(row.removal_changes(rule_id), type(row).pk.exists())
-
-
-def _write(
-    app: str,
-    changes: Sequence[Change],
-    *,
-    inserts: Sequence[RuleRow] = (),
-    removals: Sequence[RuleRow] = (),
-) -> bool:
-    """Write a change of the app's rules, and have this process read them again."""
-    try:
-        return write_together(changes, inserts=inserts, removals=removals)
-    finally:  # also where nobody knows whether it was written
-        rulesets.invalidate(app)
 
 
 # -- views -------------------------------------------------------------------------------------------------
