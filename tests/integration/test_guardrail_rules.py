@@ -383,13 +383,14 @@ def test_an_app_of_before_that_takes_more_may_take_less_and_nothing_more() -> No
     """Its rules were counted, and their steps were not."""
     app = guarded()
     rows = []
-    for number in range(7):
+    for number in range(8):
         row = RuleRow.of(app.slug, f"old{number}")
         row.type, row.pattern, row.action = "regex", make_pattern(1000 if number else 1500), "log"
         row.is_active, row.place = True, str(number)
         rows.append(row)
     put_all(rows)
-    RulesetRow.of(app.slug).change([RulesetRow.items.set(7), RulesetRow.version.set(3)])
+    RulesetRow.of(app.slug).change([RulesetRow.items.set(8), RulesetRow.version.set(3)])
+    assert app.delete("/api/guardrails/rules", {"ruleId": "old7"}).status == 200
     assert app.post("/api/guardrails/rules", NEW).json == {"error": FULL}
     assert assert_steps_are_counted(app) == 6000, "that of 1,500 matches nothing and takes nothing"
     reply = app.patch("/api/guardrails/rules", {"ruleId": "old0", "pattern": "gun"})
