@@ -17,12 +17,13 @@ from genai_voice.foundation.caches import forget_all
 from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.errors import Conflict
 from genai_voice.foundation.keys import make_key
+from genai_voice.foundation.transactions import put_all
 from genai_voice.guardrails import rules as guardrails
 from genai_voice.guardrails.rows import RuleRow
 from genai_voice.telemetry.rows import EventsRow
 from genai_voice.tenancy import apps
-from genai_voice.tools import registry
 
+from tests.support.samples import build_tool
 from tests.support.service import Client, Reply, call, create_app, handle, make_event, record_calls
 from tests.support.wire import act_before_call, answer_calls
 
@@ -316,10 +317,10 @@ def test_a_cursor_of_messages_serves_its_own_session_and_app_alone() -> None:
 
 
 def test_a_cursor_of_tools_serves_its_own_list_and_app_alone() -> None:
+    """Only an app of before has more tools than a reply holds."""
     app, other = create_app(), create_app()
     for number in range(16):
-        schema = json.dumps({"description": "x" * 350_000})
-        registry.put_tool(app.slug, f"tool-{number}", description="", parameters_schema=schema)
+        put_all([build_tool(app.slug, f"tool-{number}", description="x" * 350_000)])
     cursor = app.get("/api/tools").json["cursor"]
 
     assert app.get("/api/tools", cursor=cursor).status == 200

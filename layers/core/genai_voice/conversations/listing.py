@@ -42,13 +42,15 @@ def list_conversations(app: str, query: ConversationQuery) -> ConversationPage:
         listed = ConversationRow.list_newest(app, status, before, PAGE + 1)
         first = take_fitting(listed, _estimate_bytes, PAGE)
         found = list(ConversationRow.load_full(first))
+        shown = take_fitting(found, _count_bytes, PAGE)
+        looked_at = shown if len(shown) < len(found) else first
         parts = TranscriptPart.find_all(
-            place for row in found if _may_be_shown(row) for place in row.list_part_keys()
+            place for row in shown if _may_be_shown(row) for place in row.list_part_keys()
         )
         return PageRows(
-            found,
+            shown,
             partial(_view_conversation, app, parts),
-            last=first[-1] if len(first) < len(listed) else None,
+            last=looked_at[-1] if len(looked_at) < len(listed) else None,
             position=lambda row: row.gsi2sk if status else row.gsi1sk,
         )
 
@@ -96,14 +98,23 @@ def view_facts(app: str, row: ConversationRow) -> ConversationFacts:
 
 
 def _may_be_shown(row: ConversationRow) -> bool:
-    """Whether a reply can hold the transcript, which the whole row knows."""
-    size = row.transcript_bytes if row.reply_bytes is None else row.reply_bytes
-    return (size or 0) <= MAX_SHOWN_BYTES
+    """Whether a reply can hold the transcript."""
+    return _get_transcript_bytes(row) <= MAX_SHOWN_BYTES
+
+
+def _get_transcript_bytes(row: ConversationRow) -> int:
+    """Get the size of the transcript in a reply, which the whole row knows exactly."""
+    return int((row.transcript_bytes if row.reply_bytes is None else row.reply_bytes) or 0)
+
+
+def _count_bytes(row: ConversationRow) -> int:
+    """Count the bytes of a conversation in a reply before the parts of its transcript are read."""
+    return LISTED_ROW_BYTES + (_get_transcript_bytes(row) if _may_be_shown(row) else 0)
 
 
 def _estimate_bytes(row: ConversationRow) -> int:
     """Estimate the bytes of a conversation in a reply from what the index knows: the least that the size
-    there stands for, so that a page is as full as it can be. What is shown of it is measured.
+    there stands for, so that a page is as full as it can be.
     """
     size = int(row.transcript_bytes or 0)
     return LISTED_ROW_BYTES + (round_down_from_lists(size) if size <= MAX_SHOWN_BYTES else 0)
