@@ -171,7 +171,11 @@ def test_a_fenced_block_is_opened(text: str) -> None:
     assert parse_fenced(text) == [1]
 
 
-@pytest.mark.parametrize("text", ["", "[1", "All passed.", "```json\n[1\n```", "[NaN]", "Here: [1]"])
+ENDLESS = "```" + " " * 20_000
+"""A fence that is never closed: it once took a time that grew with the cube of the blanks."""
+
+
+@pytest.mark.parametrize("text", ["", "[1", "All passed.", "```json\n[1\n```", "[NaN]", "Here: [1]", ENDLESS])
 def test_other_text_is_no_json(text: str) -> None:
     with pytest.raises(UnusableAnswer, match="no JSON"):
         parse_fenced(text)

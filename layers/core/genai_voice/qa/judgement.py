@@ -34,7 +34,7 @@ Answer with a JSON array that has one object for each criterion, in their order:
 """
 
 
-_FENCED = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL | re.IGNORECASE)
+_FENCED = re.compile(r"```(?:json)?(.*?)```", re.DOTALL | re.IGNORECASE)
 
 
 class UnusableAnswer(Exception):
