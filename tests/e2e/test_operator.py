@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.local.service import needs_dynoxide
-from tests.e2e.served import Ended, Served, answer, operator, said, written
+from tests.e2e.served import Client, Ended, Served, answer, operator, said, written
 
 pytestmark = needs_dynoxide
 
@@ -37,13 +37,20 @@ def test_a_disabled_app_is_out_within_thirty_seconds_and_back_when_enabled(serve
         client.open_session()
         answer(client.call("GET", "/api/tools"))
         assert served.operator("app", "disable", "demo-ecommerce").returncode == 0
-        disabled = time.monotonic()
-        while client.call("GET", "/api/tools").status_code == 200:
-            assert time.monotonic() - disabled < 31
-            time.sleep(0.5)
-        assert client.call("GET", "/api/tools").status_code == 401
+        assert await_other_status(client, 200) == 401
         assert served.operator("app", "enable", "demo-ecommerce").returncode == 0
-        answer(client.call("GET", "/api/tools"))
+        assert await_other_status(client, 401) == 200
+
+
+def await_other_status(client: Client, status: int) -> int:
+    """Ask until the answer has another status than this. It has within 30 s, for which a process knows an
+    app.
+    """
+    began = time.monotonic()
+    while (answered := client.call("GET", "/api/tools").status_code) == status:
+        assert time.monotonic() - began < 31
+        time.sleep(0.5)
+    return int(answered)
 
 
 def test_a_wrong_command_changes_nothing_and_says_why(served: Served) -> None:
