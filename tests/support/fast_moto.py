@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 from unittest.mock import patch
 
+from botocore.useragent import UserAgentString
 from moto import backend_index
 from moto.core import responses
 from moto.core.serialize import BaseJSONSerializer
@@ -48,6 +49,7 @@ def patch_moto() -> Iterator[None]:
         (backend_index, "backend_url_patterns", _put_first("dynamodb")),
         (responses, "method_names_from_class", cache(method_names_from_class)),
         (BaseJSONSerializer, "_serialize_type_structure", _serialize_structure),
+        (UserAgentString, "to_string", _name_no_user_agent),
     ]
     with ExitStack() as patches:
         for place, name, replacement in replaced:
@@ -137,6 +139,8 @@ def _traverse(traverser: Any, tree: Any) -> Any:
     """
     processed = traverser.nodes_to_be_processed()
     processes: Callable[[Any], bool] = cache(lambda kind: issubclass(kind, processed))
+    if not any(map(processes, _find_kinds(tree))):
+        return tree
     prepare = traverser.pre_processing_of_child
 
     def visit(node: Any, child_id: int) -> Any:
@@ -155,6 +159,15 @@ def _traverse(traverser: Any, tree: Any) -> Any:
     return visit(tree, -1)
 
 
+def _find_kinds(tree: Any) -> set[type[Any]]:
+    kinds, waiting = set[type[Any]](), [tree]
+    while waiting:
+        node = waiting.pop()
+        kinds.add(type(node))
+        waiting += [child for child in node.children or () if hasattr(child, "children")]
+    return kinds
+
+
 def _check_the_root(check: Callable[[Any, Node], Node]) -> Callable[[Any, Node], Node]:
     """Check an expression once. moto checks each action together with all that follow it, which are nodes
     inside of each other.
@@ -167,6 +180,11 @@ def _check_the_root(check: Callable[[Any, Node], Node]) -> Callable[[Any, Node],
 
 
 # -- requests and answers -----------------------------------------------------------------------------------
+
+
+def _name_no_user_agent(_: UserAgentString) -> str:
+    """Save what botocore composes anew for each request, twice, and nobody reads."""
+    return "tests"
 
 
 def _put_first(service: str) -> list[Any]:
