@@ -101,7 +101,7 @@ def send(
         with _explain_failures(NotConnected, seconds):
             parsed = parse_url(url)
             check_each_header(headers or {})
-            addresses = _find_allowed_addresses(parsed, _compute_compute_seconds_until(ends))
+            addresses = _find_allowed_addresses(parsed, _compute_seconds_until(ends))
             wire = opened.enter_context(_connect(parsed, addresses, ends))
         with _explain_failures(NotAnswered, seconds):
             return _send_request(wire, ends, method, parsed, headers or {}, body, reads_body)
@@ -170,7 +170,7 @@ def _look_up(parsed: ParsedUrl, seconds: float) -> list[_Address]:
 # -- connecting and sending -------------------------------------------------------------------------------
 
 
-def _compute_compute_seconds_until(ends: float) -> float:
+def _compute_seconds_until(ends: float) -> float:
     """Answer the seconds until a moment of the monotonic clock. Raises TimeoutError after it."""
     left = ends - monotonic()
     if left <= 0:
@@ -181,7 +181,7 @@ def _compute_compute_seconds_until(ends: float) -> float:
 @contextmanager
 def _connect(parsed: ParsedUrl, addresses: list[_Address], ends: float) -> Iterator[ssl.SSLSocket]:
     with _connect_to_first(addresses[:MAX_ATTEMPTS], ends) as plain:
-        plain.settimeout(_compute_compute_seconds_until(ends))
+        plain.settimeout(_compute_seconds_until(ends))
         trust = _make_tls_context(get_settings().outgoing_local_ca)
         with trust.wrap_socket(plain, server_hostname=parsed.host) as wire:
             yield wire
@@ -193,7 +193,7 @@ def _connect_to_first(addresses: list[_Address], ends: float) -> socket.socket:
     """
     for to_try in range(len(addresses), 0, -1):
         try:
-            return _open_socket(addresses[-to_try], _compute_compute_seconds_until(ends) / to_try)
+            return _open_socket(addresses[-to_try], _compute_seconds_until(ends) / to_try)
         except OSError as reason:
             failure = reason
     raise failure
@@ -255,7 +255,7 @@ def _read_response(wire: ssl.SSLSocket, ends: float, http: "Connection", reads_b
     retry_after: str | None = None
     while not isinstance(event := http.next_event(), EndOfMessage):
         if event is NEED_DATA:
-            wire.settimeout(_compute_compute_seconds_until(ends))
+            wire.settimeout(_compute_seconds_until(ends))
             http.receive_data(wire.recv(16_384))
         elif isinstance(event, Response):
             status = event.status_code
@@ -284,7 +284,7 @@ def _write_all(wire: ssl.SSLSocket, ends: float, data: bytes) -> None:
     """Write all of it before the deadline: `sendall` would begin its timeout anew with each piece."""
     rest = memoryview(data)
     while rest:
-        wire.settimeout(_compute_compute_seconds_until(ends))
+        wire.settimeout(_compute_seconds_until(ends))
         rest = rest[wire.send(rest) :]
 
 
