@@ -2,7 +2,6 @@
 
 import json
 from functools import partial
-from itertools import repeat
 from typing import cast
 
 from pydantic_core import to_json
@@ -27,7 +26,7 @@ from genai_voice.experiments.model import (
     VariantAssignment,
 )
 from genai_voice.experiments.rows import ExperimentRow, ExposureRow
-from genai_voice.foundation.bounds import AppCountRow, Bound
+from genai_voice.foundation.bounds import Bound
 from genai_voice.foundation.clock import get_now_ms, make_time_ordered_id
 from genai_voice.foundation.errors import BadRequest, NotFound
 from genai_voice.foundation.model import Created, Ok, add_optional
@@ -38,11 +37,11 @@ from genai_voice.foundation.transactions import write_together
 from genai_voice.outcomes.model import Tally
 from genai_voice.outcomes.tallies import read_tallies
 
-_BOUND = Bound(
-    row=lambda app: AppCountRow.of(app, "experiments"),
-    measure=lambda app: repeat(0, ExperimentRow.count_in_app(app)),
-    max_items=MAX_STORED,
-    too_many=f"At most {MAX_STORED} experiments: delete some",
+_BOUND = Bound.of_number(
+    "experiments",
+    ExperimentRow.count_in_app,
+    MAX_STORED,
+    f"At most {MAX_STORED} experiments: delete some",
 )
 _BUSY = "Too many changes of these experiments at once: try again"
 _UNTRUSTWORTHY = (

@@ -8,6 +8,7 @@ nothing comes between. An app that has more than the bound keeps it, and may rem
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Self
 
 from genai_voice.foundation.errors import BadRequest
@@ -52,6 +53,18 @@ class Bound:
     max_bytes: int = _UNBOUNDED
     too_large: str = ""
     """The same of their bytes together."""
+
+    @classmethod
+    def of_number(cls, kind: str, count: Callable[[str], int], max_items: int, too_many: str) -> Self:
+        """Bound the number alone of a kind that keeps nothing else of all its items together. `count` counts
+        those that an app has stored, strongly consistent.
+        """
+        return cls(
+            row=lambda app: AppCountRow.of(app, kind),
+            measure=lambda app: repeat(0, count(app)),
+            max_items=max_items,
+            too_many=too_many,
+        )
 
     def insert(self, app: str, item: Item, *, busy: str) -> None:
         """Store an item with a key of its own, and count it. Raises BadRequest beyond the bound, and Busy

@@ -8,12 +8,11 @@ it, and a link asks for the persona to be as it was read.
 
 from collections.abc import Mapping
 from functools import partial
-from itertools import repeat
 from typing import Any, cast
 
 from pydantic.alias_generators import to_camel
 
-from genai_voice.foundation.bounds import AppCountRow, Bound
+from genai_voice.foundation.bounds import Bound
 from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.errors import NotFound
 from genai_voice.foundation.model import Created, Listing, Ok, add_optional
@@ -35,11 +34,11 @@ from genai_voice.personas.rows import PersonaRow
 from genai_voice.tenancy.known_apps import forget_apps
 from genai_voice.tenancy.rows import AppRow
 
-_BOUND = Bound(
-    row=lambda app: AppCountRow.of(app, "personas"),
-    measure=lambda app: repeat(0, PersonaRow.count_active(app)),
-    max_items=MAX_STORED,
-    too_many=f"At most {MAX_STORED} personas: delete some",
+_BOUND = Bound.of_number(
+    "personas",
+    PersonaRow.count_active,
+    MAX_STORED,
+    f"At most {MAX_STORED} personas: delete some",
 )
 _BUSY = "Too many changes of this persona at once: try again"
 

@@ -5,11 +5,10 @@ name.
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from itertools import repeat
 
 from pydantic_core import from_json, to_json
 
-from genai_voice.foundation.bounds import AppCountRow, Bound
+from genai_voice.foundation.bounds import Bound
 from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.errors import NotFound
 from genai_voice.foundation.keys import make_time_key
@@ -30,11 +29,11 @@ from genai_voice.qa.model.scenarios import (
 from genai_voice.qa.rows import RecentRow, ScenarioRow
 
 PAGE = 100
-_BOUND = Bound(
-    row=lambda app: AppCountRow.of(app, "qa_scenarios"),
-    measure=lambda app: repeat(0, ScenarioRow.count_in_app(app)),
-    max_items=MAX_STORED,
-    too_many=f"At most {MAX_STORED:,} scenarios: delete some, or save over one by its name",
+_BOUND = Bound.of_number(
+    "qa_scenarios",
+    ScenarioRow.count_in_app,
+    MAX_STORED,
+    f"At most {MAX_STORED:,} scenarios: delete some, or save over one by its name",
 )
 _BUSY = "Too many changes of these scenarios at once: try again"
 
