@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Annotated, cast
 
 from fastapi import Depends, FastAPI, Header, HTTPException
-from genai_voice.conversations.model import MessageBatch, MessagesSaved
+from genai_voice.conversations.message_model import MessageBatch, MessagesSaved
 from genai_voice.foundation import http
 from genai_voice.foundation.log import report_request
 from genai_voice.foundation.metering import Meter

@@ -13,7 +13,8 @@ from functools import cache
 from typing import Any, cast
 
 from botocore.session import get_session
-from genai_voice.conversations.rows import ConversationRow, MessageRow
+from genai_voice.conversations.message_rows import MessageRow
+from genai_voice.conversations.rows import ConversationRow
 from genai_voice.foundation.table import Item
 from genai_voice.telemetry.rows import EventsRow
 from pydantic import BaseModel, Field

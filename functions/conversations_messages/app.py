@@ -1,7 +1,7 @@
 """Messages: what was said, in batches that may be sent again, read in order."""
 
 from genai_voice.conversations import messages
-from genai_voice.conversations.model import MessageBatch, MessagePage, MessageQuery, MessagesSaved
+from genai_voice.conversations.message_model import MessageBatch, MessagePage, MessageQuery, MessagesSaved
 from genai_voice.tenancy import Api, Caller
 
 api = Api()

@@ -8,7 +8,8 @@ import genai_voice
 import pytest
 from genai_voice.agents.model import MAX_METADATA_BYTES
 from genai_voice.conversations.exposures import MAX_EXPERIMENTS
-from genai_voice.conversations.model import MAX_CONTENT_BYTES, MAX_FAILURE_MODES, MAX_MESSAGES
+from genai_voice.conversations.message_model import MAX_CONTENT_BYTES, MAX_MESSAGES
+from genai_voice.conversations.model import MAX_FAILURE_MODES
 from genai_voice.experiments.model import MAX_CONFIG_BYTES, MAX_VARIANT_ID, MAX_VARIANTS
 from genai_voice.experiments.model import MAX_STORED as MAX_EXPERIMENTS_STORED
 from genai_voice.foundation.model import MAX_LISTED

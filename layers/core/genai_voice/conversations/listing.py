@@ -7,13 +7,14 @@ from typing import cast
 from pydantic_core import from_json
 
 from genai_voice.conversations.lifecycle import is_agent
+from genai_voice.conversations.message_rows import MessageRow
 from genai_voice.conversations.model import (
     ConversationFacts,
     ConversationPage,
     ConversationQuery,
     ConversationView,
 )
-from genai_voice.conversations.rows import ConversationRow, MessageRow, TranscriptPart
+from genai_voice.conversations.rows import ConversationRow, TranscriptPart
 from genai_voice.conversations.stored_transcripts import (
     LISTED_ROW_BYTES,
     MAX_SHOWN_BYTES,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from genai_voice.conversations.lifecycle import is_muted
-from genai_voice.conversations.model import (
+from genai_voice.conversations.message_model import (
     Message,
     MessageBatch,
     MessagePage,
@@ -13,7 +13,8 @@ from genai_voice.conversations.model import (
     MessageView,
     Recordings,
 )
-from genai_voice.conversations.rows import ConversationRow, MessageRow
+from genai_voice.conversations.message_rows import MessageRow
+from genai_voice.conversations.rows import ConversationRow
 from genai_voice.foundation.model import add_optional
 from genai_voice.foundation.pages import PageRows, read_page
 from genai_voice.foundation.transactions import put_all

@@ -1,4 +1,4 @@
-"""Requests and replies of conversations, messages and annotations."""
+"""Requests and replies of conversations and annotations."""
 
 from typing import Annotated, ClassVar, Literal, NotRequired, get_args
 
@@ -18,13 +18,10 @@ from genai_voice.foundation.model import (
     Request,
     Text,
     Time,
-    limit_bytes,
     limit_items,
     refuse,
 )
 
-MAX_MESSAGES = 500
-MAX_CONTENT_BYTES = 10 * 1024
 MAX_FAILURE_MODES = 50
 
 Quality = Literal["good", "bad", "mixed"]
@@ -99,68 +96,6 @@ class ConversationDump(ConversationFacts):
 
 class ConversationPage(TypedDict):
     conversations: list[ConversationView]
-    cursor: NotRequired[str]
-
-
-class Message(TypedDict):
-    sessionId: Name
-    participantIdentity: Name
-    role: Name
-    content: Annotated[str, limit_bytes(MAX_CONTENT_BYTES)]
-    isFinal: bool
-    createdAt: Time
-    roomName: NotRequired[Label | None]
-    language: NotRequired[Label | None]
-
-
-class MessageBatch(Request):
-    missing: ClassVar[str] = "Missing or empty messages array"
-
-    messages: Annotated[list[Message], FailFast(), Field(min_length=1), limit_items(MAX_MESSAGES)]
-
-
-class MessagesSaved(TypedDict):
-    ok: bool
-    count: int
-    """Messages in the request, those stored before included."""
-
-
-class MessageQuery(Listing):
-    missing: ClassVar[str] = "Missing sessionId"
-
-    session_id: Name
-    all: str | None = None
-
-    def is_for(self, app: str) -> bool:
-        return self.all != "true" or super().is_for(app)
-
-
-class MessageView(TypedDict):
-    _id: str
-    _creationTime: float
-    appSlug: str
-    sessionId: str
-    participantIdentity: str
-    role: str
-    content: str
-    isFinal: bool
-    createdAt: float
-    roomName: NotRequired[str]
-    language: NotRequired[str]
-    traceId: NotRequired[str]
-    muted: NotRequired[bool]
-    """True for what the agent said while a person had the conversation, where the app mutes it."""
-
-
-class Recordings(TypedDict):
-    user: None
-    agent: None
-    conversation: None
-
-
-class MessagePage(TypedDict):
-    messages: list[MessageView]
-    recordings: Recordings
     cursor: NotRequired[str]
 
 

@@ -13,8 +13,9 @@ from typing import cast
 from genai_voice.conversations.exposures import derive_stored_outcome, outcome_changes
 from genai_voice.conversations.lifecycle import STATUSES, is_stale
 from genai_voice.conversations.listing import view_facts
+from genai_voice.conversations.message_rows import MessageRow
 from genai_voice.conversations.model import ConversationDump, TranscriptItem
-from genai_voice.conversations.rows import ConversationRow, MessageRow
+from genai_voice.conversations.rows import ConversationRow
 from genai_voice.conversations.saving import write_end
 from genai_voice.conversations.stored_transcripts import expire_parts, read_transcript, store_transcript
 from genai_voice.conversations.transcripts import count_reply_bytes

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from pydantic_core import from_json
 
-from genai_voice.conversations.rows import MessageRow
+from genai_voice.conversations.message_rows import MessageRow
 from genai_voice.foundation.keys import digest
 from genai_voice.foundation.model import add_optional
 from genai_voice.foundation.pages import count_wire_bytes
