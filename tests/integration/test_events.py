@@ -15,10 +15,13 @@ def happened(number: float = 1, **fields: Any) -> dict[str, Any]:
 
 
 def send(app: Client, events: list[Any], session: str = "s", **headers: str) -> int:
+    """Answers how many were stored; the rest must be said to be dropped."""
     reply = app.post("/api/events", {"sessionId": session, "events": events}, **headers)
     assert reply.status == 200, reply.text
-    assert list(reply.json) == ["inserted"]
-    return int(reply.json["inserted"])
+    inserted = int(reply.json["inserted"])
+    dropped = {"dropped": len(events) - inserted} if len(events) > 100 else {}
+    assert reply.json == {"inserted": inserted, **dropped}
+    return inserted
 
 
 def stored(app: Client, session: str = "s") -> list[EventsRow]:
@@ -61,6 +64,17 @@ def test_the_same_batch_sent_again_is_stored_once() -> None:
     assert len(stored(app)) == 1
     send(app, [happened(), happened(2), happened(3)])
     assert len(stored(app)) == 2
+
+
+def test_equal_events_of_one_batch_are_each_stored() -> None:
+    app = create_app()
+    pressed = happened(data='{"digit":"1"}')
+    assert send(app, [pressed, pressed, happened(2), pressed]) == 4
+    [row] = stored(app)
+    assert row.event_count == 4
+    kept = json.loads(row.events)
+    assert [event.pop("nth", 1) for event in kept] == [1, 2, 1, 3]
+    assert kept == [pressed, pressed, happened(2), pressed]
 
 
 def test_extra_keys_and_null_data_are_dropped() -> None:

@@ -169,10 +169,33 @@ def test_a_batch_that_is_sent_again_and_has_grown_shows_no_event_twice() -> None
     assert [entry["timestamp"] for entry in read(app)] == list(range(30))
 
 
-def test_an_event_twice_in_one_batch_is_one() -> None:
+def test_equal_events_of_one_batch_are_each_shown_also_where_it_is_sent_again_and_has_grown() -> None:
     app = create_app()
-    send(app, happened(1), happened(1), happened(1.0))
-    assert len(read(app)) == 1
+    pressed = [happened(1, "dtmf", data='{"digit":"1"}')] * 2
+    send(app, *pressed)
+    first = [entry["data"]["id"] for entry in read(app)]
+    send(app, *pressed)
+    send(app, *pressed, happened(1.0, "dtmf", data='{"digit":"1"}'), happened(2))
+    then = [entry["data"]["id"] for entry in read(app)]
+    assert (len(first), len(then)) == (2, 4)
+    assert set(first) < set(then)
+
+
+def test_an_event_of_a_batch_has_the_id_that_it_has_alone() -> None:
+    app = create_app()
+    send(app, happened(1))
+    [alone] = read(app)
+    send(app, happened(1), happened(1))
+    assert alone in read(app)
+
+
+def test_equal_events_of_a_batch_that_no_item_holds_are_each_shown() -> None:
+    app = create_app()
+    noise = random.Random(5)  # noqa: S311 - only has to be incompressible
+    equal = happened(1, data="x")
+    send(app, equal, *(happened(2 + each, data=noise.randbytes(50_000).hex()) for each in range(10)), equal)
+    assert len(list(read_partition(f"APP#{app.slug}#SESSION#s#", "EVENTS#"))) > 1
+    assert [entry["timestamp"] for entry in read(app)] == [1, 1, *range(2, 12)]
 
 
 DIFFERENT: dict[str, dict[str, Any]] = {

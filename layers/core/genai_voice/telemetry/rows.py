@@ -9,7 +9,7 @@ from genai_voice.foundation.trace_items import TraceItem
 
 class EventsRow(TraceItem, discriminator="events"):
     session_id = UnicodeAttribute()
-    events = CompressedText()  # JSON: [{eventType, ts, data?}]
+    events = CompressedText()  # JSON: [{eventType, ts, data?, nth?}]: nth of those that are equal, from 2 on
     event_count = NumberAttribute()
     trace_id = UnicodeAttribute(null=True)
 

@@ -40,15 +40,18 @@ from genai_voice.traces.timeline import (
 
 def _view_events(row: EventsRow) -> Iterator[tuple[float, EventData]]:
     """View the events of a batch. An event's id is made of its session, time, type and data, so that one that
-    was sent again in a batch that has grown has the same id. Under two sessions it is two events.
+    was sent again in a batch that has grown has the same id; and of which of several equal ones of its batch
+    it is. Under two sessions it is two events.
     """
     for event in from_json(row.events):
         text = event.get("data")
         identity = [row.session_id, repr(float(event["ts"])), event["eventType"]]
+        identity += [] if text is None else [text]
+        identity += [str(event["nth"]), "NTH"] if "nth" in event else []
         yield (
             event["ts"],
             {
-                "id": digest(*identity, *([] if text is None else [text])),
+                "id": digest(*identity),
                 "eventType": event["eventType"],
                 "sessionId": row.session_id,
                 "data": parse_if_json(text),
