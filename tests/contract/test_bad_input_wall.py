@@ -7,7 +7,16 @@ import pytest
 from genai_voice.foundation.endpoints import Endpoint
 from genai_voice.qa.model.scenarios import TURNS
 
-from tests.support.minimal import break_bodies, list_required, make_minimal_body, read_schema, resolve_schema
+from tests.support.minimal import (
+    break_bodies,
+    break_items,
+    is_tolerant,
+    list_required,
+    make_minimal,
+    make_minimal_body,
+    read_schema,
+    resolve_schema,
+)
 from tests.support.service import Client, Reply, call, create_app, list_endpoints, record_calls
 from tests.support.valid import make_body, make_query, name_endpoint
 
@@ -90,6 +99,29 @@ def test_a_field_of_a_wrong_type_is_refused_by_name(app: Client, endpoint: Endpo
         missing = reply.json["error"] == endpoint.wants["body"].missing
         assert named in reply.json["error"] or missing, (path, body, reply.text)
         assert not calls.written
+
+
+TOLERANT = [
+    (endpoint, name)
+    for endpoint in DECLARED
+    for name in read_schema(endpoint.wants["body"])["properties"]
+    if is_tolerant(endpoint.wants["body"], name)
+]
+
+
+@pytest.mark.parametrize(("endpoint", "name"), TOLERANT, ids=lambda each: getattr(each, "path", each))
+def test_an_item_of_any_shape_is_usable_or_counted(app: Client, endpoint: Endpoint, name: str) -> None:
+    schema = read_schema(endpoint.wants["body"])
+    items = resolve_schema(schema["properties"][name], schema)["items"]
+    bodies = [body for _, body in break_items(endpoint, name, items, schema)]
+    assert bodies
+    usable = make_minimal(items, schema)
+    odd: list[Any] = [None, 5, True, "x", [], {}, [[]], {"": {}}, {"content": [[{}], {"text": [1]}]}]
+    for body in [*bodies, *({**bodies[0], name: [usable, each]} for each in odd)]:
+        body[name].append(usable)
+        reply = send(app, endpoint, json.dumps(body).encode())
+        assert reply.status == endpoint.status, (body, reply.text)
+        assert reply.json.get("ignored", 0) < len(body[name])
 
 
 @pytest.mark.parametrize("absent", [None, "", "left out"])

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from copy import deepcopy
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from genai_voice.foundation.endpoints import Endpoint
 from genai_voice.foundation.model import Request
@@ -68,20 +68,28 @@ def list_required(endpoint: Endpoint) -> list[str]:
     return list(read_schema(model).get("required", [])) if model else []
 
 
+def is_tolerant(model: type[Request], name: str) -> bool:
+    """Whether this field is a list whose unusable items are left out and counted."""
+    field = next(each for each in model.model_fields.values() if each.alias == name)
+    return any(hasattr(each, "ignored") for each in (field.annotation, *get_args(field.annotation)))
+
+
 def break_bodies(endpoint: Endpoint) -> Iterator[tuple[str, dict[str, Any]]]:
     """(path of the field, body in which it has a wrong type), for every field, those in list items too."""
-    root = read_schema(endpoint.wants["body"])
+    model = endpoint.wants["body"]
+    root = read_schema(model)
     for name, schema in root.get("properties", {}).items():
         for value in _list_wrong_values(schema, root):
             yield name, {**make_minimal_body(endpoint), name: value}
         inner = resolve_schema(schema, root)
-        if inner.get("type") == "array" and "items" in inner:
-            yield from _break_items(endpoint, name, inner["items"], root)
+        if inner.get("type") == "array" and "items" in inner and not is_tolerant(model, name):
+            yield from break_items(endpoint, name, inner["items"], root)
 
 
-def _break_items(
+def break_items(
     endpoint: Endpoint, name: str, items: Schema, root: Schema
 ) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The same, for the fields of the items of a list."""
     fields = resolve_schema(items, root).get("properties", {})
     for field, schema in fields.items():
         for value in _list_wrong_values(schema, root):

@@ -1,26 +1,40 @@
 """Requests and replies of conversations and annotations."""
 
-from typing import Annotated, ClassVar, Literal, NotRequired, get_args
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, NotRequired, Self, TypeVar, get_args
 
-from pydantic import BeforeValidator, Field
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+)
 from pydantic.types import FailFast
+from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict
 
 from genai_voice.conversations.lifecycle import STATUSES
+from genai_voice.conversations.lines import read_lines
 from genai_voice.foundation.model import (
     EnumOrDefault,
     Label,
     Listing,
     LongText,
+    Moment,
     Name,
     OrDefault,
     PageSize,
     Request,
     Text,
     Time,
+    add_optional,
     limit_items,
     refuse,
 )
+
+V = TypeVar("V", bound=Mapping[str, Any])
 
 MAX_FAILURE_MODES = 50
 
@@ -30,8 +44,38 @@ Quality = Literal["good", "bad", "mixed"]
 class TranscriptItem(TypedDict):
     role: Text
     content: str
-    ts: Time
+    ts: Moment
     """As sent: seconds or milliseconds, never converted."""
+
+
+class SentLines(list[TranscriptItem]):
+    """The lines of a transcript that a request brings, in the order sent."""
+
+    ignored: int = 0
+    """How many items were left out, because nothing is said in them or nobody says it."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        strict = handler.generate_schema(Annotated[list[TranscriptItem], FailFast()])
+        return core_schema.with_info_wrap_validator_function(cls._read, strict)
+
+    @classmethod
+    def _read(cls, value: object, check: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Self:
+        """Read the lines: as they are, or else item by item. Raises ValidationError for what is no list."""
+        try:
+            return cls(check(value))
+        except ValidationError:
+            if not isinstance(value, list):
+                raise
+        found = list(read_lines(value, info.data.get("started_at") or 0))
+        lines = cls({"role": line.role, "content": line.content, "ts": line.ts} for line in found if line)
+        lines.ignored = len(found) - len(lines)
+        return lines
+
+
+def tell_ignored(reply: V, sent: SentLines | None) -> V:
+    """Say in the reply how many items were left out, if any, and answer it."""
+    return add_optional(reply, ignored=sent.ignored or None) if sent is not None else reply
 
 
 def _check_status(value: object) -> object:
@@ -49,11 +93,18 @@ class ConversationSave(Request):
     session_id: Name
     started_at: Time | None = None
     """Epoch ms; 0 and absent mean now. Only the first save decides."""
-    messages: Annotated[list[TranscriptItem] | None, FailFast()] = None
+    messages: SentLines | None = None
+    """Of other shapes too, as other stacks keep their lines: what is usable is stored."""
     status: EnumOrDefault[Status | None] = None
     channel: Label | None = None
     resolution: Label | None = None
     agent_modes: Label | None = None
+
+
+class ConversationSaved(TypedDict):
+    ok: bool
+    ignored: NotRequired[int]
+    """Items of `messages` that say nothing, or do not tell who says it."""
 
 
 class ConversationQuery(Listing):

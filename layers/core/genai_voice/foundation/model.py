@@ -20,7 +20,8 @@ M = TypeVar("M", bound="Request")
 V = TypeVar("V", bound=Mapping[str, Any])
 
 _LARGEST = 10**15  # numbers below it are exact in JSON, JavaScript and DynamoDB alike
-_SMALLEST = 1e-100  # DynamoDB underflows below 1e-130
+SMALLEST = 1e-100  # DynamoDB underflows below 1e-130
+LATEST_MS = 10**14  # in the year 5138: what is more does not count milliseconds
 MAX_LISTED = 500
 
 
@@ -89,7 +90,7 @@ def _use_default_if(*absent: object) -> BeforeValidator:
 
 def _check_storable(value: float) -> float:
     """Refuse a number that DynamoDB would store as another."""
-    if value and abs(value) < _SMALLEST:
+    if value and abs(value) < SMALLEST:
         raise ValueError("too close to zero")
     return value
 
@@ -116,6 +117,11 @@ Amount = (
 """A number that is not negative."""
 Time = Amount
 """Epoch milliseconds, fractions allowed."""
+Moment = (
+    Annotated[int, Field(ge=0, le=LATEST_MS)]
+    | Annotated[float, Field(ge=0, le=LATEST_MS, allow_inf_nan=False), AfterValidator(_check_storable)]
+)
+"""A time that may be in seconds, and not in microseconds."""
 
 
 def limit_bytes(limit: int, unit: str = "bytes") -> AfterValidator:

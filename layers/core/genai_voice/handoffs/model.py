@@ -3,10 +3,9 @@
 from typing import Annotated, Any, Literal, NotRequired, Self, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
-from pydantic.types import FailFast
 from typing_extensions import TypedDict
 
-from genai_voice.conversations.model import TranscriptItem
+from genai_voice.conversations.model import SentLines
 from genai_voice.foundation.model import (
     EnumOrDefault,
     Label,
@@ -39,14 +38,20 @@ class HandoffRequest(Request):
     """Known: user_requested, low_confidence, sentiment_negative, tool_failed, topic_boundary,
     max_turns_exceeded, guardrail_violation, custom.
     """
-    transcript: Annotated[list[TranscriptItem], FailFast()]
-    """What was said so far; may be empty."""
+    transcript: SentLines
+    """What was said so far; may be empty. Of other shapes too, as other stacks keep their lines."""
     channel: OrDefault[Label] = "web"
     reason_detail: LongText | None = None
     priority: OrDefault[Label] = "normal"
     """Known: low, normal, high, urgent."""
     ai_summary: LongText | None = None
     customer_data: Annotated[dict[str, Any], limit_json_bytes(MAX_CUSTOMER_BYTES)] | None = None
+
+
+class HandoffRequested(TypedDict):
+    id: str
+    ignored: NotRequired[int]
+    """Items of `transcript` that say nothing, or do not tell who says it."""
 
 
 class HandoffQuery(Listing):
