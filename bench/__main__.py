@@ -11,7 +11,7 @@ from bench.measuring import measure_apart
 
 NAMES = (
     *("edge", "storage", "cold_start", "make_run", "capacity"),
-    *("growth", "bounds", "batches", "cost", "heat", "guardrails", "load", "starvation"),
+    *("growth", "bounds", "batches", "saves", "cost", "heat", "guardrails", "load", "starvation"),
 )
 
 

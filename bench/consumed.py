@@ -1,17 +1,20 @@
 """What is asked of DynamoDB meanwhile, and what that consumes: reads, writes to the table, writes to indexes.
 
 The units are dynoxide's, which keeps DynamoDB's documented rules; `check_engine` says so before anything is
-measured by it. What neither tells: a write whose condition fails consumes what it would have written.
+measured by it. What neither reports is a write whose condition fails. It consumes by the size of the item
+that is there ("Condition expressions"), which is read for it here.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.engine import find_client
+from bench.engine import find_client, read_row
+from bench.images import count_write_units, list_writes
 
 _READS = {"GetItem", "BatchGetItem", "Query", "TransactGetItems"}
+_REFUSED = {"ConditionalCheckFailedException", "TransactionCanceledException"}
 
 
 @dataclass(slots=True)
@@ -23,6 +26,8 @@ class Consumed:
     written: float = 0.0
     indexed: float = 0.0
     """Of what is written: to global secondary indexes."""
+    refused: list[float] = field(default_factory=list)
+    """Of what is written: by each call that wrote nothing, since a condition did not hold."""
 
     def add(self, operation: str, consumed: Mapping[str, Any]) -> None:
         """One table's part of a reply to `ReturnConsumedCapacity: INDEXES`."""
@@ -34,24 +39,33 @@ class Consumed:
         self.written += units
         self.indexed += sum(float(each["CapacityUnits"]) for each in indexes)
 
+    def add_refused(self, units: float) -> None:
+        self.refused.append(units)
+        self.written += units
+
     def __iadd__(self, other: "Consumed") -> "Consumed":
         self.calls += other.calls
         self.read += other.read
         self.written += other.written
         self.indexed += other.indexed
+        self.refused += other.refused
         return self
 
 
 @contextmanager
 def count_consumption() -> Iterator[Consumed]:
     """Of the service in this process."""
-    found = Consumed()
+    found, asked = Consumed(), dict[str, Any]()
 
     def ask(params: dict[str, Any], **_: object) -> None:
         params["ReturnConsumedCapacity"] = "INDEXES"
+        asked.clear()
+        asked.update(params)
 
     def note(parsed: Mapping[str, Any], model: Any, **_: object) -> None:
         found.calls.append(model.name)
+        if parsed.get("Error", {}).get("Code") in _REFUSED:
+            found.add_refused(_count_refused(model.name, asked))
         consumed = parsed.get("ConsumedCapacity", [])
         for each in consumed if isinstance(consumed, list) else [consumed]:
             found.add(model.name, each)
@@ -67,6 +81,11 @@ def count_consumption() -> Iterator[Consumed]:
             events.unregister(event, hook)
 
 
+def _count_refused(operation: str, asked: Mapping[str, Any]) -> float:
+    """Count the units of a call that was refused: of each item that is where it wanted to write."""
+    return sum(times * count_write_units(read_row(key)) for key, times in list_writes(operation, asked))
+
+
 # -- whether the engine is to be believed ------------------------------------------------------------------
 
 
@@ -76,7 +95,8 @@ def check_engine(table: str) -> None:
     1 write unit per started KB of the item, of the larger one where it changes; 1 read unit per started 4 KB,
     half of it where the read is eventually consistent; at least one item's worth where there is none; each
     item of a batch for itself, the items of a query together, those that a filter drops too; an index costs
-    nothing unless a projected attribute changes, two writes when its key changes; a transaction twice.
+    nothing unless a projected attribute changes, two writes when its key changes; a transaction twice; a
+    refused write by the item that is there.
     """
     here = {"TableName": table}
     place = {f"gsi{n}{part}": {"S": "list"} for n in (1, 2) for part in ("pk", "sk")}
@@ -128,6 +148,11 @@ def check_engine(table: str) -> None:
         told = (found.read, found.written - found.indexed, found.indexed)
         if told != expected:
             raise AssertionError(f"{operation} consumes {told} here, and {expected} by DynamoDB's rules")
+    refused = {**update("a", "filler", {"S": "x"}), "ConditionExpression": "attribute_not_exists(pk)"}
+    with count_consumption() as found, suppress(find_client().exceptions.ConditionalCheckFailedException):
+        find_client().update_item(**refused)
+    if (found.written, found.refused) != (5, [5]):
+        raise AssertionError(f"a refused write of an item of 5 KB is counted as {found.written} units")
 
 
 def _make_key(sk: str) -> dict[str, Any]:

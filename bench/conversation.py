@@ -1,8 +1,8 @@
-"""Five minutes of conversation as a voice agent's process sends them (contract 6.1 and 6.2).
+"""A conversation as a voice agent's process sends it (contract 6.1 and 6.2).
 
 It reads persona and tools, a server opens a session token for the browser, and then it sends every 2 s what
-was said and what happened since, and every 5 s the transcript so far: 60 saves, 40 messages, 100 events and 6
-tool calls in all.
+was said and what happened since, and every 5 s the transcript so far: in five minutes 60 saves, 40 messages,
+100 events and 6 tool calls. In a longer one talk goes on, and no tool is called any more.
 """
 
 import json
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
+
+from bench.composing import compose_turns
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -42,10 +44,16 @@ class Conversation:
     secret: str
     session: str
     started_ms: int
+    minutes: int = 5
     trace: str = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "trace", f"trace-{self.session}")
+
+    @property
+    def turns(self) -> list[Json]:
+        recorded = read_turns()
+        return [*recorded, *compose_turns(round(60 * self.minutes / _PAIR_S) - len(recorded))]
 
     def list_requests(self) -> list[Request]:
         """In the order of time."""
@@ -64,7 +72,7 @@ class Conversation:
         yield Request(0, "POST", "/api/auth/session", {"ttlMs": 600_000}, self._headers)
 
     def _post_messages(self) -> Iterator[Request]:
-        for at_s, batch in _group_by_flush(_list_said()):
+        for at_s, batch in _group_by_flush(_list_said(self.turns)):
             messages = [
                 {
                     "sessionId": self.session,
@@ -80,7 +88,7 @@ class Conversation:
             yield self._post(at_s, "/api/messages", messages=messages)
 
     def _post_events(self) -> Iterator[Request]:
-        for at_s, batch in _group_by_flush(_list_events()):
+        for at_s, batch in _group_by_flush(_list_events(self.turns)):
             events = [
                 {
                     "eventType": kind,
@@ -92,7 +100,7 @@ class Conversation:
             yield self._post(at_s, "/api/events", sessionId=self.session, events=events)
 
     def _execute_tools(self) -> Iterator[Request]:
-        for place, turn in enumerate(read_turns()):
+        for place, turn in enumerate(self.turns):
             if "tool" in turn:
                 yield self._post(
                     place * _PAIR_S + _TOOL_S,
@@ -105,14 +113,14 @@ class Conversation:
                 )
 
     def _save(self) -> Iterator[Request]:
-        length_s = len(read_turns()) * _PAIR_S
+        length_s = len(self.turns) * _PAIR_S
         moments = [at * _SAVE_S for at in range(int(length_s) // _SAVE_S - 1)]
+        lines = [
+            (said_s, {"role": role, "content": content, "ts": self._to_ms(said_s)})
+            for said_s, (role, content) in _list_said(self.turns)
+        ]
         for at_s in (*moments, length_s):
-            transcript = [
-                {"role": role, "content": content, "ts": self._to_ms(said_s)}
-                for said_s, (role, content) in _list_said()
-                if said_s <= at_s
-            ]
+            transcript = [line for said_s, line in lines if said_s <= at_s]
             ended = {"status": "resolved", "resolution": "completed"} if at_s == length_s else {}
             facts = {"status": "active", "channel": "voice-pstn", "startedAt": self.started_ms, **ended}
             yield self._post(at_s, "/api/conversations", sessionId=self.session, messages=transcript, **facts)
@@ -140,17 +148,17 @@ def read_turns() -> list[Json]:
     return found
 
 
-def _list_said() -> Iterator[tuple[float, tuple[str, str]]]:
+def _list_said(turns: list[Json]) -> Iterator[tuple[float, tuple[str, str]]]:
     """(when it is final, (role, content))."""
-    for place, turn in enumerate(read_turns()):
+    for place, turn in enumerate(turns):
         yield place * _PAIR_S + _CALLER_S, ("user", turn["caller"])
         yield place * _PAIR_S + _AGENT_S, ("agent", turn["agent"])
 
 
-def _list_events() -> Iterator[tuple[float, tuple[str, Json]]]:
+def _list_events(turns: list[Json]) -> Iterator[tuple[float, tuple[str, Json]]]:
     """(when, (type, data)), in the order of time."""
-    last = len(read_turns()) - 1
-    for place, turn in enumerate(read_turns()):
+    last = len(turns) - 1
+    for place, turn in enumerate(turns):
         began = place * _PAIR_S
         yield began + 1, ("user_state_changed", {"oldState": "listening", "state": "speaking"})
         yield began + _CALLER_S, ("user_state_changed", {"oldState": "speaking", "state": "listening"})
@@ -160,7 +168,8 @@ def _list_events() -> Iterator[tuple[float, tuple[str, Json]]]:
             yield began + _TOOL_S, ("function_tools_executed", ran)
         yield began + _ANSWERING_S, ("agent_state_changed", {"oldState": "thinking", "state": "speaking"})
         if place == last:
-            ended = {"reason": "completed", "totalMessages": 2 * len(read_turns()), "durationMs": 300_000}
+            length_ms = int(len(turns) * _PAIR_S * 1000)
+            ended = {"reason": "completed", "totalMessages": 2 * len(turns), "durationMs": length_ms}
             yield began + _AGENT_S, ("session_ended", ended)
         elif "tool" not in turn:
             yield began + _AGENT_S, ("metrics_collected", {"metrics": _make_metrics(place)})

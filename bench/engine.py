@@ -3,12 +3,16 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from botocore.session import get_session
+from genai_voice.foundation.settings import get_settings
 from genai_voice.foundation.table import Item
 
+from bench.images import Row
 from bench.workload import ENVIRONMENT, log_to_nowhere
 from tests.support.gemini import ask_instead, serve_gemini
 from tests.support.service import load_template, note_that_apps_are_split
@@ -39,3 +43,27 @@ def serve_fresh_table(folder: Path | None = None) -> Iterator[None]:
 def find_client() -> Any:
     """The service's own DynamoDB client."""
     return Item._get_connection().connection.client
+
+
+def read_row(key: Row) -> Row | None:
+    """Read an item, by a client that nobody watches."""
+    asked = {"TableName": get_settings().table_name, "Key": key, "ConsistentRead": True}
+    found: Row | None = _find_reader().get_item(**asked).get("Item")
+    return found
+
+
+def read_partition(pk: str) -> list[Row]:
+    """Read all items of a partition, the same way."""
+    asked = {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": pk}}}
+    pages = _find_reader().get_paginator("query").paginate(TableName=get_settings().table_name, **asked)
+    return [item for page in pages for item in page["Items"]]
+
+
+def _find_reader() -> Any:
+    meta = find_client().meta
+    return _make_reader(meta.region_name, meta.endpoint_url)
+
+
+@cache
+def _make_reader(region: str, endpoint: str) -> Any:
+    return get_session().create_client("dynamodb", region, endpoint_url=endpoint)

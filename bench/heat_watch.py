@@ -2,8 +2,8 @@
 
 Each item is read before and after the write that changes it; what the write consumed of the table and of each
 index follows from the two images (`bench.images`). A transaction counts twice in the table, and once in the
-indexes, as the engine reports it: the guide does not say. A write that is refused consumes what it would have
-written, which no engine reports. A query reads one partition, so all that it consumed is that one's.
+indexes, as the engine reports it: the guide does not say. A write that is refused consumes by the size of the
+item that is there, which no engine reports. A query reads one partition: all that it consumed is that one's.
 """
 
 import re
@@ -13,15 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from botocore.session import get_session
-
-from bench.engine import find_client
-from bench.images import Index, Row, count_read_units, count_write_units
+from bench.engine import find_client, read_row
+from bench.images import Index, Row, count_read_units, count_write_units, list_writes
 from tests.support.service import load_template
 
 TABLE = "the table"
 _EQUAL = re.compile(r"(\S+) = (\S+)")
-_ONE_WRITE = {"PutItem", "UpdateItem", "DeleteItem"}
 
 
 class Place(NamedTuple):
@@ -82,23 +79,20 @@ class _Watch:
         self._table = table.name
         self._indexes = Index.list_in(table.definition)
         self._hash_keys = {TABLE: "pk", **{index.name: index.hash_key for index in self._indexes}}
-        self._reader = _make_reader()
         self._params: dict[str, Any] = {}
         self._writes: list[_Write] = []
 
     def note_before(self, params: dict[str, Any], model: Any, **_: object) -> None:
         params["ReturnConsumedCapacity"] = "INDEXES"
         self._params = params
-        self._writes = [
-            _Write(key, times, self._read(key)) for key, times in _list_writes(model.name, params)
-        ]
+        self._writes = [_Write(key, times, read_row(key)) for key, times in list_writes(model.name, params)]
 
     def note_after(self, parsed: Mapping[str, Any], model: Any, **_: object) -> None:
         added = Heat()
         if self._writes:
             is_refused = "Error" in parsed
             for write in self._writes:
-                self._add_write(added, write, write.before if is_refused else self._read(write.key))
+                self._add_write(added, write, write.before if is_refused else read_row(write.key))
         else:
             self._add_read(added, model.name, parsed)
         if self._is_engine_checked and "Error" not in parsed:
@@ -128,37 +122,8 @@ class _Watch:
             raise AssertionError(f"nobody has said what {operation} consumes")
 
     def _add_found(self, added: Heat, key: Row, consistent: bool) -> None:
-        units = count_read_units(self._read(key), consistent=consistent)
+        units = count_read_units(read_row(key), consistent=consistent)
         added.read[Place(TABLE, _read_value(key["pk"]))] += units
-
-    def _read(self, key: Row) -> Row | None:
-        found: Row | None = self._reader.get_item(TableName=self._table, Key=key, ConsistentRead=True).get(
-            "Item"
-        )
-        return found
-
-
-def _make_reader() -> Any:
-    """A client of its own, which nobody watches."""
-    meta = find_client().meta
-    return get_session().create_client("dynamodb", meta.region_name, endpoint_url=meta.endpoint_url)
-
-
-def _list_writes(operation: str, params: Mapping[str, Any]) -> Iterator[tuple[Row, int]]:
-    """List the keys that a call writes, and how often the table counts each. None for a call that reads."""
-    if operation in _ONE_WRITE:
-        yield _find_key(params), 1
-    elif operation == "BatchWriteItem":
-        for request in (each for some in params["RequestItems"].values() for each in some):
-            yield _find_key(next(iter(request.values()))), 1
-    elif operation == "TransactWriteItems":
-        for item in params["TransactItems"]:
-            yield _find_key(next(iter(item.values()))), 2
-
-
-def _find_key(asked: Mapping[str, Any]) -> Row:
-    held = asked["Key"] if "Key" in asked else asked["Item"]
-    return {name: held[name] for name in ("pk", "sk")}
 
 
 def _find_queried(asked: Mapping[str, Any], hash_key: str) -> str:

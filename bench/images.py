@@ -11,6 +11,7 @@ Row = Mapping[str, Mapping[str, Any]]
 """An item as DynamoDB's JSON."""
 
 _WRITE_BYTES, _READ_BYTES = 1024, 4096
+_ONE_WRITE = {"PutItem", "UpdateItem", "DeleteItem"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,23 @@ class Index:
 
     def _find_partition(self, entry: Row) -> str:
         return str(next(iter(entry[self.hash_key].values())))
+
+
+def list_writes(operation: str, params: Mapping[str, Any]) -> Iterator[tuple[Row, int]]:
+    """List the keys that a call writes, and how often the table counts each. None for a call that reads."""
+    if operation in _ONE_WRITE:
+        yield _find_key(params), 1
+    elif operation == "BatchWriteItem":
+        for request in (each for some in params["RequestItems"].values() for each in some):
+            yield _find_key(next(iter(request.values()))), 1
+    elif operation == "TransactWriteItems":
+        for item in params["TransactItems"]:
+            yield _find_key(next(iter(item.values()))), 2
+
+
+def _find_key(asked: Mapping[str, Any]) -> Row:
+    held = asked["Key"] if "Key" in asked else asked["Item"]
+    return {name: held[name] for name in ("pk", "sk")}
 
 
 def count_write_units(*images: Row | None) -> float:

@@ -57,6 +57,13 @@ def test_units_of_reads_and_writes_are_kept_apart_and_an_index_is_part_of_a_writ
     assert (found.calls, found.read, found.written, found.indexed) == (["GetItem"], 1.5, 5.0, 2.0)
 
 
+def test_what_is_refused_is_part_of_what_is_written() -> None:
+    found, more = Consumed(written=1.0), Consumed()
+    more.add_refused(2.0)
+    found += more
+    assert (found.written, found.refused) == (3.0, [2.0])
+
+
 def _row(pk: str, sk: str, **more: str) -> dict[str, dict[str, Any]]:
     return {name: {"S": value} for name, value in {"pk": pk, "sk": sk, **more}.items()}
 
