@@ -89,7 +89,6 @@ def save_messages(event: Event) -> Reply:
                     room_name=message.roomName,
                     language=message.language,
                     trace_id=trace_id,
-                    message_id=message_id,
                 )
             )
     return _make_reply({"ok": True, "count": len(batch.messages)})
@@ -171,7 +170,6 @@ def save_messages_by_hand(event: Event) -> Reply:
             "room_name": {"S": message.roomName},
             "language": {"S": message.language},
             "trace_id": {"S": trace_id},
-            "message_id": {"S": message_id},
         }
         puts.append({"PutRequest": {"Item": item}})
     _find_client().batch_write_item(RequestItems={_TABLE: puts}, ReturnConsumedCapacity="TOTAL")

@@ -2,6 +2,7 @@
 
 from genai_voice.conversations import messages
 from genai_voice.conversations.message_model import MessageBatch, MessagePage, MessageQuery, MessagesSaved
+from genai_voice.foundation.endpoints import MEGABYTE
 from genai_voice.tenancy import Api, Caller
 
 api = Api()
@@ -13,9 +14,9 @@ def list_messages(caller: Caller, query: MessageQuery) -> MessagePage:
     return messages.list_messages(caller.app, query)
 
 
-@api.post("/api/messages")
+@api.post("/api/messages", body_limit=5 * MEGABYTE)
 def save_messages(caller: Caller, body: MessageBatch, trace_id: str | None) -> MessagesSaved:
-    """Store a batch of messages; a batch sent again is stored once."""
+    """Store a batch of messages; what is sent again is stored once, and takes nothing away."""
     return messages.save_messages(caller.app.slug, body, trace_id)
 
 

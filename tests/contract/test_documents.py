@@ -8,7 +8,7 @@ import genai_voice
 import pytest
 from genai_voice.agents.model import MAX_METADATA_BYTES
 from genai_voice.conversations.exposures import MAX_EXPERIMENTS
-from genai_voice.conversations.message_model import MAX_CONTENT_BYTES, MAX_MESSAGES
+from genai_voice.conversations.message_model import MAX_CONTENT
 from genai_voice.conversations.model import MAX_FAILURE_MODES
 from genai_voice.experiments.model import MAX_CONFIG_BYTES, MAX_VARIANT_ID, MAX_VARIANTS
 from genai_voice.experiments.model import MAX_STORED as MAX_EXPERIMENTS_STORED
@@ -123,7 +123,7 @@ def test_every_operator_command_is_listed() -> None:
 @pytest.mark.parametrize(
     "limit",
     [
-        *(MAX_MESSAGES, MAX_CONTENT_BYTES, MAX_EVENTS, MAX_DATA_BYTES, MAX_PARAMETERS_BYTES),
+        *(MAX_CONTENT, MAX_EVENTS, MAX_DATA_BYTES, MAX_PARAMETERS_BYTES),
         *(MAX_FAILURE_MODES, MAX_METADATA_BYTES, MAX_LISTED),
         *(MAX_EXPERIMENTS, MAX_VARIANTS, MAX_VARIANT_ID, MAX_CONFIG_BYTES),
     ],

@@ -6,17 +6,17 @@ from pydantic import Field
 from pydantic.types import FailFast
 from typing_extensions import TypedDict
 
-from genai_voice.foundation.model import Label, Listing, Name, Request, Time, limit_bytes, limit_items
+from genai_voice.foundation.model import Label, Listing, Name, Request, Time
 
-MAX_MESSAGES = 500
-MAX_CONTENT_BYTES = 10 * 1024
+MAX_CONTENT = 65_536
+"""Characters. Of four bytes each they fit an item of the table, beside names of 1,000."""
 
 
 class Message(TypedDict):
     sessionId: Name
     participantIdentity: Name
     role: Name
-    content: Annotated[str, limit_bytes(MAX_CONTENT_BYTES)]
+    content: str
     isFinal: bool
     createdAt: Time
     roomName: NotRequired[Label | None]
@@ -26,7 +26,7 @@ class Message(TypedDict):
 class MessageBatch(Request):
     missing: ClassVar[str] = "Missing or empty messages array"
 
-    messages: Annotated[list[Message], FailFast(), Field(min_length=1), limit_items(MAX_MESSAGES)]
+    messages: Annotated[list[Message], FailFast(), Field(min_length=1)]
 
 
 class MessagesSaved(TypedDict):
@@ -58,6 +58,8 @@ class MessageView(TypedDict):
     roomName: NotRequired[str]
     language: NotRequired[str]
     traceId: NotRequired[str]
+    truncated: NotRequired[bool]
+    """True where what was sent was longer than 65,536 characters."""
     muted: NotRequired[bool]
     """True for what the agent said while a person had the conversation, where the app mutes it."""
 

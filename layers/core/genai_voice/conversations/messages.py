@@ -5,6 +5,7 @@ from functools import partial
 
 from genai_voice.conversations.lifecycle import is_muted
 from genai_voice.conversations.message_model import (
+    MAX_CONTENT,
     Message,
     MessageBatch,
     MessagePage,
@@ -13,7 +14,7 @@ from genai_voice.conversations.message_model import (
     MessageView,
     Recordings,
 )
-from genai_voice.conversations.message_rows import MessageRow
+from genai_voice.conversations.message_rows import MessageRow, StoredMessage
 from genai_voice.conversations.rows import ConversationRow
 from genai_voice.foundation.model import add_optional
 from genai_voice.foundation.pages import PageRows, read_page
@@ -22,8 +23,8 @@ from genai_voice.tenancy.model import App
 
 
 def save_messages(app: str, batch: MessageBatch, trace_id: str | None) -> MessagesSaved:
-    """Save all messages. A message that is stored already is replaced by itself, so a batch may be sent
-    again.
+    """Save all messages. A row that is stored already is replaced by its equal, so a batch may be sent again,
+    and another copy of a message takes nothing away from it.
 
     Raises Busy when the table takes only a part of them: sending the batch again completes it.
     """
@@ -39,14 +40,14 @@ def list_messages(app: App, query: MessageQuery) -> MessagePage:
     was with a person: it is stored all the same, since clients send a refused batch again for ever.
     """
 
-    def read(after: str | None) -> PageRows[MessageRow, MessageView]:
+    def read(after: str | None) -> PageRows[StoredMessage, MessageView]:
         spans = (
             ConversationRow.find_spans_with_person(app.slug, query.session_id)
             if app.mute_agent_after_handoff
             else []
         )
-        rows = MessageRow.list_in_session(app.slug, query.session_id, after)
-        return PageRows(rows, partial(_view_message, app.slug, spans))
+        messages = MessageRow.list_in_session(app.slug, query.session_id, after)
+        return PageRows(messages, partial(_view_message, app.slug, spans))
 
     views, cursor = read_page(app.slug, query, ("messages", query.session_id), read)
     recordings: Recordings = {"user": None, "agent": None, "conversation": None}
@@ -54,34 +55,36 @@ def list_messages(app: App, query: MessageQuery) -> MessagePage:
 
 
 def _build_row(app: str, message: Message, trace_id: str | None) -> MessageRow:
-    session, created_at = message["sessionId"], message["createdAt"]
-    row = MessageRow.of(app, session, message["participantIdentity"], created_at, message["content"])
-    row.session_id, row.created_at = session, created_at
+    row = MessageRow()
+    row.session_id, row.created_at = message["sessionId"], message["createdAt"]
     row.participant_identity, row.role = message["participantIdentity"], message["role"]
-    row.content, row.is_final = message["content"], message["isFinal"]
+    row.content, row.is_final = message["content"][:MAX_CONTENT], message["isFinal"]
+    row.truncated = len(message["content"]) > MAX_CONTENT or None
     row.room_name, row.language = message.get("roomName"), message.get("language")
+    row.trace_id = trace_id
+    row.set_key(app)
     if trace_id:
-        row.trace_id = trace_id
         row.put_in_trace(app, trace_id)
     return row
 
 
-def _view_message(app: str, spans: Sequence[tuple[float, float]], row: MessageRow) -> MessageView:
+def _view_message(app: str, spans: Sequence[tuple[float, float]], message: StoredMessage) -> MessageView:
     view: MessageView = {
-        "_id": row.message_id,
-        "_creationTime": row.created_at or 0,
+        "_id": message.message_id,
+        "_creationTime": message.created_at,
         "appSlug": app,
-        "sessionId": row.session_id,
-        "participantIdentity": row.participant_identity,
-        "role": row.role,
-        "content": row.content,
-        "isFinal": row.is_final,
-        "createdAt": row.created_at or 0,
+        "sessionId": message.session_id,
+        "participantIdentity": message.participant_identity,
+        "role": message.role,
+        "content": message.content,
+        "isFinal": message.is_final,
+        "createdAt": message.created_at,
     }
     return add_optional(
         view,
-        roomName=row.room_name,
-        language=row.language,
-        traceId=row.trace_id,
-        muted=is_muted(row.role, row.created_at or 0, spans) or None,
+        roomName=message.room_name,
+        language=message.language,
+        traceId=next(iter(message.trace_ids), None),
+        truncated=message.is_truncated or None,
+        muted=is_muted(message.role, message.created_at, spans) or None,
     )

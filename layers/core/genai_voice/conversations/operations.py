@@ -164,8 +164,8 @@ def backfill(app: str, *, dry_run: bool = False) -> Iterator[Backfilled]:
 
 def _list_final_messages(app: str, session: str) -> list[TranscriptItem]:
     return [
-        {"role": message.role, "content": message.content, "ts": message.created_at or 0}
-        for message in MessageRow.list_in_session(app, session, None)
+        {"role": message.role, "content": message.content, "ts": message.created_at}
+        for message in MessageRow.list_in_session(app, session)
         if message.is_final
     ]
 

@@ -12,9 +12,8 @@ from pydantic_core import from_json, to_json
 from genai_voice.foundation.errors import BadRequest
 from genai_voice.foundation.model import Listing
 from genai_voice.foundation.secret import derive_keys, refresh_roots
-from genai_voice.foundation.table import Item
 
-R = TypeVar("R", bound=Item)
+R = TypeVar("R")
 V = TypeVar("V", bound=Mapping[str, Any])
 
 REPLY_BYTES = 5 * 1024 * 1024
@@ -23,8 +22,8 @@ REPLY_BYTES = 5 * 1024 * 1024
 _MAC_BYTES = 16
 
 
-def _sort_key(row: Item) -> str:
-    return row.sk
+def _sort_key(row: Any) -> str:
+    return str(row.sk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +67,28 @@ class PageRows(Generic[R, V]):
         first = read[:limit]
         return cls(narrow(first), view, first[-1] if len(read) > limit else None, position)
 
+    def fill(self) -> tuple[list[V], R | None]:
+        """Fill a reply with views of the first rows, as many as fit it. Answers the views, and the last row
+        of the page if more are left, else None.
+
+        The first row is always shown: an item that no reply can hold must be made smaller by its view.
+        """
+        shown: list[tuple[R, V]] = []
+        size, last, more = 0, None, False
+        for number, row in enumerate(self.rows):
+            view = self.view(row)
+            size += count_wire_bytes(view)
+            more = number == self.limit or (number > 0 and size > REPLY_BYTES)
+            if more:
+                break
+            if self.is_shown(row):
+                shown.append((row, view))
+            last = row
+        if self.order:
+            order = self.order
+            shown.sort(key=lambda each: order(each[0]))
+        return [view for _, view in shown], last if more else None
+
 
 def read_page(
     app: str, query: Listing, scope: Sequence[str], read: Callable[[str | None], PageRows[R, V]]
@@ -85,7 +106,7 @@ def read_page(
     if not query.is_for(app):
         return [], None
     page = read(str(read_cursor(query.cursor, app, *scope)[0]) if query.cursor else None)
-    views, last = _fill(page)
+    views, last = page.fill()
     last = last or page.last
     return views, None if last is None else sign_cursor([page.position(last)], app, *scope)
 
@@ -96,29 +117,6 @@ def count_wire_bytes(item: object) -> int:
     """
     text = to_json(item)
     return len(text) + text.count(b'"') + text.count(b"\\") + 2
-
-
-def _fill(page: PageRows[R, V]) -> tuple[list[V], R | None]:
-    """Fill a reply with views of the first rows, as many as fit it. Answers the views, and the last row of
-    the page if more are left, else None.
-
-    The first row is always shown: an item that no reply can hold must be made smaller by its view.
-    """
-    shown: list[tuple[R, V]] = []
-    size, last, more = 0, None, False
-    for number, row in enumerate(page.rows):
-        view = page.view(row)
-        size += count_wire_bytes(view)
-        more = number == page.limit or (number > 0 and size > REPLY_BYTES)
-        if more:
-            break
-        if page.is_shown(row):
-            shown.append((row, view))
-        last = row
-    if page.order:
-        order = page.order
-        shown.sort(key=lambda each: order(each[0]))
-    return [view for _, view in shown], last if more else None
 
 
 def take_fitting(rows: Sequence[R], size: Callable[[R], int], limit: int) -> Sequence[R]:
