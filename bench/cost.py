@@ -1,4 +1,4 @@
-"""What one 5-minute conversation consumes and costs, and where it goes.
+"""What one 5-minute conversation consumes and costs, where it goes, and what it leaves.
 
 Units of DynamoDB, requests and bytes are counted; what Lambda takes is the time on this machine, with
 dynoxide beside it, so that part is an estimate. Warm: another conversation went before.
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from genai_voice.seeding.service import seed_demos
 
+from bench import stored
 from bench.consumed import Consumed, check_engine, count_consumption
 from bench.conversation import Conversation
 from bench.engine import serve_fresh_table
@@ -27,6 +28,7 @@ from bench.prices import (
     PLATFORM_LOG_BYTES,
     READ,
     WRITE,
+    compute_hour_of_containers,
     count_gb_seconds,
     count_metered_requests,
 )
@@ -81,20 +83,46 @@ class _Bill:
 def measure() -> Findings:
     with serve_fresh_table():
         check_engine(ENVIRONMENT["TABLE_NAME"])
-        for session in ("session-1760000000000-0a1b2c3d4e", "session-1760000000001-0a1b2c3d4e"):
-            list(seed_demos(_SECRET))
-            bills = _play(Conversation(APP, _SECRET, session, _STARTED_MS))
+        _play(1)
+        before = stored.read_stored()
+        bills = _play(2)
+        left = stored.measure_left(before, stored.read_stored())
+        hour = _sum_up(_play(3, minutes=60))
+    total = _sum_up(bills)
+    return [
+        *_make_figures(bills, total),
+        Figure("1,000 minutes of a call of 5 minutes", total.sum / 5, "$"),
+        Figure("1,000 minutes of a call of 60 minutes", hour.sum / 60, "$"),
+        Figure("what 1,000 conversations leave, a month", _PRICED * stored.sum_up(left).dollars_a_month, "$"),
+        Figure("two containers and a load balancer, an hour", compute_hour_of_containers(), "$"),
+        Figure("  are as dear as the functions of", _count_worth_containers(total), "conversations an hour"),
+        Sheet("Where it goes", _COLUMNS, _make_rows(bills, total)),
+        Sheet("What it leaves", stored.COLUMNS, list(stored.make_rows(left))),
+    ]
+
+
+def _play(number: int, minutes: int = 5) -> dict[str, _Bill]:
+    list(seed_demos(_SECRET))  # the calendar is as it was
+    session = f"session-{_STARTED_MS + number}-0a1b2c3d4e"
+    bills: dict[str, _Bill] = defaultdict(_Bill)
+    for step in play(Conversation(APP, _SECRET, session, _STARTED_MS, minutes)):
+        bills[f"{step.request.method} {step.request.path}"] += _make_bill(step)
+    return dict(sorted(bills.items(), key=lambda each: -each[1].sum))
+
+
+def _sum_up(bills: dict[str, _Bill]) -> _Bill:
     total = _Bill()
     for each in bills.values():
         total += each
-    return [*_make_figures(bills, total), Sheet("Where it goes", _COLUMNS, _make_rows(bills, total))]
+    return total
 
 
-def _play(conversation: Conversation) -> dict[str, _Bill]:
-    bills: dict[str, _Bill] = defaultdict(_Bill)
-    for step in play(conversation):
-        bills[f"{step.request.method} {step.request.path}"] += _make_bill(step)
-    return dict(sorted(bills.items(), key=lambda each: -each[1].sum))
+def _count_worth_containers(total: _Bill) -> int:
+    """Count the conversations an hour whose requests cost as functions what containers cost: what API Gateway
+    and Lambda ask; tables and logs stay.
+    """
+    dollars = (total.dollars["API Gateway"] + total.dollars["Lambda"]) / _PRICED
+    return round(compute_hour_of_containers() / dollars)
 
 
 def _make_bill(step: Step) -> _Bill:
@@ -124,9 +152,9 @@ def _make_figures(bills: dict[str, _Bill], total: _Bill) -> list[Figure]:
         Figure("requests", total.requests, "requests"),
         Figure("calls to DynamoDB", len(used.calls), "calls"),
         Figure("read units", used.read, "units"),
-        Figure("write units", used.written, "units"),
+        Figure("write units", used.written, "units", at_most=200, binding=True),
         Figure("  of them to indexes", used.indexed, "units"),
-        Figure("1,000 conversations", total.sum, "$"),
+        Figure("1,000 conversations", total.sum, "$", at_most=0.42),
         *services,
         Figure("  compute of Lambda, measured on this machine", _PRICED * COMPUTE.of(total.gb_s), "$"),
         *dearest,

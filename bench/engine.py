@@ -59,6 +59,12 @@ def read_partition(pk: str) -> list[Row]:
     return [item for page in pages for item in page["Items"]]
 
 
+def read_table() -> Iterator[Row]:
+    """Read all items, the same way."""
+    for page in _find_reader().get_paginator("scan").paginate(TableName=get_settings().table_name):
+        yield from page["Items"]
+
+
 def _find_reader() -> Any:
     meta = find_client().meta
     return _make_reader(meta.region_name, meta.endpoint_url)

@@ -41,7 +41,7 @@ class Index:
         An entry that stays as it is costs nothing, and one of which a projected attribute changes is written
         once. Where its key changes the entry is deleted and put again: two writes, to the partitions of both.
         """
-        old, new = self._find_entry(before), self._find_entry(after)
+        old, new = self.find_entry(before), self.find_entry(after)
         if old == new:
             return
         if old and new and all(old[key] == new[key] for key in self.keys):
@@ -51,8 +51,8 @@ class Index:
             if entry:
                 yield self._find_partition(entry), count_write_units(entry)
 
-    def _find_entry(self, row: Row | None) -> Row | None:
-        """The row's entry in the index: only rows that have its keys are in it."""
+    def find_entry(self, row: Row | None) -> Row | None:
+        """Find the row's entry in the index: only rows that have its keys are in it."""
         if row is None or not self.keys <= row.keys():
             return None
         return {name: value for name, value in row.items() if name in self.projected}

@@ -10,8 +10,16 @@ from bench.heat import measure_shared
 from bench.heat_watch import Place
 from bench.images import Index, count_bytes, count_read_units, count_write_units
 from bench.load import find_percentile
-from bench.prices import COMPUTE, READ, WRITE, count_gb_seconds, count_metered_requests
+from bench.prices import (
+    COMPUTE,
+    READ,
+    WRITE,
+    compute_hour_of_containers,
+    count_gb_seconds,
+    count_metered_requests,
+)
 from bench.report import Figure
+from bench.stored import Left, measure_left, sum_up
 
 TABLE_AND_INDEX = {"CapacityUnits": 5.0, "GlobalSecondaryIndexes": {"gsi1": {"CapacityUnits": 2.0}}}
 
@@ -170,3 +178,17 @@ def test_parts_of_a_spread_list_are_one_key_and_what_one_conversation_has_alone_
     first = {Place("gsi1", "A#SHARD#0#"): 3, Place("gsi1", "LIST"): 2, Place("gsi1", "S#1#"): 7.0}
     second = {Place("gsi1", "A#SHARD#5#"): 1, Place("gsi1", "LIST"): 4, Place("gsi1", "S#2#"): 7.0}
     assert measure_shared([first, second]) == {Place("gsi1", "A#SHARD#*#"): 1, Place("gsi1", "LIST"): 3}
+
+
+def test_what_is_left_is_what_was_not_there_before_with_its_entries_in_indexes_and_their_overhead() -> None:
+    kept, listed, alone = _row("p", "1"), _row("p", "2", gsi1pk="list", gsi1sk="1"), _row("p", "3", text="x")
+    after = {(row["pk"]["S"], row["sk"]["S"]): {**row, "kind": {"S": "k"}} for row in (kept, listed, alone)}
+    left = measure_left({("p", "1"): kept}, after)
+    listed_bytes = count_bytes(after["p", "2"])
+    assert left == {"k": Left(2, 3, 2 * listed_bytes + count_bytes(after["p", "3"]) + 300)}
+    assert sum_up({"k": Left(1, 2, 3), "l": Left(4, 5, 6)}) == Left(5, 7, 9)
+    assert Left(size=10**9).dollars_a_month == pytest.approx(0.45)
+
+
+def test_containers_cost_by_the_hour_whatever_they_serve() -> None:
+    assert compute_hour_of_containers() == pytest.approx(2 * (0.02024 + 0.004445) + 0.0305)
