@@ -16,7 +16,7 @@ from bench.report import Figure, Findings, Sheet
 from tests.support.service import Client, create_app
 
 TITLE = "10⁵ messages in batches of 500"
-_BATCH = 500  # messages of a request, the most it may have
+_BATCH = 500  # messages of a request
 _BATCHES = 200
 _TENTH = _BATCHES // 10
 _LIMIT = 1.3
