@@ -16,20 +16,21 @@ FOLDERS = (LAYER, "functions", "local", "bench", "tests/support")
 
 VERBS = """
 acknowledge act activate add admit advance align annotate announce answer ask assign attempt audit await
-back backfill begin break build cache call cancel capture carry change check choose claim clean clear close
-collect compare compile compose compute connect construct converse convert copy count create cut decide
-declare decode decorate delay delete deliver derive describe deserialize digest disable drain draw drip
-drive drop dump emulate enable encode end estimate evaluate execute expect expire explain fail fill find
-finish fix fold forget format forward generate get grade grant group guard hand handle hang hash head hide
-hold hook identify index initiate insert install invalidate invoke issue join judge kill lease leave let
-limit link list listen load localize locate lock log look lookup lose make mask match measure merge move
-name narrow note notify open outline pack parse pass patch pick plan play poll post postpone prepare print
-process propose prove publish put query raise read recall receive record redrive refresh refuse register
-release reload remember remove rename repeat replace replay reply report request require reschedule reserve
-reset resolve restart retire retry return revoke roll rotate round run sample save say score seal seed
-select send serialize serve set share shorten show sign skip sort spawn split start stop store stream strip
-submit subtract sum summarize sweep switch take talk tally tell tie tokenize trace transact transfer
-traverse trim try unpack unseal update use validate view visit wait warn watch work wrap write
+back backfill begin break build cache call cancel capture carry change check choose claim clean clear
+close collect compare compile compose compute connect construct converse convert copy count create cut
+decide declare decode decorate delay delete deliver derive describe deserialize digest disable drain draw
+drip drive drop dump emulate enable encode end estimate evaluate execute expect expire explain fail fill
+find finish fix fold forget format forward generate get grade grant group guard hand handle hang hash head
+hide hold hook identify index initiate insert install invalidate invoke issue join judge kill lease leave
+let limit link list listen load localize locate lock log look lookup lose make mask match measure merge
+move name narrow note notify open outline pack pair parse pass patch pick place plan play poll post
+postpone prepare print process propose prove publish put query raise read recall receive record redrive
+refresh refuse register release reload remember remove rename repeat replace replay reply report request
+require reschedule reserve reset resolve restart retire retry return revoke roll rotate round run sample
+save say score seal seed select send serialize serve set share shorten show sign skip sort spawn split
+start stop store stream strip submit subtract sum summarize sweep switch take talk tally tell tie tokenize
+trace transact transfer traverse trim try unpack unseal update use validate view visit wait warn watch
+weigh work wrap write
 """
 """What a function may begin with. A verb that is missing is added here; a noun, an adjective, a participle or
 a preposition is none.
