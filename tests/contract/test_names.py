@@ -23,7 +23,7 @@ drip drive drop dump emulate enable encode end estimate evaluate execute expect 
 find finish fix fold forget format forward generate get grade grant group guard hand handle hang hash head
 hide hold hook identify index initiate insert install invalidate invoke issue join judge kill lease leave
 let limit link list listen load localize locate lock log look lookup lose make mask match measure merge
-move name narrow note notify open outline pack pair parse pass patch pick place plan play poll post
+move name narrow note notify number open outline pack pair parse pass patch pick place plan play poll post
 postpone prepare print process propose prove publish put query raise read recall receive record redrive
 refresh refuse register release reload remember remove rename repeat replace replay reply report request
 require reschedule reserve reset resolve restart retire retry return revoke roll rotate round run sample
