@@ -77,13 +77,13 @@ def _read_line(item: object, ts_before: float) -> Line | None:
     """Read one item. Answers None where nothing is said in it, or nobody says it."""
     if not isinstance(item, dict):
         return None
-    role, content, ts = item.get("role"), _find_content(item), read_time(item.get("ts"))
+    role, content, ts = item.get("role"), find_content(item), read_time(item.get("ts"))
     if not (isinstance(role, str) and role) or content is None:
         return None
     return Line(role, content, ts_before if ts is None else ts)
 
 
-def _find_content(item: Mapping[str, Any]) -> str | None:
+def find_content(item: Mapping[str, Any]) -> str | None:
     """Find what is said in an item. A message may say nothing (null and "" are empty lines), a call of a tool
     may not.
     """

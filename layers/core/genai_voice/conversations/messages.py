@@ -30,7 +30,8 @@ def save_messages(app: str, batch: MessageBatch, trace_id: str | None) -> Messag
     """
     rows = [_build_row(app, message, trace_id) for message in batch.messages]
     put_all(list({(row.pk, row.sk): row for row in rows}.values()))
-    return {"ok": True, "count": len(batch.messages)}
+    saved: MessagesSaved = {"ok": True, "count": len(batch.messages)}
+    return add_optional(saved, ignored=batch.messages.ignored or None)
 
 
 def list_messages(app: App, query: MessageQuery) -> MessagePage:

@@ -23,6 +23,7 @@ _LARGEST = 10**15  # numbers below it are exact in JSON, JavaScript and DynamoDB
 SMALLEST = 1e-100  # DynamoDB underflows below 1e-130
 LATEST_MS = 10**14  # in the year 5138: what is more does not count milliseconds
 MAX_LISTED = 500
+MAX_LABEL = 1_000  # characters
 
 
 class Request(BaseModel):
@@ -99,9 +100,9 @@ OrDefault = Annotated[T, _use_default_if(None)]
 """A field with a default that null stands for too."""
 EnumOrDefault = Annotated[T, _use_default_if(None, "")]
 """An enumerated field: "" is absent as well."""
-Name = Annotated[str, Field(min_length=1, max_length=1000)]
+Name = Annotated[str, Field(min_length=1, max_length=MAX_LABEL)]
 """An identifier that clients make up: 1 to 1,000 characters."""
-Label = Annotated[str, Field(max_length=1000)]
+Label = Annotated[str, Field(max_length=MAX_LABEL)]
 """An optional short text, which may be empty."""
 Text = Annotated[str, Field(min_length=1)]
 """Any text but an empty one."""
