@@ -53,6 +53,7 @@ class MessageRow(TraceItem, discriminator="message"):
     language = UnicodeAttribute(null=True)
     trace_id = UnicodeAttribute(null=True)
     truncated = BooleanAttribute(null=True)  # True where what was sent was longer
+    id_of_before = UnicodeAttribute(null=True, attr_name="message_id")  # which the key has too
 
     def set_key(self, app: str) -> None:
         """Set the key by all that the row says. A row of before ends at its place, and has no role there: it
