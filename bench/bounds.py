@@ -116,6 +116,23 @@ def _fill_with_executions(app: Client) -> None:
         _send(app, "/api/tools/log", {**body, "parameters": text, "result": text[::-1]})
 
 
+def _fill_with_sessions(app: Client) -> None:
+    """Three messages and a batch of events for each."""
+    for start in range(0, 900, 300):
+        sent = (_make_message(number, "x" * 40) for number in range(start, start + 300))
+        messages = [each | {"sessionId": f"s{number}"} for number, each in enumerate(sent)]
+        _send(app, "/api/messages", {"messages": messages})
+    for number in range(300):
+        events = [{"eventType": "e", "ts": number}]
+        _send(app, "/api/events", {"sessionId": f"s{number}", "events": events})
+
+
+def _fill_with_large_sessions(app: Client) -> None:
+    for number in range(90):
+        events = [{"eventType": "e", "ts": number, "data": _make_text(240_000, number)}]
+        _send(app, "/api/events", {"sessionId": f"s{number % 30}", "events": events * 3})
+
+
 def _fill_with_all(app: Client) -> None:
     for fill in (_fill_with_events, _fill_with_long_messages, _fill_with_executions):
         fill(app)
@@ -128,6 +145,8 @@ TRACES: tuple[tuple[str, _Fill], ...] = (
     ("1,000 messages of 10 KB", _fill_with_long_messages),
     ("100 executions of 260 KB", _fill_with_executions),
     ("all large ones", _fill_with_all),
+    ("300 sessions", _fill_with_sessions),
+    ("30 sessions with events of 240 KB", _fill_with_large_sessions),
 )
 
 

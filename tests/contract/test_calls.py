@@ -67,7 +67,7 @@ EXPECTED: dict[str, list[str]] = {
     "GET /api/qa/runs": ["Query"],
     "POST /api/qa/runs": ["BatchGetItem", "TransactWriteItems"],
     "POST /api/qa/suites/run": ["Query"],
-    "GET /api/traces": ["Query"] * 3,
+    "GET /api/traces": ["Query"] * 2,
     "POST /api/agents/session": ["PutItem"],
     "GET /api/agents/session": ["GetItem"],
     "POST /api/agents/prompt": ["GetItem"],

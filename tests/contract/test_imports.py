@@ -60,7 +60,9 @@ OUTWARD = {
     "outcomes.tallies",  # reads rows, chooses a share by chance
     "webhooks.outbox",  # makes rows
     "webhooks.signing",
-    "traces.sources",  # reads rows
+    "traces.lists",  # these three read rows
+    "traces.parts",
+    "traces.sources",
     "tools.circuit",  # plans changes of rows
     "tools.claims",  # reads the clock, waits
     "tools.writes",  # reads and changes rows
@@ -76,7 +78,7 @@ HOMES = {
         "foundation.secret",
     },
     "cachetools": {
-        *("foundation.secret", "guardrails.rulesets"),
+        *("foundation.secret", "foundation.trace_sessions", "guardrails.rulesets"),
         *("tenancy.known_apps", "tenancy.resolver", "tenancy.splitting"),
     },
     "cryptography": {"foundation.sealing", "foundation.secret"},

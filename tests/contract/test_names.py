@@ -27,10 +27,10 @@ move name narrow note notify number open outline pack pair parse pass patch pick
 postpone prepare print process propose prove publish put query raise read recall receive record redrive
 refresh refuse register release reload remember remove rename repeat replace replay reply report request
 require reschedule reserve reset resolve restart retire retry return revoke roll rotate round run sample
-save say score seal seed select send serialize serve set share shorten show sign skip sort spawn split
-start stop store stream strip submit subtract sum summarize sweep switch take talk tally tell tie tokenize
-trace transact transfer traverse trim try unpack unseal update use validate view visit wait warn watch
-weigh work wrap write
+save say score seal seed select send serialize serve set share shorten show sign skip sort spawn spend
+split start stop store stream strip submit subtract sum summarize sweep switch take talk tally tell tie
+tokenize trace transact transfer traverse trim try unpack unseal update use validate view visit wait warn
+watch weigh work wrap write
 """
 """What a function may begin with. A verb that is missing is added here; a noun, an adjective, a participle or
 a preposition is none.

@@ -36,7 +36,6 @@ def test_a_batch_is_stored_as_it_was_sent_in_one_item() -> None:
     (row,) = stored(app)
     assert json.loads(row.events) == events
     assert (row.session_id, row.trace_id, row.event_count) == ("s", "trace-1", 3)
-    assert row.gsi2pk == f"APP#{app.slug}#TRACE#trace-1#"
 
 
 def test_only_the_first_hundred_are_stored_and_the_reply_says_so() -> None:

@@ -55,5 +55,6 @@ def test_a_call_is_written_to_its_lists_when_it_begins_when_it_says_something_an
 
 def test_most_of_what_a_call_writes_is_in_partitions_of_its_own(heats: list[Heat]) -> None:
     shared = measure_shared([heat.written for heat in heats])
-    assert sum(units for place, units in heats[0].written.items() if place not in shared) > 300
+    own = sum(units for place, units in heats[0].written.items() if place not in shared)
+    assert own > 3 * sum(shared.values()) > 0
     assert all(place.of in (TABLE, "gsi1", "gsi2", "due") for place in heats[0].written)

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 import time_machine
+from genai_voice.foundation.trace_sessions import TraceSessionRow
 
-from tests.support.service import Client, Reply, call, create_app, read_rows
+from tests.support.service import Client, Reply, call, create_app
 
 LEAST = {"sessionId": "s", "toolName": "wave", "status": "success"}
 
@@ -40,8 +41,8 @@ def test_what_an_agent_says_is_in_the_audit() -> None:
     assert execution.pop("_id")
     assert execution.pop("_creationTime") == 1767225603000.25
     assert execution == said | {"appSlug": app.slug, "sessionId": "s"}
-    [row] = [each for each in read_rows(app.slug) if each["kind"] == "execution"]
-    assert row["gsi2pk"] == f"APP#{app.slug}#TRACE#t#"
+    [known] = TraceSessionRow.list_in_trace(app.slug, "t", "", "", limit=2)
+    assert known.session_id == "s"
 
 
 def test_what_is_absent_has_the_contracts_defaults() -> None:

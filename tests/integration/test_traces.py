@@ -3,7 +3,7 @@
 import json
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -274,8 +274,7 @@ def test_a_trace_of_10_000_events_is_answered_in_few_calls() -> None:
     with record_calls() as calls:
         timeline = read(app)
     assert [entry["timestamp"] for entry in timeline] == list(range(10_000))
-    assert calls.operations.count("BatchGetItem") == 1
-    assert len(calls.operations) <= 5
+    assert calls.operations == ["Query"] * 5
 
 
 def test_a_long_trace_is_read_page_by_page_and_none_exceeds_what_lambda_takes() -> None:
@@ -367,11 +366,7 @@ def test_batches_that_overlap_for_longer_than_a_page_are_all_reached(strict: Non
 def test_rows_of_before_whose_size_no_index_knows_are_read_within_the_same_bound(strict: None) -> None:
     app = create_app()
     for number in range(0, 60, 2):
-        send_large(app, number, number + 1)
-    for partition in (f"APP#{app.slug}#SESSION#s#",):
-        for item in read_partition(partition, "EVENTS#"):
-            row = EventsRow(to_plain(item["pk"]), to_plain(item["sk"]))
-            row.change([EventsRow.trace_bytes.remove()])
+        happen_before(app, *(happened(ts, data=large(int(ts))) for ts in (number, number + 1)))
     pages = list(read_counted(app))
     assert max(units for _, units in pages) <= 400
     assert [entry["timestamp"] for page, _ in pages for entry in page["timeline"]] == list(range(60))
@@ -379,10 +374,7 @@ def test_rows_of_before_whose_size_no_index_knows_are_read_within_the_same_bound
 
 def test_a_batch_of_before_whose_first_event_is_not_its_earliest_is_shown_whole() -> None:
     app = create_app()
-    events = [{"eventType": "e", "ts": ts, "data": large(int(ts))} for ts in (61, 1, 2)]
-    row = EventsRow.of(app.slug, "s", 61, json.dumps(events), TRACE)
-    row.event_count, row.created_at = 3, 1
-    row.save()
+    happen_before(app, *(happened(ts, data=large(int(ts))) for ts in (61, 1, 2)))
     for number in range(10, 100, 4):
         send_large(app, number, number + 2)
     pages = read_pages(app, "/api/traces", "timeline", traceId=TRACE)
@@ -412,27 +404,232 @@ def test_violations_and_handoffs_of_a_session_are_read_page_by_page_too(strict: 
 
 def test_a_row_that_a_replica_does_not_have_yet_is_asked_for_again() -> None:
     app = create_app()
-    send(app, happened(1))
-    say(app, "hello", 2)
+    act(app)
     nothing: dict[str, Any] = {"Responses": {os.environ["TABLE_NAME"]: []}, "UnprocessedKeys": {}}
-    with answer_calls(None, None, None, (200, nothing)):
-        assert order(read(app)) == [("event", 1), ("message", 2)]
+    with answer_calls(*[None] * 5, (200, nothing)) as calls:
+        assert [entry["type"] for entry in read(app)] == ["tool_execution"]
+    assert calls
 
 
-def test_each_row_of_a_trace_tells_its_size_to_the_index() -> None:
+def test_an_execution_tells_its_size_to_the_index_whatever_trace_it_is_of() -> None:
     app = create_app()
-    send(app, happened(1, data="x" * 5_000))
-    say(app, "y" * 5_000, 2)
     act(app, parameters={"z": "z" * 5_000})
-    log_large(app, 3)
-    partitions = (f"APP#{app.slug}#SESSION#s#", *ExecutionRow.list_partitions(app.slug))
-    rows = [item for partition in partitions for item in read_partition(partition) if "gsi2pk" in item]
-    assert len(rows) == 4
+    act(app, parameters={"z": "z" * 5_000}, traceId=None)
+    rows = [row for each in ExecutionRow.list_partitions(app.slug) for row in read_partition(each)]
+    assert len(rows) == 2
     assert min(to_plain(row["transcript_bytes"]) for row in rows) > 5_000
 
 
-def test_a_row_that_belongs_to_no_trace_has_no_size() -> None:
+# -- what a trace knows ------------------------------------------------------------------------------------
+
+
+def list_known(app: Client, trace: str = TRACE) -> list[str]:
+    """The sessions that a trace knows."""
+    return [to_plain(row["session_id"]) for row in read_partition(f"APP#{app.slug}#TRACE#{trace}#")]
+
+
+WRITES: dict[str, Callable[[Client], None]] = {
+    "events": lambda app: send(app, happened(1)),
+    "messages": lambda app: say(app, "hello", 1),
+    "a tool": act,
+    "a tool that an agent has run": lambda app: log_large(app, 1),
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
+def test_a_trace_knows_a_session_before_anything_of_it_is_stored_and_is_told_once(
+    write: Callable[[Client], None],
+) -> None:
     app = create_app()
-    assert app.post("/api/events", {"sessionId": "s", "events": [happened(1)]}).status == 200
-    [row] = read_partition(f"APP#{app.slug}#SESSION#s#", "EVENTS#")
-    assert "transcript_bytes" not in row
+    app.get("/api/tools")
+    with record_calls() as calls:
+        write(app)
+    first, then = calls.operations, record_operations(lambda: write(app))
+    assert first.index("BatchWriteItem") == 0
+    assert first[1:] == then
+    assert list_known(app) == ["s"]
+    assert [entry["data"]["id"] for entry in read(app)]
+
+
+def record_operations(act: Callable[[], None]) -> list[str]:
+    with record_calls() as calls:
+        act()
+    return calls.operations
+
+
+def test_a_session_that_a_trace_could_not_be_told_of_is_told_the_next_time() -> None:
+    app = create_app()
+    app.get("/api/tools")
+    body = {"sessionId": "s", "events": [happened(1)]}
+    with answer_calls(*[(400, throttled())] * 20):
+        assert app.post("/api/events", body, **{"x-trace-id": TRACE}).status == 503
+    assert not list(read_partition(f"APP#{app.slug}#SESSION#s#"))
+    send(app, happened(1))
+    assert len(read(app)) == 1
+
+
+def throttled() -> dict[str, Any]:
+    return {"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "slower"}
+
+
+def test_a_trace_is_told_again_after_ten_minutes() -> None:
+    app = create_app()
+    with time_machine.travel(1_800_000_000, tick=False) as now:
+        send(app, happened(1))
+        for minutes, told in ((9, 0), (11, 1)):
+            now.move_to(1_800_000_000 + minutes * 60)
+            app.get("/api/tools")
+            assert record_operations(lambda: send(app, happened(1))).count("BatchWriteItem") == told
+
+
+def test_a_batch_of_messages_of_several_sessions_is_in_the_trace_as_a_whole() -> None:
+    app = create_app()
+    said = {"participantIdentity": "c", "role": "user", "isFinal": True}
+    batch = [said | {"sessionId": f"s{n % 3}", "content": str(n), "createdAt": n} for n in range(9)]
+    assert app.post("/api/messages", {"messages": batch}, **{"x-trace-id": TRACE}).status == 200
+    assert [entry["data"]["content"] for entry in read(app)] == [str(n) for n in range(9)]
+    assert list_known(app) == ["s0", "s1", "s2"]
+
+
+def test_what_came_without_the_header_is_in_no_trace_nor_is_what_came_with_another() -> None:
+    app = create_app()
+    for trace in (TRACE, "", "trace-2"):
+        send(app, happened(1, data=f'"{trace}"'), trace=trace)
+        say(app, f"of {trace}", 2, trace=trace)
+        act(app, traceId=trace, parameters={"of": trace})
+    shown = [entry["data"] for entry in read(app)]
+    assert [shown[0]["data"], shown[1]["content"]] == [TRACE, f"of {TRACE}"]
+    assert [shown[2]["parameters"], len(shown)] == [{"of": TRACE}, 3]
+
+
+def test_nothing_is_in_the_index_of_traces_any_more_and_a_session_takes_a_write_unit(strict: None) -> None:
+    app = create_app()
+    app.get("/api/tools")
+    for number in range(2):
+        with count_consumption() as consumed:
+            send(app, happened(number))
+            say(app, "hello", number)
+        assert (consumed.written, consumed.indexed) == (3 - number, 0)
+
+
+def test_entries_of_several_sessions_are_in_one_order_and_paged_so(strict: None) -> None:
+    app = create_app()
+    for number in range(0, 120, 2):
+        text = large(number)
+        send(app, happened(number, data=text), happened(number + 5, data=text), session=f"s{number % 7}")
+        say(app, "x", number + 1, sessionId=f"s{number % 5}")
+    pages = list(read_counted(app))
+    assert len(pages) > 2
+    assert max(units for _, units in pages) <= 400
+    times = [entry["timestamp"] for page, _ in pages for entry in page["timeline"]]
+    assert times == sorted(each for n in range(0, 120, 2) for each in (n, n + 1, n + 5))
+
+
+# -- messages that came in several ways --------------------------------------------------------------------
+
+
+def test_a_message_is_in_every_trace_that_any_of_its_copies_came_with() -> None:
+    app = create_app()
+    for trace in (TRACE, "", "trace-2"):
+        say(app, "hello", 1, trace=trace)
+    assert [len(read(app, trace)) for trace in (TRACE, "trace-2")] == [1, 1]
+
+
+@pytest.mark.parametrize(("of_interim", "of_final"), [(TRACE, ""), ("", TRACE), (TRACE, "trace-2")])
+@pytest.mark.parametrize("is_late", [False, True], ids=["interim first", "interim late"])
+def test_a_message_is_final_in_a_trace_where_its_session_has_it_final(
+    of_interim: str, of_final: str, is_late: bool
+) -> None:
+    app = create_app()
+    copies = [(False, of_interim), (True, of_final)]
+    for is_final, trace in reversed(copies) if is_late else copies:
+        say(app, "hello", 1, trace=trace, isFinal=is_final)
+    assert [entry["data"]["content"] for entry in read(app)] == ["hello"]
+
+
+# -- rows of before ----------------------------------------------------------------------------------------
+
+
+def happen_before(app: Client, *events: dict[str, Any], session: str = "s") -> None:
+    """Store a batch as it was when each had an entry in the index of traces."""
+    row = EventsRow.of(app.slug, session, events[0]["ts"], json.dumps(events), TRACE)
+    row.event_count, row.created_at = len(events), 1
+    row.gsi2pk, row.gsi2sk = f"APP#{app.slug}#TRACE#{TRACE}#", row.sk
+    row.save()
+
+
+def test_rows_of_before_are_found_by_the_index_of_traces() -> None:
+    app = create_app()
+    happen_before(app, happened(1))
+    assert list_known(app) == []
+    assert order(read(app)) == [("event", 1)]
+
+
+def test_a_row_that_is_found_both_ways_is_shown_once() -> None:
+    app = create_app()
+    happen_before(app, happened(1), happened(3))
+    send(app, happened(2))
+    assert order(read(app)) == [("event", 1), ("event", 2), ("event", 3)]
+
+
+# -- many sessions -----------------------------------------------------------------------------------------
+
+
+def test_a_trace_of_300_sessions_is_read_page_by_page(strict: None) -> None:
+    app = create_app()
+    said = {"participantIdentity": "c", "role": "user", "isFinal": True, "content": "x"}
+    batch = [said | {"sessionId": f"s{n % 300}", "createdAt": n} for n in range(900)]
+    for start in range(0, 900, 300):
+        body = {"messages": batch[start : start + 300]}
+        assert app.post("/api/messages", body, **{"x-trace-id": TRACE}).status == 200
+    pages = list(read_counted(app))
+    assert max(units for _, units in pages) <= 400
+    for page, _ in pages:
+        times = [entry["timestamp"] for entry in page["timeline"]]
+        assert times == sorted(times)
+    times = [entry["timestamp"] for page, _ in pages for entry in page["timeline"]]
+    assert sorted(times) == list(range(900))
+
+
+def test_sessions_that_become_too_much_to_read_together_are_all_read(strict: None) -> None:
+    app = create_app()
+    for session in range(20):
+        send(app, happened(session), session=f"s{session:02}")
+    for number in range(3):
+        for session in range(20):
+            at = 100 + number * 100 + session
+            send(
+                app, happened(at, data=large(at)), happened(at + 50, data=large(at)), session=f"s{session:02}"
+            )
+    pages = list(read_counted(app))
+    assert max(units for _, units in pages) <= 400
+    assert all(len(page.get("cursor", "")) < 5_000 for page, _ in pages)
+    times = [entry["timestamp"] for page, _ in pages for entry in page["timeline"]]
+    assert sorted(times) == sorted(
+        [*range(20), *(100 + n * 100 + s + later for n in range(3) for s in range(20) for later in (0, 50))]
+    )
+
+
+def test_a_session_with_many_rows_of_other_traces_ends_a_page_early_and_shows_all_of_this_one(
+    strict: None,
+) -> None:
+    app = create_app()
+    send(app, happened(0))
+    for number in range(1, 90):
+        send(app, happened(number, data=large(number, 260_000)), trace="another")
+    send(app, happened(100))
+    pages = list(read_counted(app))
+    assert len(pages) > 2
+    assert max(units for _, units in pages) <= 400
+    assert [page.get("truncated") for page, _ in pages] == [True] * (len(pages) - 1) + [None]
+    assert [entry["timestamp"] for page, _ in pages for entry in page["timeline"]] == [0, 100]
+
+
+def test_executions_of_other_traces_are_read_within_the_same_bound(strict: None) -> None:
+    app = create_app()
+    for number in range(900):
+        act(app, traceId="another" if number % 300 else TRACE, parameters={})
+    pages = list(read_counted(app))
+    assert len(pages) > 1
+    assert max(units for _, units in pages) <= 400
+    assert [len(page["timeline"]) for page, _ in pages] == [2, 1]

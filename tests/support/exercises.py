@@ -178,12 +178,24 @@ def _split_apps() -> None:
         note_that_apps_are_split()
 
 
+def _name_trace(path: str, body: dict[str, Any]) -> None:
+    _create_app().post(path, body, **{"x-trace-id": "t"})
+
+
 _OTHERS: dict[str, dict[str, Callable[[], object]]] = {
     "AuthFunction": {"an app of before": _open_session_of_old_app},
     "ConversationsFunction": {
         "a long transcript": lambda: _save({"messages": _make_long_transcript()}),
         "an end that is told": lambda: _save({"status": "active"}, {"status": "resolved"}),
         "a list by status": lambda: _list("/api/conversations", status="active"),
+    },
+    "EventsFunction": {
+        "a trace": lambda: _name_trace(
+            "/api/events", {"sessionId": "s", "events": [{"eventType": "e", "ts": 1}]}
+        )
+    },
+    "ToolsFunction": {
+        "a trace": lambda: _name_trace("/api/tools/execute", {"sessionId": "s", "toolName": "t"})
     },
     "AnnotationsFunction": {"a list by quality": lambda: _list("/api/annotations", quality="good")},
     "HandoffsFunction": {

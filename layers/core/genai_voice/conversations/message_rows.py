@@ -11,10 +11,10 @@ from itertools import groupby, islice
 
 from genai_voice.conversations.rows import make_session_pk
 from genai_voice.foundation.keys import digest, make_key, make_time_key
-from genai_voice.foundation.table import BooleanAttribute, UnicodeAttribute
-from genai_voice.foundation.trace_items import TraceItem
+from genai_voice.foundation.table import BooleanAttribute, Item, UnicodeAttribute
 
-_PLACE_LENGTH = len(make_key("MESSAGE", make_time_key(0, digest())).rstrip("#"))
+PLACE_LENGTH = len(make_key("MESSAGE", make_time_key(0, digest())).rstrip("#"))
+"""Of a sort key: rows that have so much of it in common are neighbours."""
 _SHORT = 16  # hex digits that tell apart what lies at one place
 
 
@@ -41,7 +41,7 @@ class StoredMessage:
         return make_key("MESSAGE", self.message_id)
 
 
-class MessageRow(TraceItem, discriminator="message"):
+class MessageRow(Item, discriminator="message"):
     """A message as it was sent once."""
 
     session_id = UnicodeAttribute()
@@ -86,7 +86,7 @@ class MessageRow(TraceItem, discriminator="message"):
     @classmethod
     def list_in_session(cls, app: str, session: str, after: str | None = None) -> Iterator[StoredMessage]:
         """List messages by time of creation, those after the place `after`."""
-        pk, place = make_session_pk(app, session), (after or "MESSAGE#")[:_PLACE_LENGTH]
+        pk, place = make_session_pk(app, session), (after or "MESSAGE#")[:PLACE_LENGTH]
         rows = cls.query(pk, cls.sk.between(place, "MESSAGE#~"), consistent_read=True)
         return (each for each in join_messages(rows) if not after or each.sk > after)
 
@@ -112,7 +112,7 @@ def join_messages(rows: Iterable[MessageRow], *, newest_first: bool = False) -> 
 
 def _group_neighbours(rows: Iterable[MessageRow]) -> Iterator[Iterator[MessageRow]]:
     """Group rows by their place: they differ in their roles at most, or are of one message."""
-    return (neighbours for _, neighbours in groupby(rows, key=lambda row: row.sk[:_PLACE_LENGTH]))
+    return (neighbours for _, neighbours in groupby(rows, key=lambda row: row.sk[:PLACE_LENGTH]))
 
 
 def _join_neighbours(rows: Iterable[MessageRow]) -> list[StoredMessage]:

@@ -18,6 +18,7 @@ from genai_voice.conversations.message_rows import MessageRow, StoredMessage
 from genai_voice.conversations.rows import ConversationRow
 from genai_voice.foundation.model import add_optional
 from genai_voice.foundation.pages import PageRows, read_page
+from genai_voice.foundation.trace_sessions import tie_sessions
 from genai_voice.foundation.transactions import put_all
 from genai_voice.tenancy.model import App
 
@@ -29,6 +30,7 @@ def save_messages(app: str, batch: MessageBatch, trace_id: str | None) -> Messag
     Raises Busy when the table takes only a part of them: sending the batch again completes it.
     """
     rows = [_build_row(app, message, trace_id) for message in batch.messages]
+    tie_sessions(app, trace_id, {row.session_id for row in rows})
     put_all(list({(row.pk, row.sk): row for row in rows}.values()))
     saved: MessagesSaved = {"ok": True, "count": len(batch.messages)}
     return add_optional(saved, ignored=batch.messages.ignored or None)
@@ -64,8 +66,6 @@ def _build_row(app: str, message: Message, trace_id: str | None) -> MessageRow:
     row.room_name, row.language = message.get("roomName"), message.get("language")
     row.trace_id = trace_id
     row.set_key(app)
-    if trace_id:
-        row.put_in_trace(app, trace_id)
     return row
 
 

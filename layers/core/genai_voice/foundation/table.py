@@ -5,7 +5,7 @@ import threading
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Self, TypeVar, cast, overload
+from typing import Any, NamedTuple, Self, TypeVar, cast, overload
 
 from pynamodb.attributes import (
     Attribute,
@@ -95,6 +95,14 @@ class _ByDue(GlobalSecondaryIndex["Item"]):  # type: ignore[no-untyped-call]
     due_at = NumberAttribute(range_key=True)
 
 
+class RawPage(NamedTuple):
+    items: list[dict[str, Any]]
+    last: dict[str, Any] | None
+    """After which more are left."""
+    units: float
+    """That it took to read them."""
+
+
 class Item(Model):
     """A row of the table. Each kind is a subclass: `class HandoffRow(Item, discriminator="handoff")`.
 
@@ -165,6 +173,22 @@ class Item(Model):
             last = page.get("LastEvaluatedKey")
             if last is None:
                 return
+
+    @classmethod
+    def read_raw_page(
+        cls, partition: str, start: str, end: str, *, index: str | None, limit: int, after: Any = None
+    ) -> RawPage:
+        """Read items of any kind as DynamoDB has them (eventually consistent), in the order of their sort
+        keys in the table or in an index, from `start` to `end`: at most `limit`, and at most 1 MB.
+        """
+        place = {None: cls.sk, "gsi1": cls.gsi1sk, "gsi2": cls.gsi2sk}[index]
+        page = cls._get_connection().query(
+            *(partition, place.between(start, end)),
+            index_name=index,
+            limit=limit,
+            exclusive_start_key=after,
+        )
+        return RawPage(page["Items"], page.get("LastEvaluatedKey"), page["ConsumedCapacity"]["CapacityUnits"])
 
     @classmethod
     def list_latest(cls, index: str, partition: str, before: str | None, limit: int) -> list[Self]:

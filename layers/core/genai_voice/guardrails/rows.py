@@ -114,9 +114,14 @@ class ViolationRow(Item, discriminator="violation"):
         """A row that is in the lists of its app, its session and its rule."""
         row = cls.of(app, violation_id)
         row.session_id, row.rule_id = session, rule_id
-        row.gsi1pk, row.gsi2pk = _make_session_key(app, session), _make_rule_key(app, rule_id)
+        row.gsi1pk, row.gsi2pk = cls.make_session_key(app, session), _make_rule_key(app, rule_id)
         row.gsi1sk = row.gsi2sk = make_key("ID", violation_id, "RULE", rule_id)
         return row
+
+    @staticmethod
+    def make_session_key(app: str, session: str) -> str:
+        """Partition of the list of a session's violations."""
+        return make_key("APP", app, "SESSION", session, "VIOLATIONS")
 
     @property
     def list_position(self) -> str:
@@ -143,14 +148,6 @@ class ViolationRow(Item, discriminator="violation"):
         )
 
     @classmethod
-    def list_by_session(cls, app: str, session: str, start: str) -> Iterator[Self]:
-        """List what the index knows of those of a session, oldest first, from the key `start` on. 100 in a
-        call, made when it is their turn.
-        """
-        wanted = cls.gsi1sk.between(start, "ID#~")
-        return cls.query(_make_session_key(app, session), wanted, index_name="gsi1", page_size=100)
-
-    @classmethod
     def list_newest_of(
         cls,
         app: str,
@@ -166,7 +163,7 @@ class ViolationRow(Item, discriminator="violation"):
         """
         index, place = ("gsi1", cls.gsi1sk) if session else ("gsi2", cls.gsi2sk)
         listed = cls.query(
-            _make_session_key(app, session) if session else _make_rule_key(app, str(rule_id)),
+            cls.make_session_key(app, session) if session else _make_rule_key(app, str(rule_id)),
             (place < before) if before else None,
             index_name=index,
             scan_index_forward=False,
@@ -182,10 +179,6 @@ class ViolationRow(Item, discriminator="violation"):
                 found.append(row)
             last = row
         return list(cls.load_full(found)), None
-
-
-def _make_session_key(app: str, session: str) -> str:
-    return make_key("APP", app, "SESSION", session, "VIOLATIONS")
 
 
 def _make_rule_key(app: str, rule_id: str) -> str:

@@ -57,15 +57,9 @@ class HandoffRow(Item, discriminator="handoff"):
     @classmethod
     def list_in_session(cls, app: str, session: str) -> Iterator[Self]:
         """List the handoffs of a session, oldest first."""
-        return cls.load_full(cls.list_places_in_session(app, session, "ID#"))
-
-    @classmethod
-    def list_places_in_session(cls, app: str, session: str, start: str) -> Iterator[Self]:
-        """List what the index knows of the handoffs of a session, oldest first, from the key `start` on. 100
-        in a call, made when it is their turn.
-        """
-        wanted = cls.gsi1sk.between(start, "ID#~")
-        return cls.query(cls.make_session_key(app, session), wanted, index_name="gsi1", page_size=100)
+        wanted = cls.gsi1sk.startswith("ID#")
+        key = cls.make_session_key(app, session)
+        return cls.load_full(cls.query(key, wanted, index_name="gsi1", page_size=100))
 
     def is_unchanged(self) -> Condition:
         """Whether the handoff has still the status, the holder and the time to expire that were read."""

@@ -3,11 +3,10 @@
 from typing import Self
 
 from genai_voice.foundation.keys import digest, make_key, make_time_key
-from genai_voice.foundation.table import CompressedText, NumberAttribute, UnicodeAttribute
-from genai_voice.foundation.trace_items import TraceItem
+from genai_voice.foundation.table import CompressedText, Item, NumberAttribute, UnicodeAttribute
 
 
-class EventsRow(TraceItem, discriminator="events"):
+class EventsRow(Item, discriminator="events"):
     session_id = UnicodeAttribute()
     events = CompressedText()  # JSON: [{eventType, ts, data?, nth?}]: nth of those that are equal, from 2 on
     event_count = NumberAttribute()
@@ -22,13 +21,10 @@ class EventsRow(TraceItem, discriminator="events"):
     def of(cls, app: str, session: str, first_ts: float, events: str, trace_id: str | None) -> Self:
         """Build a row whose key is made of its content, so that a batch sent again is the same row."""
         place = make_time_key(first_ts, digest(app, session, trace_id or "", events))
-        row = cls(
+        return cls(
             make_key("APP", app, "SESSION", session),
             make_key("EVENTS", place),
             session_id=session,
             events=events,
+            trace_id=trace_id or None,
         )
-        if trace_id:
-            row.trace_id = trace_id
-            row.put_in_trace(app, trace_id)
-        return row

@@ -8,6 +8,7 @@ from pydantic_core import to_json
 
 from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.model import add_optional
+from genai_voice.foundation.trace_sessions import tie_sessions
 from genai_voice.telemetry.model import Event, EventBatch, EventsInserted
 from genai_voice.telemetry.rows import EventsRow
 
@@ -18,6 +19,8 @@ def save_events(app: str, batch: EventBatch, trace_id: str | None) -> EventsInse
     """Store the batch as one item, or as few as hold it. The same batch sent again is stored once; equal
     events of one batch are each kept.
     """
+    if batch.events:
+        tie_sessions(app, trace_id, [batch.session_id])
     for events in _split_into_items(_number_equal(batch.events)):
         first_ts = min(event["ts"] for event in events)  # a timeline reads batches by it
         row = EventsRow.of(app, batch.session_id, first_ts, to_json(events).decode(), trace_id)

@@ -6,6 +6,7 @@ from genai_voice.foundation.clock import get_now_ms, make_time_ordered_id
 from genai_voice.foundation.keys import digest
 from genai_voice.foundation.model import Listing, Ok, add_optional
 from genai_voice.foundation.pages import PageRows, read_page
+from genai_voice.foundation.trace_sessions import tie_sessions
 from genai_voice.tools.model import ExecutionPage, ExecutionView, LogRequest
 from genai_voice.tools.rows import MAX_MS, ExecutionRow
 
@@ -46,7 +47,8 @@ def log_execution(app: str, request: LogRequest) -> Ok:
     row.parameters, row.result = request.parameters, request.result
     row.created_at = get_now_ms() if request.executed_at is None else request.executed_at
     row.duration_ms = request.duration_ms
-    row.set_trace(app, request.trace_id, request.span_id)
+    row.trace_id, row.span_id = request.trace_id or None, request.span_id
+    tie_sessions(app, row.trace_id, [request.session_id])
     row.save()
     return {"ok": True}
 

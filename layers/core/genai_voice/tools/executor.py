@@ -1,4 +1,5 @@
-"""Execute a tool: rate limit, look-up, validation, the tool itself, audit. At most four calls to the table.
+"""Execute a tool: rate limit, look-up, validation, the tool itself, audit. At most four calls to the table,
+and one more where a trace does not know the session yet.
 
 read tool, state, window, claim ── done before ──────> its result, for a `toolCallId` that is sent again
           │                    └── in flight ────────> its result once it is there, or Busy
@@ -36,6 +37,7 @@ from genai_voice.foundation.clock import get_now_ms, make_time_ordered_id
 from genai_voice.foundation.errors import TooManyRequests
 from genai_voice.foundation.retries import retry_lost_races
 from genai_voice.foundation.table import find_together
+from genai_voice.foundation.trace_sessions import tie_sessions
 from genai_voice.foundation.transactions import Change, write, write_together
 from genai_voice.tenancy.model import App
 from genai_voice.tools import circuit, endpoint
@@ -55,6 +57,7 @@ def execute_tool(app: App, request: ExecuteRequest, trace_id: str | None) -> Too
     another call's, Busy when too many calls race for one state or the first with this id takes too long.
     """
     call = _Call(app, request, trace_id or None)
+    tie_sessions(app.slug, call.row.trace_id, [request.session_id])
     return retry_lost_races(partial(_try_call, call), busy=demos.BUSY)
 
 
@@ -100,7 +103,7 @@ class _Call:
         self.claim = Claim(slug, request, call_id, execution_id) if call_id else None
         self.row.created_at, self.row.source = self.started_ms, _SOURCE
         self.row.tool_name, self.row.parameters = request.tool_name, to_json(request.parameters).decode()
-        self.row.set_trace(slug, request.trace_id or self.trace_id, request.span_id)
+        self.row.trace_id, self.row.span_id = request.trace_id or self.trace_id, request.span_id
 
     def read(self) -> _StoredRows:
         """Read all that decides what happens, in one call to the table."""

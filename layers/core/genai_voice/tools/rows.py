@@ -18,7 +18,6 @@ from genai_voice.foundation.table import (
     NumberAttribute,
     UnicodeAttribute,
 )
-from genai_voice.foundation.trace_items import TraceItem
 
 MAX_MS = 10**13 - 1
 """The latest moment that a time-ordered id can hold."""
@@ -77,7 +76,7 @@ class ToolRow(Item, discriminator="tool"):
         return cls.query(make_key("APP", app), wanted, consistent_read=True)
 
 
-class ExecutionRow(TraceItem, discriminator="execution"):
+class ExecutionRow(Item, discriminator="execution"):
     """An execution. Since a call writes several, those of an app are spread over EXECUTION_SHARDS partitions
     by their ids. What was stored before that is in one partition more.
     """
@@ -92,6 +91,17 @@ class ExecutionRow(TraceItem, discriminator="execution"):
     source = UnicodeAttribute()
     trace_id = UnicodeAttribute(null=True)
     span_id = UnicodeAttribute(null=True)
+    text_bytes = NumberAttribute(null=True, attr_name="transcript_bytes")
+    """About what its texts take, uncompressed. The name of the attribute is one that indexes know, so that
+    who lists a session's executions knows how much there is to read. Absent in rows of before.
+    """
+
+    def serialize(self, null_check: bool = True) -> dict[str, dict[str, Any]]:
+        """Serialize the execution as it is stored: with its size."""
+        self.text_bytes = sum(
+            len(name) + len(str(value).encode()) for name, value in self.attribute_values.items()
+        )
+        return super().serialize(null_check)
 
     @classmethod
     def of(cls, app: str, execution_id: str) -> Self:
@@ -123,27 +133,22 @@ class ExecutionRow(TraceItem, discriminator="execution"):
     def of_new(cls, app: str, session: str, execution_id: str) -> Self:
         row = cls.of(app, execution_id)
         row.session_id = session
-        row.gsi1pk, row.gsi1sk = cls._make_session_key(app, session), row.sk
+        row.gsi1pk, row.gsi1sk = cls.make_session_key(app, session), row.sk
         return row
 
     @staticmethod
-    def _make_session_key(app: str, session: str) -> str:
+    def make_session_key(app: str, session: str) -> str:
+        """Partition of the list of a session's executions."""
         return make_key("APP", app, "SESSION", session, "EXECUTIONS")
 
     @classmethod
     def list_tool_names(cls, app: str, session: str, status: str, limit: int) -> list[str]:
         """List the tools of a session's executions with this status, among its last `limit`, last first."""
-        listed = cls.list_latest("gsi1", cls._make_session_key(app, session), None, limit)
+        listed = cls.list_latest("gsi1", cls.make_session_key(app, session), None, limit)
         places = [(each.pk, each.sk) for each in listed if each.status == status]
         found = cls.batch_get(places, consistent_read=True, attributes_to_get=["sk", "kind", "tool_name"])
         by_place = {each.sk: str(each.tool_name) for each in found}
         return [by_place[sk] for _, sk in places if sk in by_place]
-
-    def set_trace(self, app: str, trace_id: str | None, span_id: str | None) -> None:
-        """Have the execution found by its trace, as this span of it."""
-        self.trace_id, self.span_id = trace_id or None, span_id
-        if self.trace_id:
-            self.put_in_trace(app, self.trace_id)
 
     @classmethod
     def list_newest(cls, app: str, before: str | None, limit: int) -> Iterator[Self]:

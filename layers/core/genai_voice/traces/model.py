@@ -76,5 +76,6 @@ class TimelinePage(TypedDict):
     cursor: NotRequired[str]
     truncated: NotRequired[bool]
     """True where the page ends because of what it may read: what is left is behind `cursor`. Where batches of
-    events overlap for more than a page, what follows may be of an earlier moment.
+    events overlap for more than a page, and where a trace has over 100 sessions or their first rows are very
+    large, what follows may be of an earlier moment.
     """

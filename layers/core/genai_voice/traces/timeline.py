@@ -1,9 +1,9 @@
 """How entries of many sources become one timeline, page by page, whatever there is of them.
 
-Each source lists its rows in the order of time. A row may have several entries, none before its own moment
-but perhaps some long after: a batch of events. So a page reads rows of all sources in the order of time, as
-far as it may, and shows what happened before the first row that it has not read. Entries that are later stay
-for the next page, which reads their rows again.
+Each list of a source has rows in the order of time. A row may have several entries, none before its own
+moment but perhaps some long after: a batch of events. So a page reads rows of all lists in the order of time,
+as far as it may, and shows what happened before the first row that it has not read. Entries that are later
+stay for the next page, which reads their rows again.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,9 +16,17 @@ from genai_voice.foundation.model import check_finite
 from genai_voice.traces.model import TimelineEntry
 
 PAGE_UNITS = 300.0
-"""Read units of the rows of a page, and of their places in the index."""
-_INDEX_UNITS = 0.15
-"""Of the place of a row in an index: 1.1 KB where all ids are as long as may be."""
+"""Read units of the lists and of the rows of a page, as far as they are known before they are read."""
+_MOST_UNITS = 380.0
+"""Of a page that ends with part of a list: nobody knows what that takes before it is read."""
+PART_UNITS = 64.0
+"""Of a part of a list, as far as it is known; those of several sessions share it."""
+_MOST_PART_UNITS = 128.0
+"""Of 1 MB, where DynamoDB ends a part."""
+_ROW_UNITS = 50.0
+"""Of the largest row."""
+_MOST_OPEN_UNITS = 230.0
+"""Of the beginnings of lists, where those of another session may still be read: three of the largest rows."""
 _ROWS_IN_A_CALL = 100
 
 
@@ -40,7 +48,7 @@ class FoundEntry(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A row that is known by its place in the index alone."""
+    """What lists know of a row: all of it, or its place in an index alone."""
 
     time: float
     """Epoch ms: that of its earliest entry."""
@@ -48,8 +56,15 @@ class Candidate(NamedTuple):
     """That of its source."""
     place: str
     units: float
-    """That reading it takes, at most."""
-    key: tuple[str, str]
+    """That reading it takes still, at most: inf where it is no row, but what follows in a list was not read
+    yet. Who goes on all the same has it read.
+    """
+    key: tuple[str, str] | None = None
+    """Where it has to be read."""
+    found: Sequence[Any] = ()
+    """What was read of it already."""
+    paid: float = 0.0
+    """The units that this took."""
 
 
 class ReadRow(NamedTuple):
@@ -67,6 +82,24 @@ class Places(NamedTuple):
     """Rows up to here were read by earlier pages."""
 
 
+class Budget:
+    """What a page has read, in read units."""
+
+    def __init__(self) -> None:
+        self.spent = 0.0
+
+    def spend(self, units: float) -> None:
+        self.spent += units
+
+    def may_read(self, rows: int) -> bool:
+        """Whether it may read so many more rows of a list."""
+        return self.spent + min(_MOST_PART_UNITS, _ROW_UNITS * rows) <= _MOST_UNITS
+
+    def may_open(self) -> bool:
+        """Whether it may read the beginnings of the lists of another session."""
+        return self.spent <= _MOST_OPEN_UNITS
+
+
 class Progress(NamedTuple):
     """How far the pages until now have come: what a cursor holds."""
 
@@ -80,46 +113,49 @@ def read_rows(
     load: Callable[[Sequence[Candidate]], Iterable[ReadRow]],
     progress: Progress,
     room: int,
+    budget: Budget,
 ) -> tuple[list[ReadRow], Candidate | None, bool]:
-    """Read rows in the order of time until there are PAGE_UNITS of them, or no more of their entries fit
+    """Read rows in the order of time until the page has spent its units, or no more of their entries fit
     `room` bytes of a reply. Answers them, the first that was not read, and whether it was for lack of room.
     """
-    rows, units, size = list[ReadRow](), 0.0, 0
-    waiting = _Waiting(candidates)
-    while group := waiting.take(PAGE_UNITS - units, is_first=not rows):
+    rows, size = list[ReadRow](), 0
+    waiting = _Waiting(candidates, budget)
+    while group := waiting.take(is_first=not rows):
         for row in load(group):
             size += _sum_sizes(list_unshown(row, progress))
             if rows and size > room:
                 return rows, row.candidate, True
             rows.append(row)
-            units += row.units
+            budget.spend(row.units - row.candidate.paid)
     return rows, waiting.next, False
 
 
 class _Waiting:
     """Rows that wait to be read, in the order of time."""
 
-    def __init__(self, candidates: Iterator[Candidate]) -> None:
-        self._rest = candidates
+    def __init__(self, candidates: Iterator[Candidate], budget: Budget) -> None:
+        self._rest, self._budget = candidates, budget
         self.next = next(candidates, None)
 
-    def take(self, units: float, *, is_first: bool) -> list[Candidate]:
-        """Take the next rows, as many as cannot take more than these units and fit a call. The first of a
-        page is taken whatever it takes.
+    def take(self, *, is_first: bool) -> list[Candidate]:
+        """Take the next rows, as many as cannot take more units than the page has left and fit a call. The
+        first of a page is taken whatever it takes.
         """
-        taken = list[Candidate]()
+        taken, units = list[Candidate](), 0.0
         while self.next and len(taken) < _ROWS_IN_A_CALL:
-            units -= self.next.units
-            if units < 0 and not (is_first and not taken):
+            left = max(0.0, PAGE_UNITS - self._budget.spent - units)
+            if self.next.units > left and (taken or not is_first):
                 break
-            taken.append(self.next)
+            if self.next.units < inf:
+                taken.append(self.next)
+                units += self.next.units
             self.next = next(self._rest, None)
         return taken
 
 
 def count_units(size: int) -> float:
-    """Count the read units of a row of so many bytes, and of its place in the index."""
-    return _INDEX_UNITS + max(1, ceil(size / 4096)) / 2
+    """Count the read units of a row of so many bytes."""
+    return max(1, ceil(size / 4096)) / 2
 
 
 def find_time(place: str) -> float:
@@ -146,14 +182,16 @@ def cut_page(
     """Cut the next page out of the rows that were read: what happened before `next_row`, the first that was
     not, in order and each entry once. Answers it and how far the pages have come with it.
 
-    Where what would have to be read again is more than half a page, or more than half a reply, it is shown
-    too, before its turn: so each page reads something new.
+    Where what would have to be read again is more than half a page, or more than half a reply, or all of it
+    and nothing could be shown, it is shown too, before its turn: so each page reads something new.
     """
     horizon = inf if next_row is None else next_row.time
     entries = [each for row in rows for each in list_unshown(row, progress)]
     places = _find_places(rows, progress, horizon)
     held = _sum_sizes(each for each in entries if each.position.timestamp >= horizon)
-    if _count_again(rows, places) > PAGE_UNITS / 2 or held > room / 2:
+    again = _list_again(rows, places)
+    is_stuck = held == _sum_sizes(entries) and len(again) == len(rows)
+    if is_stuck or sum(row.units for row in again) > PAGE_UNITS / 2 or held > room / 2:
         horizon = inf
         places = _find_places(rows, progress, horizon)
     shown = {each.position: each for each in entries if each.position.timestamp < horizon}
@@ -176,14 +214,14 @@ def _find_places(rows: Iterable[ReadRow], progress: Progress, horizon: float) ->
         if is_held[rank]:
             places[rank] = Places(places[rank].start, last)
         else:
-            places[rank] = Places(place if has_left else place + "!", last)
+            places[rank] = Places(place if has_left else place + "~", last)  # after all that begins with it
             is_held[rank] = has_left
     return places
 
 
-def _count_again(rows: Iterable[ReadRow], places: Sequence[Places]) -> float:
-    """Count the units of the rows that the next page reads again."""
-    return sum(row.units for row in rows if row.candidate.place >= places[row.candidate.rank].start)
+def _list_again(rows: Iterable[ReadRow], places: Sequence[Places]) -> list[ReadRow]:
+    """List the rows that the next page reads again."""
+    return [row for row in rows if row.candidate.place >= places[row.candidate.rank].start]
 
 
 def parse_if_json(text: str | None) -> Any:
