@@ -108,8 +108,8 @@ def test_ids_that_would_climb_into_other_sessions_do_not() -> None:
 
 def test_a_batch_has_no_limit_but_that_of_its_body() -> None:
     app = create_app()
-    send(app, *(message(created_at=number) for number in range(1_001)))
-    assert len(read(app)) == 1_001
+    send(app, *(message(created_at=number) for number in range(501)))
+    assert len(read(app)) == 501
     large = [message("x" * 60_000, number, sessionId="t") for number in range(87)]
     assert 4.9 * MEGABYTE < len(json.dumps({"messages": large})) < 5 * MEGABYTE
     send(app, *large)

@@ -178,11 +178,11 @@ def test_what_follows_each_message_is_the_rest_whatever_rows_it_has() -> None:
 
 def test_a_page_never_ends_inside_a_message() -> None:
     app = create_app()
-    send_in_parts(app, 120, "x" * 60_000)
+    send_in_parts(app, 80, "x" * 60_000)
     pages = paged(app)
-    assert len(pages) > 2
+    assert len(pages) > 1
     found = [each for page in pages for each in page]
-    assert len({each["_id"] for each in found}) == len(found) > 120
+    assert len({each["_id"] for each in found}) == len(found) > 80
     assert all(each["isFinal"] for each in found)
     assert found == sorted(found, key=lambda each: (each["createdAt"], each["_id"]))
 
@@ -251,7 +251,7 @@ def test_two_writers_of_an_interim_and_a_final_lose_nothing() -> None:
 
 def test_copies_in_any_order_and_number_become_what_all_of_them_say() -> None:
     chance = random.Random(11)  # noqa: S311 - an order that can be had again
-    for trial in range(15):
+    for trial in range(8):
         app = create_app()
         copies = [
             message(
