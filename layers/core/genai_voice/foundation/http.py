@@ -123,9 +123,14 @@ class Api:
             return {}
         caller = self._resolve(request.credentials)
         request.app = caller.app.slug
-        if endpoint.scope not in caller.scopes:
-            raise Unauthorized(_TOO_NARROW[endpoint.scope])
+        require_scope(caller, endpoint.scope)
         return {"caller": caller}
+
+
+def require_scope(caller: Identity, scope: str) -> None:
+    """Require that the caller is allowed this, where it depends on what was sent. Raises Unauthorized."""
+    if scope not in caller.scopes:
+        raise Unauthorized(_TOO_NARROW[scope])
 
 
 def _validate(endpoint: Endpoint, request: IncomingRequest) -> dict[str, Any]:

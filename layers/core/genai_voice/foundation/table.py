@@ -19,7 +19,7 @@ from pynamodb.attributes import (
 )
 from pynamodb.connection import TableConnection
 from pynamodb.constants import BINARY
-from pynamodb.exceptions import DeleteError, GetError, PutError, UpdateError
+from pynamodb.exceptions import DeleteError, GetError, PutError, UpdateError, VerboseClientError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.indexes import GlobalSecondaryIndex, IncludeProjection
@@ -270,6 +270,24 @@ class Item(Model):
         before = type(self)(self.pk, self.sk)
         before.deserialize(reply.get("Attributes", {}))
         return before
+
+    def change_or_find(self, actions: Sequence[Action], condition: Condition) -> tuple[bool, Self | None]:
+        """Create or update the item in one write. Answers whether it was written and, where the condition
+        does not hold, the item as it is stored, or None where it is not there.
+        """
+        kind = type(self).kind.set(type(self))
+        planned = self.get_update_kwargs_from_instance(
+            actions=[*actions, kind], condition=condition, return_values_on_condition_failure="ALL_OLD"
+        )
+        try:
+            # pynamodb's own update_item does not pass on what a condition brings along.
+            self._get_connection().connection.dispatch("UpdateItem", planned)
+        except VerboseClientError as refused:
+            if refused.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            stored = cast(Any, refused.__cause__).response.get("Item")
+            return False, self.from_raw_data(stored) if stored else None
+        return True, None
 
     @classmethod
     def _get_connection(cls) -> TableConnection:
