@@ -9,6 +9,7 @@ from genai_voice.conversations.model import (
     tell_ignored,
 )
 from genai_voice.foundation.endpoints import MEGABYTE
+from genai_voice.foundation.http import require_scope
 from genai_voice.tenancy import Api, Caller
 
 api = Api()
@@ -24,10 +25,13 @@ def list_conversations(caller: Caller, query: ConversationQuery) -> Conversation
 def save(caller: Caller, body: ConversationSave) -> ConversationSaved:
     """Save the conversation so far.
 
-    What is absent is left as it is stored; a status that may not follow the stored one is kept silently.
-    Items that say nothing, such as calls of tools, are left out and counted in `ignored`.
+    What is absent is left as it is stored; a status that may not follow the stored one is kept silently. No
+    line that is stored is lost: what does not simply grow is merged. Items that say nothing, such as calls of
+    tools, are left out and counted in `ignored`.
     """
-    return tell_ignored(ConversationSaved(ok=saving.save(caller.app, body)["ok"]), body.messages)
+    if body.replace_transcript:
+        require_scope(caller, "manage")
+    return tell_ignored(saving.save(caller.app, body), body.messages)
 
 
 handler = api.handle

@@ -53,10 +53,13 @@ OUTWARD = {
     "tenancy.resolver",
     "tenancy.splitting",
     "conversations.message_rows",
+    "conversations.packing",  # reads its dictionary
+    "conversations.segment_rows",
+    "conversations.segment_writes",  # stores segments
     "conversations.exposures",  # these three plan changes of rows
     "conversations.handover",
     "conversations.writes",
-    "conversations.stored_transcripts",  # stores and reads parts
+    "conversations.stored_transcripts",  # reads segments, and keeps some
     "outcomes.tallies",  # reads rows, chooses a share by chance
     "webhooks.outbox",  # makes rows
     "webhooks.signing",
@@ -78,7 +81,8 @@ HOMES = {
         "foundation.secret",
     },
     "cachetools": {
-        *("foundation.secret", "foundation.trace_sessions", "guardrails.rulesets"),
+        *("conversations.stored_transcripts", "foundation.secret", "foundation.trace_sessions"),
+        "guardrails.rulesets",
         *("tenancy.known_apps", "tenancy.resolver", "tenancy.splitting"),
     },
     "cryptography": {"foundation.sealing", "foundation.secret"},

@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 import time_machine
 from genai_voice.conversations.lifecycle import STATUSES, decide_status
-from genai_voice.conversations.rows import ConversationRow, TranscriptPart
+from genai_voice.conversations.rows import ConversationRow
 from genai_voice.conversations.stored_transcripts import MAX_SHOWN_BYTES
 from genai_voice.conversations.transcripts import count_reply_bytes
 from pydantic_core import to_json
 
-from tests.support.service import Client, call, create_app, read_pages, read_partition, record_calls
-from tests.support.wire import lose_answer
+from tests.support.service import Client, call, create_app, read_pages, record_calls
 
 MEGABYTE = 1024 * 1024
 
@@ -97,23 +96,28 @@ def test_no_start_means_now(started: int | None) -> None:
         assert only(app)["startedAt"] == 1_800_000_000_000
 
 
-def test_a_save_without_messages_keeps_the_transcript_and_an_empty_one_resets_it() -> None:
+@pytest.mark.parametrize("messages", [None, []], ids=["absent", "empty"])
+def test_a_save_without_messages_leaves_the_transcript_as_it_is(messages: Any) -> None:
     app = create_app()
     save(app, messages=[said("kept")])
-    save(app, channel="web")
-    assert (only(app)["messageCount"], "kept" in only(app)["transcript"]) == (1, True)
-    save(app, messages=None)
-    assert only(app)["messageCount"] == 1
-    save(app, messages=[])
-    assert (only(app)["messageCount"], only(app)["transcript"]) == (0, "[]")
+    save(app, channel="web", messages=messages)
+    assert (only(app)["messageCount"], only(app)["channel"]) == (1, "web")
+    assert json.loads(only(app)["transcript"]) == [said("kept")]
 
 
-def test_a_conversation_without_any_messages_has_no_transcript() -> None:
+@pytest.mark.parametrize("messages", [None, []], ids=["absent", "empty"])
+def test_a_conversation_without_any_messages_has_no_transcript(messages: Any) -> None:
     app = create_app()
-    save(app)
+    save(app, messages=messages)
     conversation = only(app)
     assert conversation["messageCount"] == 0
     assert "transcript" not in conversation
+
+
+def test_an_imported_conversation_says_when_it_ended() -> None:
+    app = create_app()
+    save(app, startedAt=1_700_000_000_000, endedAt=1_700_000_060_000, status="resolved")
+    assert (only(app)["startedAt"], only(app)["endedAt"]) == (1_700_000_000_000, 1_700_000_060_000)
 
 
 def test_transcript_items_keep_their_three_keys_alone() -> None:
@@ -178,62 +182,12 @@ def test_saves_that_race_with_a_handoff_never_undo_it(strict: None) -> None:
 # -- long transcripts --------------------------------------------------------------------------------------
 
 
-def parts(app: Client, session: str = "s") -> list[dict[str, Any]]:
-    return [
-        row
-        for row in read_partition(f"APP#{app.slug}#SESSION#{session}#")
-        if row["sk"]["S"].startswith("TRANSCRIPT#")
-    ]
-
-
 @pytest.mark.parametrize("size", [250_000, 700_000, 1_500_000, 4_900_000])
 def test_a_transcript_of_any_length_comes_back_whole(size: int) -> None:
     app = create_app()
     text = incompressible(size)
     save(app, messages=[said(text)])
     assert json.loads(only(app)["transcript"]) == [said(text)]
-
-
-def test_transcripts_grow_and_shrink_across_the_limit_of_a_row() -> None:
-    app = create_app()
-    for step, size in enumerate([100, 900_000, 1_200_000, 100, 800_000, 50]):
-        text = incompressible(size, seed=step)
-        save(app, messages=[said(text)])
-        assert json.loads(only(app)["transcript"]) == [said(text)], f"step {step}"
-    assert parts(app)
-    assert all("expires_at" in part for part in parts(app))
-
-
-def test_only_parts_that_are_pointed_at_stay() -> None:
-    app = create_app()
-    save(app, messages=[said(incompressible(900_000))])
-    kept = {part["sk"]["S"] for part in parts(app)}
-    save(app, status="resolved")
-    save(app, messages=[said(incompressible(900_000, seed=2))])
-    for part in parts(app):
-        assert ("expires_at" in part) == (part["sk"]["S"] in kept)
-
-
-def test_a_long_save_whose_answer_is_lost_keeps_its_own_parts(strict: None) -> None:
-    """Sent again, it is told that it replaced itself."""
-    app = create_app()
-    save(app, messages=[said(incompressible(900_000))])
-    with lose_answer(2):
-        save(app, messages=[said(incompressible(900_000, seed=2))])
-    row = ConversationRow.find(ConversationRow.of(app.slug, "s").pk, "CONVERSATION")
-    assert row is not None
-    present = {sk for _, sk in row.list_part_keys()}
-    assert present
-    assert not [part for part in parts(app) if part["sk"]["S"] in present and "expires_at" in part]
-
-
-def test_a_conversation_of_which_a_part_is_missing_does_not_break_the_list() -> None:
-    app = create_app()
-    save(app, messages=[said(incompressible(900_000))])
-    row = ConversationRow.find(ConversationRow.of(app.slug, "s").pk, "CONVERSATION")
-    assert row is not None
-    TranscriptPart(*row.list_part_keys()[1]).delete()
-    assert only(app)["transcriptOmitted"] is True
 
 
 def test_a_body_over_5_mb_is_refused() -> None:
@@ -263,7 +217,7 @@ def test_whether_a_transcript_is_shown_is_decided_by_its_exact_size(
     over: int, is_shown: bool, of_before: bool
 ) -> None:
     app = create_app()
-    around = count_reply_bytes(to_json([said("")]).decode())
+    around = count_reply_bytes(to_json([said("")]))
     save(app, messages=[said("x" * (MAX_SHOWN_BYTES - around + over))])
     if of_before:
         exact = ConversationRow.reply_bytes
@@ -276,10 +230,10 @@ def test_lists_know_the_size_of_a_transcript_in_steps_and_the_row_knows_it_exact
     app = create_app()
     save(app)
     assert read_row(app).transcript_bytes is None
-    for content, known in ((None, 0), ("x", 16_384), ("x" * 16_000, 16_384), ("x" * 16_384, 20_480)):
-        messages = [] if content is None else [said(content)]
+    for content, known in (("x", 16_384), ("x" * 16_000, 16_384), ("x" * 16_384, 20_480)):
+        messages = [said(content)]
         save(app, messages=messages)
-        exact = count_reply_bytes(to_json(messages).decode())
+        exact = count_reply_bytes(to_json(messages))
         assert (read_row(app).transcript_bytes, read_row(app).reply_bytes) == (known, exact)
 
 
@@ -343,6 +297,19 @@ def test_a_cursor_serves_its_own_list_and_app_alone() -> None:
     ):
         assert reply.status == 400
         assert "cursor" in reply.json["error"]
+
+
+def test_a_list_may_be_of_one_session() -> None:
+    app, other = create_app(), create_app()
+    save(app, "one", messages=[said("hello")])
+    save(app, "two")
+    save(other, "three")
+    [found] = app.get("/api/conversations", sessionId="one").json["conversations"]
+    [same] = [each for each in app.get("/api/conversations").json["conversations"] if "transcript" in each]
+    assert (found, found["sessionId"]) == (same, "one")
+    for more in ({"status": "resolved"}, {"appSlug": other.slug}):
+        assert app.get("/api/conversations", sessionId="one", **more).json == {"conversations": []}
+    assert app.get("/api/conversations", sessionId="three").json == {"conversations": []}
 
 
 def test_a_cursor_is_no_query_of_the_index_for_every_row() -> None:

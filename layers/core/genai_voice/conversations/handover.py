@@ -6,7 +6,8 @@ from typing import NamedTuple
 from genai_voice.conversations.exposures import derive_stored_outcome, outcome_changes
 from genai_voice.conversations.model import TranscriptItem
 from genai_voice.conversations.rows import ConversationRow
-from genai_voice.conversations.stored_transcripts import expire_parts, store_transcript
+from genai_voice.conversations.segment_writes import TranscriptWrite, write_transcript
+from genai_voice.conversations.transcripts import Transcript
 from genai_voice.conversations.writes import (
     creation_changes,
     require_as_read,
@@ -14,7 +15,7 @@ from genai_voice.conversations.writes import (
     status_changes,
 )
 from genai_voice.foundation.clock import get_now_ms
-from genai_voice.foundation.table import Condition
+from genai_voice.foundation.table import Condition, Item
 from genai_voice.foundation.transactions import Change
 from genai_voice.tenancy.model import App
 
@@ -23,14 +24,8 @@ class Handover(NamedTuple):
     """The changes by which a conversation passes to a person, to be written together with its handoff."""
 
     changes: Sequence[Change]
-    row: ConversationRow
-    revision: str | None = None
-    """The revision of parts that are stored already. Nothing points at them before the write."""
-
-    def expire_orphans(self) -> None:
-        """Expire what is stored already. Call it where the write was refused."""
-        if self.revision:
-            expire_parts(self.row.pk, self.revision)
+    puts: Sequence[Item] = ()
+    """To be written with them."""
 
 
 def handover_changes(
@@ -45,14 +40,14 @@ def handover_changes(
     row = ConversationRow.of(app.slug, session_id)
     if not is_read:
         present: Condition = ConversationRow.status.exists() & ConversationRow.exposures.does_not_exist()
-        return Handover([Change(row, status_changes(app.slug, "handed_off", None), present)], row)
+        return Handover([Change(row, status_changes(app.slug, "handed_off", None), present)])
     stored = row.find_stored()
     if stored is None or stored.status is None:
         return _plan_creation(app, row, session_id, channel, messages, stored)
     unchanged = require_as_read(stored) & require_no_save_since(stored)
     change = Change(row, status_changes(app.slug, "handed_off", None), unchanged)
     outcome = derive_stored_outcome(stored, "handed_off", stored.ended_at)
-    return Handover(outcome_changes(app.slug, change, stored, outcome), row)
+    return Handover(outcome_changes(app.slug, change, stored, outcome))
 
 
 def return_changes(app: str, session_id: str) -> list[Change]:
@@ -83,14 +78,15 @@ def _plan_creation(
 ) -> Handover:
     """Create a conversation that is with a person from the start. Refused where there is one by then."""
     now = get_now_ms()
-    transcript = store_transcript(row, messages)
+    transcript = write_transcript(row, Transcript(messages)) if messages else TranscriptWrite()
     actions = [
         *creation_changes(app, session_id, now),
         ConversationRow.ended_at.set(now),
         ConversationRow.channel.set(channel),
         *status_changes(app.slug, "handed_off", None),
-        *transcript.changes,
+        *(transcript.changes or [ConversationRow.message_count.set(0)]),
     ]
     change = Change(row, actions, require_as_read(stored))
     outcome = derive_stored_outcome(stored, "handed_off", now, messages=len(messages))
-    return Handover(outcome_changes(app.slug, change, stored, outcome), row, transcript.revision)
+    changes = [*outcome_changes(app.slug, change, stored, outcome), *transcript.checks]
+    return Handover(changes, transcript.puts)

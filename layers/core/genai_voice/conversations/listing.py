@@ -1,6 +1,6 @@
 """The list of conversations with their transcripts, and the last answer that an agent gave in one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import cast
 
@@ -14,13 +14,13 @@ from genai_voice.conversations.model import (
     ConversationQuery,
     ConversationView,
 )
-from genai_voice.conversations.rows import ConversationRow, TranscriptPart
+from genai_voice.conversations.rows import ConversationRow
 from genai_voice.conversations.stored_transcripts import (
     LISTED_ROW_BYTES,
     MAX_SHOWN_BYTES,
-    PartKey,
+    locate_transcript,
     read_transcript,
-    unpack_transcript,
+    read_transcripts,
 )
 from genai_voice.conversations.transcripts import round_down_from_lists
 from genai_voice.foundation.errors import NotFound
@@ -35,8 +35,10 @@ LAST_MESSAGES = 100
 
 def list_conversations(app: str, query: ConversationQuery) -> ConversationPage:
     """List the conversations of the app, newest created first, at most 100 and 5 MB; `cursor` where more are
-    left.
+    left. Of a session that the query names there is one at most.
     """
+    if query.session_id:
+        return _list_session(app, query, query.session_id)
     status = query.status or None
 
     def read(before: str | None) -> PageRows[ConversationRow, ConversationView]:
@@ -45,18 +47,22 @@ def list_conversations(app: str, query: ConversationQuery) -> ConversationPage:
         found = list(ConversationRow.load_full(first))
         shown = take_fitting(found, _count_bytes, PAGE)
         looked_at = shown if len(shown) < len(found) else first
-        parts = TranscriptPart.find_all(
-            place for row in shown if _may_be_shown(row) for place in row.list_part_keys()
-        )
         return PageRows(
             shown,
-            partial(_view_conversation, app, parts),
+            partial(_view_conversation, app, _read_shown(shown)),
             last=looked_at[-1] if len(looked_at) < len(listed) else None,
             position=lambda row: row.gsi2sk if status else row.gsi1sk,
         )
 
     views, cursor = read_page(app, query, ("conversations", status or ""), read)
     return add_optional(ConversationPage(conversations=views), cursor=cursor)
+
+
+def _list_session(app: str, query: ConversationQuery, session_id: str) -> ConversationPage:
+    """List the conversation of a session, where there is one with the status that is asked for."""
+    row = ConversationRow.of(app, session_id).find_stored() if query.is_for(app) else None
+    shown = [row] if row and row.status and query.status in (None, "", row.status) else []
+    return {"conversations": [_view_conversation(app, _read_shown(shown), each) for each in shown]}
 
 
 def find_last_answer(app: str, session_id: str) -> str:
@@ -121,12 +127,19 @@ def _estimate_bytes(row: ConversationRow) -> int:
     return LISTED_ROW_BYTES + (round_down_from_lists(size) if size <= MAX_SHOWN_BYTES else 0)
 
 
+def _read_shown(rows: Sequence[ConversationRow]) -> dict[str, str | None]:
+    """Read the transcripts that a reply can hold, by the partition of their conversations."""
+    located = ((row.pk, locate_transcript(row)) for row in rows if _may_be_shown(row))
+    kept = {pk: each for pk, each in located if each}
+    return dict(zip(kept, read_transcripts([*kept.values()]), strict=True))
+
+
 def _view_conversation(
-    app: str, parts: Mapping[PartKey, TranscriptPart], row: ConversationRow
+    app: str, transcripts: Mapping[str, str | None], row: ConversationRow
 ) -> ConversationView:
     view = cast(ConversationView, view_facts(app, row))
-    if row.transcript is not None or row.transcript_revision:
-        transcript = unpack_transcript(row, parts) if _may_be_shown(row) else None
+    if row.has_transcript:
+        transcript = transcripts.get(row.pk)
         if transcript is None:
             view["transcriptOmitted"] = True
         else:

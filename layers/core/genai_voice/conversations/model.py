@@ -99,16 +99,24 @@ class ConversationSave(Request):
     channel: Label | None = None
     resolution: Label | None = None
     agent_modes: Label | None = None
+    replace_transcript: bool | None = None
+    """Have these messages replace what is stored instead of being added to it."""
+    ended_at: Time | None = None
+    """Epoch ms; 0 and absent mean now. For calls that are imported."""
 
 
 class ConversationSaved(TypedDict):
     ok: bool
     ignored: NotRequired[int]
     """Items of `messages` that say nothing, or do not tell who says it."""
+    truncated: NotRequired[bool]
+    """True where the newest lines were left out, because 5 MB hold no more."""
 
 
 class ConversationQuery(Listing):
     status: str | None = None
+    session_id: str | None = None
+    """Answer the conversation of this session alone."""
 
 
 class ConversationFacts(TypedDict):

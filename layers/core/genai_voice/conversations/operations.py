@@ -17,16 +17,18 @@ from genai_voice.conversations.message_rows import MessageRow
 from genai_voice.conversations.model import ConversationDump, TranscriptItem
 from genai_voice.conversations.rows import ConversationRow
 from genai_voice.conversations.saving import write_end
-from genai_voice.conversations.stored_transcripts import expire_parts, read_transcript, store_transcript
-from genai_voice.conversations.transcripts import count_reply_bytes
+from genai_voice.conversations.segment_writes import finish_write, write_transcript
+from genai_voice.conversations.stored_transcripts import read_transcript
+from genai_voice.conversations.transcripts import Transcript, count_reply_bytes
+from genai_voice.conversations.writes import require_as_read, require_no_save_since
 from genai_voice.foundation.clock import get_now_ms
-from genai_voice.foundation.transactions import Change
+from genai_voice.foundation.transactions import Change, write
 from genai_voice.outcomes.outcome import measure_duration_ms
 from genai_voice.tenancy.apps import load_app
 from genai_voice.tenancy.model import App
 
 STALE_AFTER_MS = 900_000
-_EMPTY_BYTES = count_reply_bytes("[]")  # as rows of before say it; others say 0
+_EMPTY_BYTES = count_reply_bytes(b"[]")  # as rows of before say it; others say 0
 
 
 # -- reading -----------------------------------------------------------------------------------------------
@@ -49,7 +51,7 @@ def dump(
 def _build_dump(app: str, row: ConversationRow) -> ConversationDump:
     """View a conversation with its transcript parsed."""
     view = cast(ConversationDump, view_facts(app, row))
-    if row.transcript is not None or row.transcript_revision:
+    if row.has_transcript:
         transcript = read_transcript(row)
         if transcript is None:
             view["transcriptOmitted"] = True
@@ -170,16 +172,16 @@ def _list_final_messages(app: str, session: str) -> list[TranscriptItem]:
     ]
 
 
-def _fill(row: ConversationRow, items: list[TranscriptItem]) -> bool:
+def _fill(listed: ConversationRow, items: list[TranscriptItem]) -> bool:
     """Write the transcript. Answers False for a conversation that has one by now, or is gone."""
-    size = ConversationRow.transcript_bytes
-    transcript = store_transcript(row, items)
-    lacks_one = ConversationRow.pk.exists() & (size.does_not_exist() | (size <= _EMPTY_BYTES))
-    if row.change(transcript.changes, lacks_one):
-        return True
-    if transcript.revision:
-        stored = row.find_stored()
-        if stored and stored.transcript_revision == transcript.revision:  # its own write, sent again
-            return True
-        expire_parts(row.pk, transcript.revision)
-    return False
+    row = listed.find_stored()
+    if row is None or (row.transcript_bytes or 0) > _EMPTY_BYTES:
+        return False
+    filled = Transcript(items)
+    written = write_transcript(row, filled)
+    unchanged = require_as_read(row) & require_no_save_since(row)
+    if not write([Change(row, written.changes, unchanged), *written.checks], puts=written.puts):
+        present = row.find_stored()  # its own write, sent again, is refused too
+        return present is not None and present.line_keys == filled.line_keys
+    finish_write(row, written, row)
+    return True

@@ -1,6 +1,6 @@
-"""Rows of conversations, of the parts of long transcripts and of annotations."""
+"""Rows of conversations and of annotations."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import reduce
 from itertools import islice
 from math import inf
@@ -19,6 +19,9 @@ from genai_voice.foundation.table import (
 
 MAX_MS = 10.0**15 - 1
 """The latest moment that a key can hold."""
+
+CONVERSATION_KEY = make_key("CONVERSATION")
+"""The sort key of a conversation in the partition of its session."""
 
 _WITHOUT_TRANSCRIPT = [
     *("pk", "sk", "kind", "session_id", "status", "started_at", "ended_at"),
@@ -47,8 +50,12 @@ class ConversationRow(Item, discriminator="conversation"):
     agent_modes = UnicodeAttribute(null=True)
     persona_version = UnicodeAttribute(null=True)  # in force when it began
     config_hash = UnicodeAttribute(null=True)  # of its latest live token; may be there before all else
-    transcript = BinaryAttribute(legacy_encoding=False, null=True)  # compressed
-    transcript_revision = UnicodeAttribute(null=True)  # when the transcript is in parts: `<id>.<how many>`
+    tail = BinaryAttribute(legacy_encoding=False, null=True)  # the open lines of the transcript, packed
+    sealed = BinaryAttribute(legacy_encoding=False, null=True)  # the segment that ends what is before them
+    line_keys = BinaryAttribute(legacy_encoding=False, null=True)  # digest of all lines' (role, ts)
+    said = NumberAttribute(null=True)  # characters of all lines
+    transcript = BinaryAttribute(legacy_encoding=False, null=True)  # of before: whole, compressed
+    transcript_revision = UnicodeAttribute(null=True)  # of before: whole, in parts: `<id>.<how many>`
     transcript_bytes = NumberAttribute(null=True)  # in a reply, rounded up for lists; 0 without messages
     reply_bytes = NumberAttribute(null=True)  # exactly; rows of before have only the one above, and exact
     handed_off_since = NumberAttribute(null=True)  # epoch ms, until it is given back to the agent
@@ -63,7 +70,7 @@ class ConversationRow(Item, discriminator="conversation"):
 
     @classmethod
     def of(cls, app: str, session: str) -> Self:
-        return cls(make_session_pk(app, session), make_key("CONVERSATION"))
+        return cls(make_session_pk(app, session), CONVERSATION_KEY)
 
     def is_unchanged(self, *names: str) -> Condition:
         """Whether these attributes are as they were read: the condition of a write."""
@@ -138,9 +145,9 @@ class ConversationRow(Item, discriminator="conversation"):
             found = {row.pk: row for row in cls.batch_get(keys, attributes_to_get=_WITHOUT_TRANSCRIPT)}
             yield from (found[pk] for pk, _ in keys if pk in found)
 
-    def list_part_keys(self, revision: str | None = None) -> list[tuple[str, str]]:
-        """List where the parts of the transcript, or of this revision of it, are, in their order."""
-        return TranscriptPart.list_part_keys(self.pk, revision or self.transcript_revision)
+    @property
+    def has_transcript(self) -> bool:
+        return any(each is not None for each in (self.line_keys, self.transcript, self.transcript_revision))
 
     @classmethod
     def find_spans_with_person(cls, app: str, session: str) -> list[tuple[float, float]]:
@@ -153,25 +160,6 @@ class ConversationRow(Item, discriminator="conversation"):
         closed = list(found.with_person or ())
         spans = list(zip(closed[::2], closed[1::2], strict=True))
         return [*spans, *([(found.handed_off_since, inf)] if found.handed_off_since is not None else [])]
-
-
-class TranscriptPart(Item, discriminator="transcript"):
-    """A piece of a transcript that is stored beside the row it belongs to, in its partition."""
-
-    data = BinaryAttribute(legacy_encoding=False)
-
-    @classmethod
-    def from_pieces(cls, pk: str, name: str, pieces: Sequence[bytes]) -> tuple[str, list[Self]]:
-        """Build the parts of a transcript, and the revision that leads to them, of this name."""
-        revision = f"{name}.{len(pieces)}"
-        keys = cls.list_part_keys(pk, revision)
-        return revision, [cls(*place, data=piece) for place, piece in zip(keys, pieces, strict=True)]
-
-    @staticmethod
-    def list_part_keys(pk: str, revision: str | None) -> list[tuple[str, str]]:
-        """List where the parts of a revision are, in their order."""
-        count = int((revision or "").rpartition(".")[2] or 0)
-        return [(pk, make_key("TRANSCRIPT", f"{revision}:{part:04d}")) for part in range(count)]
 
 
 class AnnotationRow(Item, discriminator="annotation"):

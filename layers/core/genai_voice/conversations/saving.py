@@ -1,28 +1,34 @@
 """The saves of a conversation: again and again while it goes on, and once more when it ends."""
 
 from collections.abc import Sequence
-from functools import partial
 
 from genai_voice.conversations.exposures import derive_stored_outcome, outcome_changes
 from genai_voice.conversations.lifecycle import ENDED, decide_status, is_ending
-from genai_voice.conversations.model import ConversationSave
+from genai_voice.conversations.merging import merge
+from genai_voice.conversations.model import ConversationSave, ConversationSaved
 from genai_voice.conversations.rows import ConversationRow
-from genai_voice.conversations.stored_transcripts import (
-    StoredTranscript,
-    expire_parts,
-    expire_replaced_parts,
-    store_transcript,
+from genai_voice.conversations.segment_writes import (
+    TranscriptWrite,
+    finish_write,
+    transcript_changes,
+    write_growth,
+    write_transcript,
 )
+from genai_voice.conversations.stored_transcripts import load_lines
+from genai_voice.conversations.transcripts import Transcript
 from genai_voice.conversations.writes import (
     has_outcome,
+    is_growth,
     require_as_read,
     require_for_save,
+    require_no_save_since,
     save_changes,
 )
 from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.keys import digest
-from genai_voice.foundation.model import Ok
-from genai_voice.foundation.retries import LostEveryRace, retry_lost_races
+from genai_voice.foundation.model import add_optional
+from genai_voice.foundation.retries import retry_lost_races
+from genai_voice.foundation.table import Action, Condition, Item
 from genai_voice.foundation.transactions import Change, write
 from genai_voice.tenancy.model import App
 from genai_voice.webhooks.outbox import WEBHOOKS, make_deliveries
@@ -30,30 +36,20 @@ from genai_voice.webhooks.outbox import WEBHOOKS, make_deliveries
 BUSY = "Too many saves of this conversation at once: try again"
 
 
-def save(app: App, request: ConversationSave) -> Ok:
-    """Create or update the conversation with what was sent, in one conditional write that also decides the
-    status.
+def save(app: App, request: ConversationSave) -> ConversationSaved:
+    """Create or update the conversation with what was sent. The reply says where it was `truncated`: of a
+    transcript over 5 MB the newest lines are left out.
 
-    A status that may not follow the stored one is kept silently, and the rest is saved (contract 5.1). The
-    row is read only after a refused write, to see what stands in its way, and before an end that the app is
-    told of. Where the conversation takes part in experiments, its outcome is counted in the same write. The
-    parts of a transcript over 300 KB (compressed) are stored before the write that points at them; parts that
-    nothing points at any more expire. Raises Busy when other writers win every time.
+    Mostly one conditional write, which also decides the status: what only grows replaces what is stored, and
+    a status that may not follow the stored one is kept silently (contract 5.1). Where the table refuses it,
+    what was sent is merged with the row that the refusal brings along, so that no line is ever lost. Where
+    the conversation takes part in experiments, its outcome is counted in the same write. Raises Busy when
+    other writers win every time.
     """
-    row = ConversationRow.of(app.slug, request.session_id)
-    transcript = StoredTranscript() if request.messages is None else store_transcript(row, request.messages)
-    save_unread = partial(_save_alone, app, request, transcript, None)
-    save_as_read = partial(_save_as_read, app, request, transcript)
-    try:
-        return retry_lost_races(
-            save_as_read if _may_announce_end(app, request) else save_unread,
-            after_loss=save_as_read,
-            busy=BUSY,
-        )
-    except LostEveryRace:
-        if transcript.revision:
-            expire_parts(row.pk, transcript.revision)
-        raise
+    saving = _Saving(app, request)
+    is_read_first = request.replace_transcript or _may_announce_end(app, request)
+    first = saving.try_as_read if is_read_first else saving.try_unread
+    return retry_lost_races(first, after_loss=saving.try_as_read, busy=BUSY)
 
 
 def save_config_hash(app: str, session_id: str, config_hash: str) -> None:
@@ -63,7 +59,9 @@ def save_config_hash(app: str, session_id: str, config_hash: str) -> None:
     ConversationRow.of(app, session_id).change([ConversationRow.config_hash.set(config_hash)])
 
 
-def write_end(app: App, session_id: str, status: str, changes: Sequence[Change]) -> bool:
+def write_end(
+    app: App, session_id: str, status: str, changes: Sequence[Change], puts: Sequence[Item] = ()
+) -> bool:
     """Write what ends a conversation, together with the announcement where the app asks for it. Answers False
     where the write was refused.
     """
@@ -74,7 +72,7 @@ def write_end(app: App, session_id: str, status: str, changes: Sequence[Change])
         conversationId=digest(app.slug, session_id),
         status=status,
     )
-    if not write(changes, inserts=deliveries):
+    if not write(changes, puts=puts, inserts=deliveries):
         return False
     WEBHOOKS.notify_sender(deliveries)
     return True
@@ -85,56 +83,99 @@ def _may_announce_end(app: App, request: ConversationSave) -> bool:
     return request.status in ENDED and "conversation.ended" in app.webhook_events
 
 
-def _save_as_read(app: App, request: ConversationSave, transcript: StoredTranscript) -> Ok | None:
-    """Read the row, and write what the save makes of it. Answers None where another writer was faster."""
-    stored = ConversationRow.of(app.slug, request.session_id).find_stored()
-    stored_status = stored.status if stored else None
-    is_announced = _may_announce_end(app, request) and is_ending(stored_status, request.status)
-    if is_announced or (has_outcome(request) and stored and stored.exposures):
-        return _save_together(app, request, transcript, stored, is_announced=is_announced)
-    return _save_alone(app, request, transcript, stored)
+class _Saving:
+    """One save, which is tried until no other writer comes between."""
+
+    def __init__(self, app: App, request: ConversationSave) -> None:
+        self._app, self._request, self._sent = app, request, _read_sent(request)
+        self._row = ConversationRow.of(app.slug, request.session_id)
+        self._refused: tuple[ConversationRow | None] | None = None
+        """The row that the last write was refused for; in it None where there is no row."""
+
+    def try_unread(self) -> ConversationSaved | None:
+        """Write without having read anything. Answers None where something stands in the way."""
+        transcript = transcript_changes(self._sent) if self._sent else ()
+        changes = save_changes(self._app, self._request, transcript, None, get_now_ms())
+        if not self._write_row(changes, require_for_save(self._request, self._sent)):
+            return None
+        return _build_reply(self._sent)
+
+    def try_as_read(self) -> ConversationSaved | None:
+        """Write what the save makes of the row as it was read. Answers None where another writer was
+        faster.
+        """
+        (stored,) = self._refused or (self._row.find_stored(),)
+        self._refused = None
+        new, written = self._store_segments(stored)
+        if not self._write_as_read(stored, new, written):
+            return None
+        finish_write(self._row, written, stored)
+        return _build_reply(new)
+
+    def _store_segments(self, stored: ConversationRow | None) -> tuple[Transcript | None, TranscriptWrite]:
+        """Make the transcript that the save leads to, and store those of its segments that are missing."""
+        sent = self._sent
+        if sent is None:
+            return None, TranscriptWrite()
+        is_replaced = bool(self._request.replace_transcript)
+        if stored and not is_replaced and is_growth(stored, sent):
+            return sent, write_growth(self._row, sent, stored.sealed)
+        lines, chain = load_lines(stored) if stored else ([], ())
+        new = sent if is_replaced or not lines else Transcript(merge(lines, sent.lines))
+        return new, write_transcript(self._row, new, lines, chain)
+
+    def _write_as_read(
+        self, stored: ConversationRow | None, new: Transcript | None, written: TranscriptWrite
+    ) -> bool:
+        """Write the row that was read. Together with it what the conversation counts for, the announcement of
+        its end, and segments that come back.
+        """
+        app, request, now = self._app, self._request, get_now_ms()
+        stored_status = stored.status if stored else None
+        changes = save_changes(app, request, written.changes, stored, now)
+        unchanged = require_as_read(stored)
+        if stored and new:
+            unchanged &= require_no_save_since(stored)
+        is_announced = _may_announce_end(app, request) and is_ending(stored_status, request.status)
+        is_counted = has_outcome(request) and bool(stored and stored.exposures)
+        if not (is_announced or is_counted or written.puts):
+            return self._write_row(changes, unchanged)
+        if stored and new is None:
+            unchanged &= stored.is_unchanged("message_count")
+        outcome = derive_stored_outcome(
+            stored,
+            decide_status(stored_status, request.status),
+            request.ended_at or now,
+            started_at=request.started_at,
+            messages=len(new.lines) if new else None,
+        )
+        change = Change(self._row, changes, unchanged)
+        counted = outcome_changes(app.slug, change, stored, outcome) if has_outcome(request) else [change]
+        together = [*counted, *written.checks]
+        if is_announced:
+            return write_end(app, request.session_id, request.status or "", together, written.puts)
+        return write(together, puts=written.puts)
+
+    def _write_row(self, changes: Sequence[Action], condition: Condition | None) -> bool:
+        """Write the row alone. Where that is refused, the row comes along."""
+        if condition is None:
+            return self._row.change(changes)
+        is_written, stored = self._row.change_or_find(changes, condition)
+        if not is_written:
+            self._refused = (stored,)
+        return is_written
 
 
-def _save_alone(
-    app: App, request: ConversationSave, transcript: StoredTranscript, stored: ConversationRow | None
-) -> Ok | None:
-    """Write the row in one call, at first without having read it. Answers None where that was refused."""
-    row = ConversationRow.of(app.slug, request.session_id)
-    replaced = row.change_and_return(
-        save_changes(app, request, transcript, stored, get_now_ms()),
-        require_for_save(request, transcript, stored),
-        returning="UPDATED_OLD" if transcript.revision else "NONE",
-    )
-    if replaced is None:
-        return None
-    if transcript.changes:
-        expire_replaced_parts(row, replaced if transcript.revision else stored, transcript.revision)
-    return {"ok": True}
+def _build_reply(stored: Transcript | None) -> ConversationSaved:
+    is_truncated = stored is not None and stored.is_truncated
+    return add_optional(ConversationSaved(ok=True), truncated=is_truncated or None)
 
 
-def _save_together(
-    app: App,
-    request: ConversationSave,
-    transcript: StoredTranscript,
-    stored: ConversationRow | None,
-    *,
-    is_announced: bool,
-) -> Ok | None:
-    """Write the row that was read, together with what the conversation counts for and with the announcement
-    of its end. Answers None where that was refused.
+def _read_sent(request: ConversationSave) -> Transcript | None:
+    """Read the transcript of a save. None where it leaves the stored one alone: an empty list is how agents
+    begin, and is none unless it is to replace what is stored.
     """
-    row, now = ConversationRow.of(app.slug, request.session_id), get_now_ms()
-    status = decide_status(stored.status if stored else None, request.status)
-    messages = None if request.messages is None else len(request.messages)
-    outcome = derive_stored_outcome(stored, status, now, started_at=request.started_at, messages=messages)
-    unchanged = require_as_read(stored)
-    if stored and messages is None:
-        unchanged &= stored.is_unchanged("message_count")
-    change = Change(row, save_changes(app, request, transcript, stored, now), unchanged)
-    changes = outcome_changes(app.slug, change, stored, outcome)
-    is_written = write_end(app, request.session_id, status, changes) if is_announced else write(changes)
-    if not is_written:
+    lines = request.messages
+    if lines is None or not (lines or (request.replace_transcript and not lines.ignored)):
         return None
-    if transcript.changes:
-        expire_replaced_parts(row, stored, transcript.revision)
-    return {"ok": True}
+    return Transcript(lines)

@@ -1,31 +1,141 @@
-"""The layout of a transcript: compressed in the conversation's row, or in parts beside it; and its size, as a
-reply has it and as lists know it.
+"""The layout of a transcript, and what its row says of it. Pure.
+
+A transcript is a list of lines. Those that nobody rewords any more are sealed: they lie in segments beside
+the row, each written once, so that a save costs what it adds. The newest few lie open in the row.
+
+How many are sealed depends on the list alone, so that a save knows without reading what must be stored. A
+segment is named by the lines up to its end and the digest of what they say: its name stands for all of it.
 """
 
-import zlib
+from collections.abc import Sequence
+from functools import cached_property
+from hashlib import blake2b
+from itertools import chain
+from typing import NamedTuple
 
-PIECE_BYTES = 300 * 1024
-"""An item of DynamoDB holds 400 KB."""
+from pydantic_core import from_json, to_json
 
+from genai_voice.conversations.model import TranscriptItem
+
+MAX_BYTES = 5 * 1024 * 1024
+"""Of the JSON text of a transcript. The newest lines above it are left out."""
+SEALED_TOGETHER = 16
+"""How many lines are sealed at once while a call grows."""
+LEAST_OPEN = 2
+"""How many of the newest lines are always open: what each side says may still be reworded."""
+MAX_OPEN_BYTES = 128 * 1024
+"""Of the open lines. Above it more of them are sealed, four at a time."""
+PIECE_BYTES = 256 * 1024
+"""Of the text in one item. An item of DynamoDB holds 400 KB, and text that no compression helps is a little
+longer for it.
+"""
+PREFIXES = 100
+"""How many of the shortest growths a save tells apart: DynamoDB's IN takes as many values."""
+
+_FEWER_OPEN = 4
 _LEAST_STEP = 16 * 1024
 
 
-def pack(transcript: str) -> list[bytes]:
-    """Compress a transcript, in pieces that fit an item. A single piece goes into the conversation's row."""
-    compressed = zlib.compress(transcript.encode(), 6)
-    return [compressed[start : start + PIECE_BYTES] for start in range(0, len(compressed), PIECE_BYTES)]
+class SegmentName(NamedTuple):
+    """The name of the segment that ends a sealed part."""
+
+    lines: int
+    """Of the transcript up to its end."""
+    digest: bytes
+    """Of the roles and wordings of these lines, 12 bytes. Times are not in it."""
+    piece: bytes = b""
+    """For what does not fit the segment: the digest of this text, 8 bytes."""
 
 
-def unpack(pieces: list[bytes]) -> str:
-    """Unpack a transcript."""
-    return zlib.decompress(b"".join(pieces)).decode()
+class Transcript:
+    """The lines of a transcript with what its row says of them."""
+
+    def __init__(self, lines: Sequence[TranscriptItem]) -> None:
+        self.text = to_json(lines)
+        self.is_truncated = len(self.text) > MAX_BYTES
+        self.lines = _take_fitting(lines) if self.is_truncated else lines
+        if self.is_truncated:
+            self.text = to_json(self.lines)
+        self.sealed_count = count_sealed(self.lines)
+        self.said = sum([len(line["content"]) for line in self.lines])
+
+    @property
+    def open_lines(self) -> Sequence[TranscriptItem]:
+        return self.lines[self.sealed_count :]
+
+    @cached_property
+    def sealed(self) -> SegmentName | None:
+        """The segment that ends the sealed part. None where all lines are open."""
+        return name_segment(self.lines, self.sealed_count) if self.sealed_count else None
+
+    @cached_property
+    def line_keys(self) -> bytes:
+        return digest_prefixes(self.lines, 1)[-1]
+
+    @property
+    def reply_bytes(self) -> int:
+        return count_reply_bytes(self.text)
 
 
-def count_reply_bytes(transcript: str) -> int:
-    """Count what a transcript adds to a reply: it is JSON in a JSON string in Lambda's JSON, so a quote or a
+def count_sealed(lines: Sequence[TranscriptItem]) -> int:
+    """Count the lines that are sealed: all but the newest 2 to 17, and fewer where these are very long."""
+    count = max(0, (len(lines) - LEAST_OPEN) // SEALED_TOGETHER * SEALED_TOGETHER)
+    while count < len(lines) and len(join_lines(lines[count:])) > MAX_OPEN_BYTES:
+        count = min(count + _FEWER_OPEN, len(lines))
+    return count
+
+
+def name_segment(lines: Sequence[TranscriptItem], count: int) -> SegmentName:
+    """Name the segment that would end with the first `count` of these lines."""
+    texts = chain.from_iterable([(line["role"], line["content"]) for line in lines[:count]])
+    return SegmentName(count, blake2b(to_json([*texts]), digest_size=12).digest())
+
+
+def digest_prefixes(lines: Sequence[TranscriptItem], most: int) -> list[bytes]:
+    """Digest the (role, ts) of the first lines, for each of the `most` longest prefixes of the list, the
+    whole one last: 8 bytes each. In a line of ts 0 the wording stands for it.
+    """
+    first = max(0, len(lines) - most + 1)
+    keys = [(line["role"], line["ts"] or line["content"]) for line in lines]
+    hashed = blake2b(to_json(keys[:first])[1:-1], digest_size=8)
+    found = [hashed.digest()]
+    for place, key in enumerate(keys[first:], first):
+        hashed.update(b"," + to_json(key) if place else to_json(key))
+        found.append(hashed.digest())
+    return found[-most:]
+
+
+def join_lines(lines: Sequence[TranscriptItem]) -> bytes:
+    """Join lines to a piece of the JSON text of a list, which has a comma after each."""
+    return to_json(lines)[1:-1] + b"," if lines else b""
+
+
+def as_list(joined: bytes) -> bytes:
+    """Make the JSON text of a list of joined lines."""
+    return b"[" + joined.removesuffix(b",") + b"]"
+
+
+def split_lines(joined: bytes) -> list[TranscriptItem]:
+    """Split joined lines."""
+    lines: list[TranscriptItem] = from_json(as_list(joined))
+    return lines
+
+
+def cut_pieces(joined: bytes) -> list[bytes]:
+    """Cut text into pieces that fit an item."""
+    return [joined[start : start + PIECE_BYTES] for start in range(0, len(joined), PIECE_BYTES)] or [b""]
+
+
+def name_piece(head: SegmentName, piece: bytes) -> SegmentName:
+    """Name a piece of text that does not fit the segment."""
+    return head._replace(piece=blake2b(piece, digest_size=8).digest())
+
+
+def count_reply_bytes(text: bytes) -> int:
+    """Count what a JSON text adds to a reply: it is JSON in a JSON string in Lambda's JSON, so a quote or a
     backslash takes four bytes.
     """
-    return len(transcript.encode()) + 3 * (transcript.count('"') + transcript.count("\\"))
+    return len(text) + 3 * (text.count(b'"') + text.count(b"\\"))
 
 
 def round_up_for_lists(size: int, most: int) -> int:
@@ -42,3 +152,13 @@ def round_up_for_lists(size: int, most: int) -> int:
 def round_down_from_lists(step: int) -> int:
     """Round down a size that lists know to the least that it stands for, where it is not the least step."""
     return step * 4 // 5
+
+
+def _take_fitting(lines: Sequence[TranscriptItem]) -> Sequence[TranscriptItem]:
+    """Take the first lines, as many as fit MAX_BYTES as JSON."""
+    size = 1
+    for place, line in enumerate(lines):
+        size += len(to_json(line)) + 1
+        if size > MAX_BYTES:
+            return lines[:place]
+    return lines

@@ -1,17 +1,19 @@
 """The plan of a save: what it writes of a conversation's row, and what it requires of it.
 
-The first write reads nothing and requires that nothing stands in its way. Where the table refuses it, the row
-is read, and the next write requires that the row is still as it was read.
+The first write reads nothing and requires that nothing stands in its way: for a start, that what is stored is
+the beginning of what is sent. Where the table refuses it, it answers the row as it is, and the next write
+requires that the row is still like that.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import and_
 
 from genai_voice.conversations.lifecycle import decide_status, find_refusing_statuses
 from genai_voice.conversations.model import ConversationSave
 from genai_voice.conversations.rows import ConversationRow
-from genai_voice.conversations.stored_transcripts import StoredTranscript
+from genai_voice.conversations.segment_rows import read_name, write_name
+from genai_voice.conversations.transcripts import PREFIXES, Transcript, digest_prefixes, name_segment
 from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.keys import digest, make_time_key
 from genai_voice.foundation.table import Action, Condition
@@ -21,15 +23,16 @@ from genai_voice.tenancy.model import App
 def save_changes(
     app: App,
     request: ConversationSave,
-    transcript: StoredTranscript,
+    transcript: Sequence[Action],
     stored: ConversationRow | None,
     now: int,
 ) -> list[Action]:
-    """Write all that a save brings: facts, status, transcript."""
+    """Write all that a save brings: facts, status, and these changes of the transcript."""
+    counted = [] if transcript else [ConversationRow.message_count.set(ConversationRow.message_count | 0)]
     return [
         *_fact_changes(app, request, now),
         *status_changes(app.slug, request.status, stored),
-        *transcript.changes,
+        *(transcript or counted),
     ]
 
 
@@ -57,11 +60,9 @@ def _fact_changes(app: App, request: ConversationSave, now: int) -> list[Action]
         (row.resolution, request.resolution),
         (row.agent_modes, request.agent_modes),
     )
-    counted = [] if request.messages is not None else [row.message_count.set(row.message_count | 0)]
     return [
         *creation_changes(app, request.session_id, now, request.started_at),
-        row.ended_at.set(now),
-        *counted,
+        row.ended_at.set(request.ended_at or now),
         *(attribute.set(value) for attribute, value in given if value is not None),
     ]
 
@@ -86,31 +87,57 @@ def require_as_read(stored: ConversationRow | None) -> Condition:
             ConversationRow.status.does_not_exist() & ConversationRow.exposures.does_not_exist()
         )
         return nothing
-    return stored.is_unchanged("status", "transcript_revision", "handed_off_since", "exposures", "counted")
+    return stored.is_unchanged("status", "handed_off_since", "exposures", "counted")
 
 
 def require_no_save_since(stored: ConversationRow) -> Condition:
     """Require that nothing was saved of the conversation since it was read."""
-    return stored.is_unchanged("ended_at", "message_count")
+    return stored.is_unchanged(
+        "ended_at", "message_count", "line_keys", "sealed", "said", "transcript_revision"
+    )
 
 
-def require_for_save(
-    request: ConversationSave, transcript: StoredTranscript, stored: ConversationRow | None
-) -> Condition | None:
-    """Require what must hold for a save that is written alone: that the row is as it was read or, where it
-    was not read, that nothing stands in the way of the save.
-    """
+def require_for_save(request: ConversationSave, sent: Transcript | None) -> Condition | None:
+    """Require that nothing stands in the way of a save that has read nothing."""
     row = ConversationRow
-    if stored is not None:
-        return require_as_read(stored)
     required = [
         row.status.does_not_exist() | (row.status != status) for status in _find_refused_statuses(request)
     ]
     if has_outcome(request):
         required.append(row.exposures.does_not_exist())  # nothing to be counted
-    if transcript.changes and not transcript.revision:
-        required.append(row.transcript_revision.does_not_exist())
+    if sent is not None:
+        required.append(_require_growth(sent))
     return reduce(and_, required) if required else None
+
+
+def _require_growth(sent: Transcript) -> Condition:
+    """Require that what is stored is the beginning of what was sent and says no more than that, the sealed
+    part being the same; or that nothing is stored, where there is no sealed part.
+    """
+    row = ConversationRow
+    sealed = row.sealed == write_name(sent.sealed) if sent.sealed else row.sealed.does_not_exist()
+    prefixes = digest_prefixes(sent.lines, PREFIXES)
+    grows = row.line_keys.is_in(*prefixes) & sealed & (row.said <= sent.said)
+    is_of_now = row.transcript.does_not_exist() & row.transcript_revision.does_not_exist()
+    required: Condition = is_of_now & (grows if sent.sealed else row.line_keys.does_not_exist() | grows)
+    return required
+
+
+def is_growth(stored: ConversationRow, sent: Transcript) -> bool:
+    """Whether what is stored is the beginning of what was sent, however much was added, its sealed part is
+    the same, and what was sent says no less.
+    """
+    if stored.line_keys is None or stored.transcript is not None or stored.transcript_revision is not None:
+        return False
+    count = int(stored.message_count)
+    if count > len(sent.lines) or stored.said > sent.said:
+        return False
+    if digest_prefixes(sent.lines[:count], 1)[-1] != stored.line_keys:
+        return False
+    if stored.sealed is None:
+        return True
+    sealed = read_name(stored.sealed)
+    return sealed.lines <= sent.sealed_count and name_segment(sent.lines, sealed.lines) == sealed
 
 
 def has_outcome(request: ConversationSave) -> bool:

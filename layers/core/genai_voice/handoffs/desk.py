@@ -15,14 +15,14 @@ from functools import partial
 from pydantic_core import to_json
 
 from genai_voice.conversations.handover import handover_changes, return_changes
-from genai_voice.conversations.rows import TranscriptPart
 from genai_voice.conversations.saving import BUSY
-from genai_voice.conversations.stored_transcripts import expire_parts
-from genai_voice.conversations.transcripts import count_reply_bytes, pack
+from genai_voice.conversations.segment_rows import write_name
+from genai_voice.conversations.segment_writes import Segments, build_copy
+from genai_voice.conversations.transcripts import count_reply_bytes, name_segment
 from genai_voice.foundation.clock import get_now_ms, make_time_ordered_id
 from genai_voice.foundation.errors import Conflict, NotFound
 from genai_voice.foundation.model import Created, Ok
-from genai_voice.foundation.retries import LostEveryRace, retry_lost_races
+from genai_voice.foundation.retries import retry_lost_races
 from genai_voice.foundation.table import Action, Item
 from genai_voice.foundation.transactions import Change, put_all, write, write_together
 from genai_voice.handoffs.lifecycle import is_move
@@ -44,24 +44,19 @@ def request_handoff(app: App, request: HandoffRequest) -> Created:
     """Queue a conversation for a person. In the same transaction the conversation becomes `handed_off`,
     whatever it was (contract 5.1); one that nothing was saved of yet is created.
 
-    The parts of a transcript over 300 KB (compressed) are stored before. Raises Busy when other writers of
-    the conversation win every time.
+    What of a transcript does not fit its segment is stored before. Raises Busy when other writers of the
+    conversation win every time.
     """
-    row, parts = _build_row(app, request)
+    row, copy = _build_row(app, request)
     deliveries = _make_deliveries(app, "handoff.created", row)
-    if len(parts) > 1:
-        put_all(parts)
-    inserts: list[Item] = [row, *(parts if len(parts) == 1 else ()), *deliveries]
-    try:
-        # A conversation has nearly always begun and takes part in no experiment: the first try reads nothing.
-        retry_lost_races(
-            partial(_hand_over, app, request, inserts, is_read=False),
-            after_loss=partial(_hand_over, app, request, inserts, is_read=True),
-            busy=BUSY,
-        )
-    except LostEveryRace:
-        expire_parts(row.pk, row.transcript_revision)
-        raise
+    put_all(copy.pieces if copy else ())
+    inserts: list[Item] = [row, *([copy.head] if copy else ()), *deliveries]
+    # A conversation has nearly always begun and takes part in no experiment: the first try reads nothing.
+    retry_lost_races(
+        partial(_hand_over, app, request, inserts, is_read=False),
+        after_loss=partial(_hand_over, app, request, inserts, is_read=True),
+        busy=BUSY,
+    )
     WEBHOOKS.notify_sender(deliveries)
     return {"id": row.handoff_id}
 
@@ -96,14 +91,15 @@ def has_handoff(app: str, session: str) -> bool:
 # -- a new handoff -----------------------------------------------------------------------------------------
 
 
-def _build_row(app: App, request: HandoffRequest) -> tuple[HandoffRow, list[TranscriptPart]]:
-    """Build the row of a new handoff, and the parts of its transcript."""
+def _build_row(app: App, request: HandoffRequest) -> tuple[HandoffRow, Segments | None]:
+    """Build the row of a new handoff, and the segment of its transcript."""
     now = get_now_ms()
     row = HandoffRow.of(app.slug, make_time_ordered_id(now))
-    text = to_json(request.transcript).decode()
-    row.transcript_revision, parts = TranscriptPart.from_pieces(row.pk, row.handoff_id, pack(text))
-    row.transcript_bytes = count_reply_bytes(text)
     row.session_id, row.channel, row.reason = request.session_id, request.channel, request.reason
+    row.transcript_bytes = count_reply_bytes(to_json(request.transcript))
+    copy = build_copy(row.shelf, request.transcript)
+    if copy:
+        row.sealed = write_name(name_segment(request.transcript, len(request.transcript)))
     row.reason_detail, row.priority, row.ai_summary = (
         request.reason_detail,
         request.priority,
@@ -116,16 +112,13 @@ def _build_row(app: App, request: HandoffRequest) -> tuple[HandoffRow, list[Tran
     row.gsi2pk, row.gsi2sk = row.make_list_key(app.slug, "pending"), row.sk
     if app.handoff_expiration_s:
         row.set_due(now + app.handoff_expiration_s * 1000)
-    return row, parts
+    return row, copy
 
 
 def _hand_over(app: App, request: HandoffRequest, inserts: Sequence[Item], *, is_read: bool) -> bool | None:
     """Write the handoff together with its conversation. Answers None where that was refused."""
     handover = handover_changes(app, request.session_id, request.channel, request.transcript, is_read=is_read)
-    if write_together(handover.changes, inserts=inserts):
-        return True
-    handover.expire_orphans()
-    return None
+    return write_together(handover.changes, puts=handover.puts, inserts=inserts) or None
 
 
 def _make_deliveries(app: App, event: WebhookEvent, row: HandoffRow, **more: str) -> list[WebhookRow]:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from functools import partial
 from itertools import islice
 
-from genai_voice.conversations.rows import TranscriptPart
-from genai_voice.conversations.stored_transcripts import PartKey, unpack_parts
+from genai_voice.conversations.segment_rows import TranscriptPart
+from genai_voice.conversations.stored_transcripts import KeptTranscript, read_transcripts
 from genai_voice.conversations.transcripts import count_reply_bytes
 from genai_voice.foundation.model import add_optional
 from genai_voice.foundation.pages import REPLY_BYTES, PageRows, read_page, take_fitting
@@ -32,13 +32,15 @@ def list_handoffs(app: str, query: HandoffQuery) -> HandoffPage:
         rows = HandoffRow.load_full(candidates) if any(filters) else candidates
         matching = list(islice(filter(partial(_is_match, query), rows), PAGE + 1))
         first = take_fitting(matching, _estimate_bytes, PAGE)
-        parts = TranscriptPart.find_all(place for row in first for place in _list_shown_part_keys(row))
+        shown = [row for row in first if _may_be_shown(row)]
+        texts = read_transcripts([_locate_transcript(row) for row in shown])
+        transcripts = {row.sk: text for row, text in zip(shown, texts, strict=True)}
         last = None
         if len(first) < len(matching):
             last = first[-1]
         elif len(listed) > candidate_limit:
             last = listed[candidate_limit - 1]
-        return PageRows(first, partial(_view_handoff, app, parts), last)
+        return PageRows(first, partial(_view_handoff, app, transcripts), last)
 
     views, cursor = read_page(app, query, ("handoffs", *filters), read)
     return add_optional(HandoffPage(handoffs=views), cursor=cursor)
@@ -77,18 +79,19 @@ def _estimate_other_bytes(row: HandoffRow) -> int:
     worst.
     """
     texts = (row.reason_detail, row.ai_summary, row.customer_data, row.agent_feedback)
-    return _ROW_BYTES + sum(count_reply_bytes(text) for text in texts if text)
+    return _ROW_BYTES + sum(count_reply_bytes(text.encode()) for text in texts if text)
 
 
 def _estimate_bytes(row: HandoffRow) -> int:
     return _estimate_other_bytes(row) + (int(row.transcript_bytes) if _may_be_shown(row) else 0)
 
 
-def _list_shown_part_keys(row: HandoffRow) -> list[PartKey]:
-    return TranscriptPart.list_part_keys(row.pk, row.transcript_revision) if _may_be_shown(row) else []
+def _locate_transcript(row: HandoffRow) -> KeptTranscript:
+    parts = TranscriptPart.list_part_keys(row.pk, row.transcript_revision)
+    return KeptTranscript(row.shelf, row.sealed, parts=parts)
 
 
-def _view_handoff(app: str, parts: Mapping[PartKey, TranscriptPart], row: HandoffRow) -> HandoffView:
+def _view_handoff(app: str, transcripts: Mapping[str, str | None], row: HandoffRow) -> HandoffView:
     view: HandoffView = {
         "_id": row.handoff_id,
         "_creationTime": row.created_at or 0,
@@ -100,7 +103,7 @@ def _view_handoff(app: str, parts: Mapping[PartKey, TranscriptPart], row: Handof
         "priority": row.priority,
         "createdAt": row.created_at or 0,
     }
-    transcript = unpack_parts(_list_shown_part_keys(row), parts)
+    transcript = transcripts.get(row.sk)
     return add_optional(
         view,
         transcript=transcript,

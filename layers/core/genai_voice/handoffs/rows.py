@@ -3,15 +3,17 @@
 from collections.abc import Iterator
 from typing import Self, TypeVar
 
+from genai_voice.conversations.rows import make_session_pk
+from genai_voice.conversations.segment_rows import Shelf
 from genai_voice.foundation.keys import make_key
-from genai_voice.foundation.table import Condition, Item, NumberAttribute, UnicodeAttribute
+from genai_voice.foundation.table import BinaryAttribute, Condition, Item, NumberAttribute, UnicodeAttribute
 
 R = TypeVar("R", bound=Item)
 
 
 class HandoffRow(Item, discriminator="handoff"):
-    """A handoff without its transcript, whose parts lie beside it, so that claims do not read them. While it
-    is pending in an app where handoffs expire, it falls due.
+    """A handoff without its transcript, which lies in the partition of its session, so that claims do not
+    read it. While it is pending in an app where handoffs expire, it falls due.
     """
 
     handoff_id = UnicodeAttribute()
@@ -30,7 +32,8 @@ class HandoffRow(Item, discriminator="handoff"):
     agent_feedback = UnicodeAttribute(null=True)
     claimed_at = NumberAttribute(null=True)  # epoch ms
     resolved_at = NumberAttribute(null=True)  # epoch ms
-    transcript_revision = UnicodeAttribute()  # of its parts
+    sealed = BinaryAttribute(legacy_encoding=False, null=True)  # the segment of its transcript, if any
+    transcript_revision = UnicodeAttribute(null=True)  # of before: the transcript in parts beside the row
     transcript_bytes = NumberAttribute()  # in a reply
 
     @classmethod
@@ -38,6 +41,11 @@ class HandoffRow(Item, discriminator="handoff"):
         return cls(
             make_key("APP", app, "HANDOFF"), make_key("ID", handoff_id), app=app, handoff_id=handoff_id
         )
+
+    @property
+    def shelf(self) -> Shelf:
+        """Where its transcript is."""
+        return Shelf(make_session_pk(self.app, self.session_id), self.handoff_id)
 
     @staticmethod
     def make_list_key(app: str, status: str) -> str:
