@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 import time_machine
-from genai_voice.conversations.rows import ConversationRow
+from genai_voice.conversations.rows import ConversationRow, make_session_pk
 from genai_voice.conversations.segment_rows import SegmentRow, Shelf, TranscriptPart, read_name
 from genai_voice.conversations.transcripts import MAX_BYTES, PIECE_BYTES
 from genai_voice.foundation.caches import forget_all
+from genai_voice.foundation.table import Item
 from pydantic_core import to_json
 
-from tests.support.service import Client, call, create_app, record_calls
+from tests.support.service import Client, call, create_app, read_partition, record_calls
 from tests.support.wire import Cut, act_before_call, cut, lose_answer
 
 Line = dict[str, Any]
@@ -53,6 +54,21 @@ def read(app: Client) -> list[Line]:
     lines: list[Line] = json.loads(conversation["transcript"])
     assert conversation["messageCount"] == len(lines)
     return lines
+
+
+def save_elsewhere(app: Client, *saves: Sequence[Line]) -> None:
+    """Leave what another process would after these saves, which shares no memory with this one: the rows of
+    an app that has done the same.
+    """
+    other = create_app()
+    for lines in saves:
+        save(other, lines)
+    for item in read_partition(make_session_pk(other.slug, "s")):
+        moved = {
+            name: {"S": value["S"].replace(other.slug, app.slug)} if "S" in value else value
+            for name, value in item.items()
+        }
+        Item.from_raw_data(moved).save()
 
 
 def find_row(app: Client) -> ConversationRow:
@@ -218,14 +234,44 @@ def test_the_newest_lines_above_5_mb_are_left_out_and_the_reply_says_so() -> Non
 # -- segments ----------------------------------------------------------------------------------------------
 
 
-def test_a_growing_call_is_refused_once_for_sixteen_lines() -> None:
+def test_a_growing_call_is_refused_once_and_then_stores_each_segment_ahead() -> None:
     app = known(create_app())
     operations = [count_calls(app, talk(count)) for count in range(1, 101)]
-    sealing = [at for at, each in enumerate(operations, 1) if each != BLIND]
-    assert sealing == [18, 34, 50, 66, 82, 98]
-    assert all(operations[at - 1] == ["UpdateItem", "PutItem", "UpdateItem"] for at in sealing)
+    first, *later = [at for at, each in enumerate(operations, 1) if each != BLIND]
+    assert [first, *later] == [18, 34, 50, 66, 82, 98]
+    assert operations[first - 1] == ["UpdateItem", "PutItem", "UpdateItem"]
+    assert all(operations[at - 1] == ["PutItem", "UpdateItem"] for at in later)
     assert read(app) == talk(100)
     assert [len(row.list_before()) for row in list_segments(app)] == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_segment_that_another_process_has_stored_is_asked_for_once() -> None:
+    app = known(create_app())
+    save(app, talk(18))
+    save_elsewhere(app, talk(18), talk(34))
+    operations = [count_calls(app, talk(count)) for count in (34, 35, 36)]
+    assert operations == [["PutItem", "UpdateItem"], BLIND, BLIND]
+    assert (read(app), len(list_segments(app))) == (talk(36), 2)
+
+
+def test_a_segment_that_is_about_to_expire_is_not_pointed_at_as_it_is() -> None:
+    app, other = known(create_app()), create_app()
+    for each in (app, other):
+        save(each, talk(18))
+    save(other, talk(34))
+    replaced = list_segments(other)[1]
+    replaced.pk, replaced.expires_at = find_row(app).pk, START // 1000
+    replaced.save()
+    save(app, talk(34))
+    assert (read(app), list_expiring(app)) == (talk(34), [False, False])
+
+
+def test_a_segment_that_was_stored_ahead_of_a_refused_save_takes_nothing_away() -> None:
+    app = known(create_app())
+    save(app, talk(18))
+    save_elsewhere(app, talk(18), reword(talk(20), 3, "sentence 3 of the call, and more"))
+    save(app, talk(34))
+    assert read(app) == reword(talk(34), 3, "sentence 3 of the call, and more")
 
 
 def test_a_process_that_knows_nothing_of_a_call_goes_on_with_it() -> None:

@@ -10,9 +10,9 @@ from genai_voice.conversations.rows import ConversationRow
 from genai_voice.conversations.segment_writes import (
     TranscriptWrite,
     finish_write,
-    transcript_changes,
     write_growth,
     write_transcript,
+    write_unread,
 )
 from genai_voice.conversations.stored_transcripts import load_lines
 from genai_voice.conversations.transcripts import Transcript
@@ -94,10 +94,13 @@ class _Saving:
 
     def try_unread(self) -> ConversationSaved | None:
         """Write without having read anything. Answers None where something stands in the way."""
-        transcript = transcript_changes(self._sent) if self._sent else ()
-        changes = save_changes(self._app, self._request, transcript, None, get_now_ms())
-        if not self._write_row(changes, require_for_save(self._request, self._sent)):
+        written = write_unread(self._row, self._sent) if self._sent else TranscriptWrite()
+        changes = save_changes(self._app, self._request, written.changes, None, get_now_ms())
+        is_sealed_ahead = written.chain is not None and not written.puts
+        condition = require_for_save(self._request, self._sent, is_sealed_ahead=is_sealed_ahead)
+        if not self._write_row(changes, condition):
             return None
+        finish_write(self._row, written, None)
         return _build_reply(self._sent)
 
     def try_as_read(self) -> ConversationSaved | None:

@@ -67,6 +67,19 @@ class TranscriptWrite(NamedTuple):
     """What the write no longer points at."""
 
 
+def write_unread(row: ConversationRow, new: Transcript) -> TranscriptWrite:
+    """Write a transcript of whose row nothing was read. Where this process has kept the sealed part but for
+    its last segment, the call has just grown by that: it is stored here, so that the row need not refuse the
+    save for it. In `puts` it is where it was stored before.
+    """
+    shelf, before = Shelf(row.pk), new.sealed_before
+    if new.sealed and before and recall_chain(shelf, write_name(new.sealed)) is None:
+        known = recall_chain(shelf, write_name(before))
+        if known:
+            return _store_after(shelf, new, [link.name for link in reversed(known)], known)
+    return TranscriptWrite(transcript_changes(new))
+
+
 def write_growth(row: ConversationRow, new: Transcript, sealed: bytes | None) -> TranscriptWrite:
     """Store what a growth seals anew, after the segment `sealed`."""
     shelf = Shelf(row.pk)

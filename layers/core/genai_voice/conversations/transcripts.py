@@ -69,6 +69,14 @@ class Transcript:
         return name_segment(self.lines, self.sealed_count) if self.sealed_count else None
 
     @cached_property
+    def sealed_before(self) -> SegmentName | None:
+        """The segment before the one that ends the sealed part, where that has as many lines as are sealed at
+        once while a call grows. None where there is no such segment.
+        """
+        count = self.sealed_count - SEALED_TOGETHER
+        return name_segment(self.lines, count) if count > 0 else None
+
+    @cached_property
     def line_keys(self) -> bytes:
         return digest_prefixes(self.lines, 1)[-1]
 

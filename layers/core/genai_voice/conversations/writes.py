@@ -40,7 +40,7 @@ def creation_changes(app: App, session_id: str, now: int, started_at: float | No
     """Write what the first save of a conversation decides, and no later one: its times (epoch ms), its place
     in lists, and the version of the persona in force.
     """
-    row, place = ConversationRow, make_time_key(now, digest(session_id))
+    row, place = ConversationRow, make_time_key(now, digest(session_id)[:16])
     return [
         row.session_id.set(session_id),
         row.started_at.set(row.started_at | (started_at or now)),
@@ -97,8 +97,12 @@ def require_no_save_since(stored: ConversationRow) -> Condition:
     )
 
 
-def require_for_save(request: ConversationSave, sent: Transcript | None) -> Condition | None:
-    """Require that nothing stands in the way of a save that has read nothing."""
+def require_for_save(
+    request: ConversationSave, sent: Transcript | None, *, is_sealed_ahead: bool = False
+) -> Condition | None:
+    """Require that nothing stands in the way of a save that has read nothing. `is_sealed_ahead`: the segment
+    that ends the sealed part is stored, whether the row points at it or at the one before.
+    """
     row = ConversationRow
     required = [
         row.status.does_not_exist() | (row.status != status) for status in _find_refused_statuses(request)
@@ -106,17 +110,20 @@ def require_for_save(request: ConversationSave, sent: Transcript | None) -> Cond
     if has_outcome(request):
         required.append(row.exposures.does_not_exist())  # nothing to be counted
     if sent is not None:
-        required.append(_require_growth(sent))
+        required.append(_require_growth(sent, is_sealed_ahead))
     return reduce(and_, required) if required else None
 
 
-def _require_growth(sent: Transcript) -> Condition:
+def _require_growth(sent: Transcript, is_sealed_ahead: bool) -> Condition:
     """Require that what is stored is the beginning of what was sent and says no more than that, the sealed
-    part being the same; or that nothing is stored, where there is no sealed part.
+    part being the same, or one of those that are stored; or that nothing is stored, where there is no sealed
+    part. What is stored is not shorter than its sealed part.
     """
     row = ConversationRow
-    sealed = row.sealed == write_name(sent.sealed) if sent.sealed else row.sealed.does_not_exist()
-    prefixes = digest_prefixes(sent.lines, PREFIXES)
+    names = [name for name in (sent.sealed, sent.sealed_before if is_sealed_ahead else None) if name]
+    sealed = row.sealed.is_in(*map(write_name, names)) if names else row.sealed.does_not_exist()
+    shortest = names[-1].lines if names else 0
+    prefixes = digest_prefixes(sent.lines, min(PREFIXES, len(sent.lines) - shortest + 1))
     grows = row.line_keys.is_in(*prefixes) & sealed & (row.said <= sent.said)
     is_of_now = row.transcript.does_not_exist() & row.transcript_revision.does_not_exist()
     required: Condition = is_of_now & (grows if sent.sealed else row.line_keys.does_not_exist() | grows)
