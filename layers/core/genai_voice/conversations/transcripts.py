@@ -19,7 +19,7 @@ from genai_voice.conversations.model import TranscriptItem
 
 MAX_BYTES = 5 * 1024 * 1024
 """Of the JSON text of a transcript. The newest lines above it are left out."""
-SEALED_TOGETHER = 16
+SEALED_TOGETHER = 8
 """How many lines are sealed at once while a call grows."""
 LEAST_OPEN = 2
 """How many of the newest lines are always open: what each side says may still be reworded."""
@@ -86,7 +86,7 @@ class Transcript:
 
 
 def count_sealed(lines: Sequence[TranscriptItem]) -> int:
-    """Count the lines that are sealed: all but the newest 2 to 17, and fewer where these are very long."""
+    """Count the lines that are sealed: all but the newest 2 to 9, and fewer where these are very long."""
     count = max(0, (len(lines) - LEAST_OPEN) // SEALED_TOGETHER * SEALED_TOGETHER)
     while count < len(lines) and len(join_lines(lines[count:])) > MAX_OPEN_BYTES:
         count = min(count + _FEWER_OPEN, len(lines))
