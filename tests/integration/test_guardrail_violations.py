@@ -247,4 +247,4 @@ def test_without_a_session_a_timeline_shows_no_violation_and_looks_for_none(app:
     check(app, "a gun")
     with record_calls() as calls:
         assert app.get("/api/traces", traceId="t").json["timeline"] == []
-    assert calls.operations == ["Query"] * 3
+    assert calls.operations == ["Query"] * 2

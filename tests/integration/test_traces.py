@@ -535,6 +535,14 @@ def test_a_message_is_in_every_trace_that_any_of_its_copies_came_with() -> None:
     assert [len(read(app, trace)) for trace in (TRACE, "trace-2")] == [1, 1]
 
 
+def test_what_two_roles_say_in_the_same_words_at_once_is_two_messages_each_with_its_own_traces() -> None:
+    app = create_app()
+    say(app, "hello", 1, role="user")
+    say(app, "hello", 1, role="agent", trace="trace-2")
+    assert [entry["data"]["role"] for entry in read(app)] == ["user"]
+    assert [entry["data"]["role"] for entry in read(app, "trace-2")] == ["agent"]
+
+
 @pytest.mark.parametrize(("of_interim", "of_final"), [(TRACE, ""), ("", TRACE), (TRACE, "trace-2")])
 @pytest.mark.parametrize("is_late", [False, True], ids=["interim first", "interim late"])
 def test_a_message_is_final_in_a_trace_where_its_session_has_it_final(

@@ -11,7 +11,7 @@ from itertools import groupby, islice
 
 from genai_voice.conversations.rows import make_session_pk
 from genai_voice.foundation.keys import digest, make_key, make_time_key
-from genai_voice.foundation.table import BooleanAttribute, Item, UnicodeAttribute
+from genai_voice.foundation.table import BooleanAttribute, Item, NumberAttribute, UnicodeAttribute
 
 PLACE_LENGTH = len(make_key("MESSAGE", make_time_key(0, digest())).rstrip("#"))
 """Of a sort key: rows that have so much of it in common are neighbours."""
@@ -54,6 +54,7 @@ class MessageRow(Item, discriminator="message"):
     trace_id = UnicodeAttribute(null=True)
     truncated = BooleanAttribute(null=True)  # True where what was sent was longer
     id_of_before = UnicodeAttribute(null=True, attr_name="message_id")  # which the key has too
+    size_of_before = NumberAttribute(null=True, attr_name="transcript_bytes")  # that the index of traces has
 
     def set_key(self, app: str) -> None:
         """Set the key by all that the row says. A row of before ends at its place, and has no role there: it

@@ -11,6 +11,7 @@ class EventsRow(Item, discriminator="events"):
     events = CompressedText()  # JSON: [{eventType, ts, data?, nth?}]: nth of those that are equal, from 2 on
     event_count = NumberAttribute()
     trace_id = UnicodeAttribute(null=True)
+    size_of_before = NumberAttribute(null=True, attr_name="transcript_bytes")  # that the index of traces has
 
     @classmethod
     def count_batches(cls, session: str) -> int:
