@@ -580,6 +580,17 @@ def test_a_row_that_is_found_both_ways_is_shown_once() -> None:
     assert order(read(app)) == [("event", 1), ("event", 2), ("event", 3)]
 
 
+def test_a_row_of_before_is_shown_once_also_where_its_session_comes_long_after_it() -> None:
+    app = create_app()
+    said = {"participantIdentity": "c", "role": "user", "isFinal": True, "content": "x"}
+    batch = [said | {"sessionId": f"s{n:03}", "createdAt": n} for n in range(102)]
+    assert app.post("/api/messages", {"messages": batch}, **{"x-trace-id": TRACE}).status == 200
+    happen_before(app, happened(1), session="s101")
+    pages = list(read_pages(app, "/api/traces", "timeline", traceId=TRACE))
+    assert len(pages) == 2
+    assert sorted(entry["type"] for page in pages for entry in page) == ["event", *["message"] * 102]
+
+
 # -- many sessions -----------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from genai_voice.foundation.model import add_optional
 from genai_voice.foundation.pages import REPLY_BYTES, read_cursor, sign_cursor
+from genai_voice.foundation.trace_sessions import make_trace_pk
 from genai_voice.traces.model import TimelinePage, TraceQuery
 from genai_voice.traces.parts import Part, open_part
 from genai_voice.traces.sources import load_rows
@@ -25,7 +26,7 @@ def read_timeline(app: str, query: TraceQuery) -> TimelinePage:
     parts = _read_parts(read_cursor(query.cursor, *scope)) if query.cursor else [Part()]
     budget = Budget()
     part, candidates, rest = open_part(app, query, parts.pop(0), budget)
-    load = partial(load_rows, query.trace_id)
+    load = partial(load_rows, query.trace_id, make_trace_pk(app, query.trace_id) if part.after else None)
     rows, next_row, is_full = read_rows(candidates, load, part.progress, _ROOM, budget)
     entries, progress = cut_page(rows, next_row, part.progress, _ROOM)
     left = [*([part._replace(progress=progress)] if next_row else ()), *([rest] if rest else ()), *parts]

@@ -171,10 +171,10 @@ SOURCES: Final = (
 """In the order in which entries of the same moment are shown."""
 
 
-def load_rows(trace_id: str, candidates: Sequence[Candidate]) -> Iterator[ReadRow]:
+def load_rows(trace_id: str, shown_key: str | None, candidates: Sequence[Candidate]) -> Iterator[ReadRow]:
     """Load what was not read with its list, in one call, at most 100 rows. Those that are gone are left out:
     an index knows them for a moment longer. What the replica that was asked does not have yet is asked for
-    again.
+    again. `shown_key` is that of the trace in the index of before, where all that it has was shown.
     """
     keys = [each.key for each in candidates if each.key]
     found = {(row.pk, row.sk): row for row in Item.batch_get(keys)} if keys else {}
@@ -182,23 +182,27 @@ def load_rows(trace_id: str, candidates: Sequence[Candidate]) -> Iterator[ReadRo
         found |= Item.find_all(missing)
     for each in candidates:
         if each.key is None:
-            yield ReadRow(each, tuple(_view_raw(each, trace_id)), each.paid)
+            yield ReadRow(each, tuple(_view_raw(each, trace_id, shown_key)), each.paid)
         else:
             row = found.get(each.key)
-            entries = _view_entries(each.rank, [row], trace_id) if row else ()
+            entries = _view_entries(each.rank, [row], trace_id, shown_key) if row else ()
             yield ReadRow(each, tuple(entries), _count_row_units(row))
 
 
-def _view_raw(candidate: Candidate, trace_id: str) -> Iterator[FoundEntry]:
+def _view_raw(candidate: Candidate, trace_id: str, shown_key: str | None) -> Iterator[FoundEntry]:
     """View rows as DynamoDB has them. Those of other traces are not even unpacked."""
     if any(row.get("trace_id", {}).get("S") == trace_id for row in candidate.found):
         kind = SOURCES[candidate.rank].kind
         rows = [kind.from_raw_data(row) for row in candidate.found]
-        yield from _view_entries(candidate.rank, rows, trace_id)
+        yield from _view_entries(candidate.rank, rows, trace_id, shown_key)
 
 
-def _view_entries(rank: int, rows: Sequence[Any], trace_id: str) -> Iterator[FoundEntry]:
+def _view_entries(
+    rank: int, rows: Sequence[Any], trace_id: str, shown_key: str | None
+) -> Iterator[FoundEntry]:
     source = SOURCES[rank]
+    if shown_key and any(row.gsi2pk == shown_key and getattr(row, "is_final", True) for row in rows):
+        return
     for timestamp, data in source.view(rows, trace_id):
         view: TimelineEntry = {"type": source.shown_as, "timestamp": timestamp, "data": data}
         yield FoundEntry(TimelinePosition(timestamp, rank, data["id"]), view, count_wire_bytes(view))
