@@ -38,6 +38,8 @@ soak: .venv/ready ## Try each property 10,000 times, and fuzz for ten minutes: o
 	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')} && \
 	echo "Soaking. Again with the same seed: make soak SEED=$$seed" && \
 	SOAK=1 $(PYTHON) -m pytest $(PARALLEL) --timeout 1800 -m hypothesis --hypothesis-seed $$seed tests/unit && \
+	SOAK=1 SEED=$$seed $(PYTHON) -m pytest $(PARALLEL) --timeout 1800 tests/integration/test_saves_at_random.py && \
+	ENGINE=dynoxide SEED=$$seed $(PYTHON) -m pytest $(PARALLEL) tests/integration/test_saves_at_random.py && \
 	SEED=$$seed FUZZ_SECONDS=600 $(PYTHON) -m tests.fuzz
 
 lint: .venv/ready ## Check style, types, the rules of dependence and the template

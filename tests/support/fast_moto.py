@@ -5,6 +5,7 @@ with them.
 """
 
 import pickle
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from copy import copy, deepcopy
@@ -17,6 +18,7 @@ from moto import backend_index
 from moto.core import responses
 from moto.core.serialize import BaseJSONSerializer
 from moto.core.utils import method_names_from_class
+from moto.dynamodb.comparisons import ConditionExpressionParser
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
@@ -31,6 +33,8 @@ _query_slowly = Table.query
 _parse_slowly = UpdateExpressionParser.make
 _count_slowly = ActionCountValidator.verify_action_counts
 _overlap_slowly = OverlappingPathsValidator.check_for_overlapping_paths
+_traverse_slowly = DepthFirstTraverser.traverse
+_cut_words_slowly = ConditionExpressionParser._lex_condition_expression
 _serialize_slowly = BaseJSONSerializer._serialize_type_structure
 
 
@@ -44,6 +48,7 @@ def patch_moto() -> Iterator[None]:
         (UpdateExpressionParser, "make", _parse),
         (Node, "__deepcopy__", _copy_tree),
         (DepthFirstTraverser, "traverse", _traverse),
+        (ConditionExpressionParser, "_lex_condition_expression", _cut_words),
         (ActionCountValidator, "verify_action_counts", _check_the_root(_count_slowly)),
         (OverlappingPathsValidator, "check_for_overlapping_paths", _check_the_root(_overlap_slowly)),
         (backend_index, "backend_url_patterns", _put_first("dynamodb")),
@@ -117,6 +122,18 @@ def _find_indexed(table: Table, attribute: str, value: DynamoType) -> Any:
     return found
 
 
+# -- conditions --------------------------------------------------------------------------------------------
+
+_lexed: dict[str | None, tuple[Any, ...]] = {}
+
+
+def _cut_words(parser: ConditionExpressionParser) -> deque[Any]:
+    """Cut a condition into its words once: names and values are in none of them."""
+    if parser.condition_expression not in _lexed:
+        _lexed[parser.condition_expression] = tuple(_cut_words_slowly(parser))
+    return deque(_lexed[parser.condition_expression])
+
+
 # -- update expressions ------------------------------------------------------------------------------------
 
 
@@ -134,38 +151,32 @@ def _copy_tree(node: Node, memo: dict[int, Any]) -> Node:
 
 
 def _traverse(traverser: Any, tree: Any) -> Any:
-    """Ask once per traversal what the traverser processes, not at each node. An expression is walked ten
-    times, and whether something is a node is for an abstract class to say.
+    """Find once per traversal what the traverser processes, not at each node whether it does. An expression
+    is walked ten times, and whether something is a node is for an abstract class to say.
     """
     processed = traverser.nodes_to_be_processed()
     processes: Callable[[Any], bool] = cache(lambda kind: issubclass(kind, processed))
-    if not any(map(processes, _find_kinds(tree))):
-        return tree
-    prepare = traverser.pre_processing_of_child
-
-    def visit(node: Any, child_id: int) -> Any:
-        parent = node.parent
-        for index, child in enumerate(node.children or ()):
-            prepare(node, index)
-            if hasattr(child, "children"):
-                visit(child, index)
-        if processes(type(node)):
-            node = traverser.process(node)
-            node.parent = parent
-            if parent:
-                parent.children[child_id] = node
-        return node
-
-    return visit(tree, -1)
+    found = [each for each in _list_nodes(tree) if processes(type(each[0]))]
+    if found and type(traverser).pre_processing_of_child is not DepthFirstTraverser.pre_processing_of_child:
+        return _traverse_slowly(traverser, tree)
+    for node, child_id in found:
+        parent, replacement = node.parent, traverser.process(node)
+        replacement.parent = parent
+        if parent:
+            parent.children[child_id] = replacement
+        tree = replacement if node is tree else tree
+    return tree
 
 
-def _find_kinds(tree: Any) -> set[type[Any]]:
-    kinds, waiting = set[type[Any]](), [tree]
+def _list_nodes(tree: Any) -> list[tuple[Any, int]]:
+    """List the nodes of a tree, each behind all that is in it, with its place in its parent."""
+    found, waiting = [], [(tree, -1)]
     while waiting:
-        node = waiting.pop()
-        kinds.add(type(node))
-        waiting += [child for child in node.children or () if hasattr(child, "children")]
-    return kinds
+        found.append(waiting.pop())
+        for place, child in enumerate(found[-1][0].children or ()):
+            if hasattr(child, "children"):
+                waiting.append((child, place))
+    return found[::-1]
 
 
 def _check_the_root(check: Callable[[Any, Node], Node]) -> Callable[[Any, Node], Node]:
