@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from genai_voice.conversations import stored_transcripts
 from genai_voice.conversations.rows import ConversationRow, make_session_pk
 from genai_voice.conversations.segment_rows import SegmentRow, Shelf, TranscriptPart, read_name
 from genai_voice.conversations.transcripts import MAX_BYTES, PIECE_BYTES
@@ -153,6 +154,27 @@ def test_a_late_save_leaves_the_end_of_a_call_alone() -> None:
     assert read(app) == talk(10)
     [conversation] = app.get("/api/conversations").json["conversations"]
     assert (conversation["status"], conversation["resolution"]) == ("resolved", "completed")
+
+
+def test_a_save_between_a_refusal_and_its_merge_is_merged_too() -> None:
+    app = create_app()
+    save(app, talk(4))
+
+    def save_other(_: int) -> None:
+        save(app, RESTARTED)
+
+    with act_before_call("UpdateItem", save_other, at=(2,)):
+        save(app, talk(2, first=50))
+    assert read(app) == [*talk(4), *talk(2, first=50), *RESTARTED]
+
+
+@pytest.mark.parametrize("count", [40, 60], ids=["same length", "grown across a segment"])
+def test_a_sealed_line_that_is_reworded_is_stored_as_it_was_sent(count: int) -> None:
+    app = create_app()
+    save(app, talk(40))
+    save(app, reword(talk(count), 3, talk(4)[3]["content"] + ", once more"))
+    forget_all()
+    assert read(app) == reword(talk(count), 3, talk(4)[3]["content"] + ", once more")
 
 
 def test_over_a_hundred_new_lines_are_kept_too() -> None:
@@ -372,6 +394,25 @@ def test_a_late_expiry_leaves_alone_what_is_pointed_at_again() -> None:
     present = SegmentRow.of(Shelf(find_row(app).pk), read_name(find_row(app).sealed)).find_stored()
     assert present is not None
     assert present.expires_at is None
+
+
+def test_a_process_that_remembers_segments_of_before_leads_to_none_that_expires() -> None:
+    """Others have reworded the call and brought it back meanwhile, in other segments of the same names."""
+    app = create_app()
+    for count in (20, 40, 60):
+        save(app, talk(count))
+    remembered = dict(stored_transcripts._chains)
+    save(app, reword(talk(60), 20, "another wording of it"), replaceTranscript=True)
+    save(app, talk(60), replaceTranscript=True)
+    stored_transcripts._chains.clear()
+    stored_transcripts._chains.update(remembered)
+    longer = reword(talk(60), 40, talk(60)[40]["content"] + ", and more")
+    save(app, longer)
+    for row in list_segments(app):
+        if row.expires_at:
+            row.delete()
+    forget_all()
+    assert read(app) == longer
 
 
 def test_pieces_of_a_long_line_expire_and_come_back_with_it() -> None:

@@ -25,6 +25,7 @@ from genai_voice.foundation.model import (
 MAX_METADATA_BYTES = 50_000
 
 _INVALID_RUNTIME = "Invalid runtime. Must be 'pi'."
+_INCOMPLETE_RUN = "sessionId, runId, provider, model, and status are required"
 
 
 def _check_runtime(value: object) -> object:
@@ -115,11 +116,18 @@ class AgentRun(Request):
     metadata: Annotated[dict[str, Any], limit_json_bytes(MAX_METADATA_BYTES)] | None = None
 
 
+def _check_complete(run: object) -> object:
+    required = [str(each.alias) for each in AgentRun.model_fields.values() if each.is_required()]
+    if isinstance(run, dict) and any(run.get(name) in (None, "") for name in required):
+        raise refuse(_INCOMPLETE_RUN)
+    return run
+
+
 class AgentRunRequest(Request):
-    missing: ClassVar[str] = "sessionId, runId, provider, model, and status are required"
+    missing: ClassVar[str] = _INCOMPLETE_RUN
 
     session_id: Name
-    run: AgentRun
+    run: Annotated[AgentRun, BeforeValidator(_check_complete)]
 
 
 class AgentRunRecorded(TypedDict):

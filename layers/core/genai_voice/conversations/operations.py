@@ -40,7 +40,7 @@ def dump(
     """Dump conversations with their transcripts parsed, newest first saved first: those of a status, those
     first saved since then (epoch ms), at most `limit`.
 
-    One conversation is held at a time. One read each, one more per 100 parts of a long transcript.
+    One conversation is held at a time. One read each, and two or a few more for one with segments.
     """
     listed = ConversationRow.list_first_saved(app, since_ms, status=status, newest_first=True)
     found = (row for row in (place.find_stored() for place in listed) if row)

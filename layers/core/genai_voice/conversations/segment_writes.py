@@ -24,6 +24,7 @@ from genai_voice.conversations.stored_transcripts import (
     MAX_SHOWN_BYTES,
     Chain,
     Link,
+    read_chain,
     recall_chain,
     remember_chain,
 )
@@ -94,12 +95,17 @@ def write_transcript(
     """Store what is missing of a transcript, where these lines are stored in this chain of segments: it goes
     on after the last segment that it shares.
     """
+    shelf = Shelf(row.pk)
     same = next(
         (place for place, (old, line) in enumerate(zip(lines, new.lines, strict=False)) if old != line),
         min(len(lines), len(new.lines)),
     )
-    kept = tuple(link for link in chain if link.name.lines <= min(same, new.sealed_count))
-    written = _store_after(Shelf(row.pk), new, [link.name for link in reversed(kept)], kept)
+    sealed = min(same, new.sealed_count)
+    if chain and chain[-1].name.lines > sealed:
+        # What this process remembers may have been put again since, after other segments.
+        chain = read_chain(shelf, chain[-1].name)
+    kept = tuple(link for link in chain if link.name.lines <= sealed)
+    written = _store_after(shelf, new, [link.name for link in reversed(kept)], kept)
     return written._replace(replaced=chain[len(kept) :])
 
 

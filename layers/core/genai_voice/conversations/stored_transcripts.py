@@ -104,6 +104,16 @@ def load_lines(row: ConversationRow) -> tuple[list[TranscriptItem], Chain]:
     return (merge(lines, before) if lines else before), chain
 
 
+def read_chain(shelf: Shelf, last: SegmentName) -> Chain:
+    """Read the sealed part that ends with this segment, in one call, and remember it. Answers an empty one
+    where a segment is missing.
+    """
+    found = {(each.pk, each.sk): each for each in SegmentRow.list_on(shelf)}
+    chain = _trace_chain(shelf, last, found) or ()
+    remember_chain(shelf, chain)
+    return chain
+
+
 def remember_chain(shelf: Shelf, chain: Chain) -> None:
     """Keep the sealed part of a transcript in this process."""
     if chain:
@@ -127,9 +137,7 @@ def _load_segmented(row: ConversationRow) -> tuple[list[TranscriptItem], Chain]:
         lines = _join_chain(chain, tail)
         if digest_prefixes(lines, 1)[-1] == row.line_keys:  # else it was written anew, with other times
             return lines, chain
-    found = {(each.pk, each.sk): each for each in SegmentRow.list_on(shelf)}
-    chain = _trace_chain(KeptTranscript(shelf, row.sealed), found) or ()
-    remember_chain(shelf, chain)
+    chain = read_chain(shelf, read_name(row.sealed)) if row.sealed else ()
     return _join_chain(chain, tail), chain
 
 
@@ -149,21 +157,20 @@ def _build_text(
     if kept.parts:
         has_all = all(place in parts for place in kept.parts)
         return unpack_before([parts[place].data for place in kept.parts]) if has_all else None
-    chain = _trace_chain(kept, rows)
+    chain = _trace_chain(kept.shelf, read_name(kept.sealed) if kept.sealed else None, rows)
     if chain is None:
         return None
     tail = unpack(kept.tail) if kept.tail else b""
     return as_list(b"".join(link.text for link in chain) + tail).decode()
 
 
-def _trace_chain(kept: KeptTranscript, rows: Mapping[RowKey, SegmentRow]) -> Chain | None:
+def _trace_chain(shelf: Shelf, name: SegmentName | None, rows: Mapping[RowKey, SegmentRow]) -> Chain | None:
     """Follow the segments of a transcript from the last to the first. Answers None where one is missing."""
     chain = list[Link]()
-    name = read_name(kept.sealed) if kept.sealed else None
     while name:
-        row = rows.get(kept.shelf.make_row_key(name))
+        row = rows.get(shelf.make_row_key(name))
         pieces = row.list_pieces(name) if row else []
-        found = [rows.get(kept.shelf.make_row_key(piece)) for piece in pieces]
+        found = [rows.get(shelf.make_row_key(piece)) for piece in pieces]
         if row is None or None in found:
             return None
         text = b"".join(unpack(each.data) for each in (*found, row) if each)

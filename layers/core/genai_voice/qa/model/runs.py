@@ -86,8 +86,7 @@ class QaRunRequest(Request):
         if data.get("fromConversation") is True:
             return {name: value for name, value in data.items() if name not in _READ_FROM_CONVERSATION}
         if data.get("responseText") is None:
-            missing = [] if data.get("scenarioId") else ["scenarioId"]
-            raise refuse(cls.missing, missing=[*missing, "responseText"])
+            raise refuse(cls.missing)
         return data
 
     @model_validator(mode="after")
