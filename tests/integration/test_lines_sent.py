@@ -50,13 +50,15 @@ def test_the_first_line_without_a_time_has_the_start() -> None:
     assert read_transcript(app) == [say("Hi", ts=MS)]
 
 
-def test_a_save_of_nothing_usable_is_still_a_save() -> None:
+def test_a_save_of_nothing_usable_is_a_save_without_messages() -> None:
     app = create_app()
+    app.post("/api/conversations", {"sessionId": "s", "messages": [say("kept", ts=1)]})
     body = {"sessionId": "s", "messages": [CALL, {"role": ""}], "status": "resolved"}
     reply = app.post("/api/conversations", body)
     assert (reply.status, reply.json) == (200, {"ok": True, "ignored": 2})
     (conversation,) = app.get("/api/conversations").json["conversations"]
-    assert (conversation["status"], conversation["messageCount"]) == ("resolved", 0)
+    assert (conversation["status"], conversation["messageCount"]) == ("resolved", 1)
+    assert read_transcript(app) == [say("kept", ts=1)]
 
 
 def test_a_handoff_has_what_was_said_and_counts_the_rest() -> None:
