@@ -56,6 +56,11 @@ _ERROR: Json = {
     "required": ["error"],
     "properties": {
         "error": {"type": "string", "description": "A sentence for people."},
+        "missing": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "The required fields that are absent, null or empty.",
+        },
         "reason": {"type": "string", "description": "Why a caller with a valid credential may not."},
         "details": {"type": "string", "description": "Why no live token was made."},
     },

@@ -14,7 +14,8 @@ Event = dict[str, Any]
 Headers = list[tuple[str, str]]
 
 # Which bodies arrive as text is not documented; this is what people measured. All others arrive as base64:
-# JSON dialects such as application/webhook+json too, forms, and bodies without a content type.
+# JSON dialects such as application/webhook+json too, forms, bodies without a content type, and text that is
+# declared to be in another charset than UTF-8.
 _TEXT_TYPES = ("application/json", "application/xml", "application/javascript")
 # The connection's own, and what the server that answers sets itself.
 _NOT_FORWARDED = (
@@ -141,8 +142,9 @@ def _join_values(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 def _encode_body(body: bytes, content_type: str) -> tuple[str, bool]:
     """Encode a body as text or base64. Returns it, and whether it is base64."""
-    media = content_type.partition(";")[0].strip().lower()
-    if media.startswith("text/") or media in _TEXT_TYPES:
+    media, _, parameters = content_type.lower().partition(";")
+    is_text = media.strip().startswith("text/") or media.strip() in _TEXT_TYPES
+    if is_text and ("charset" not in parameters or "utf-8" in parameters):
         return body.decode(errors="replace"), False
     return b64encode(body).decode(), True
 

@@ -1,6 +1,7 @@
 """Every endpoint that is declared, against everything that is no valid request."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -37,13 +38,12 @@ def send(app: Client, endpoint: Endpoint, raw: bytes, **headers: str) -> Reply:
 def refused(app: Client, reply: Reply, *statuses: int) -> None:
     """A clear refusal, and nothing was written."""
     assert reply.status in (statuses or (400,)), reply.text
-    assert list(reply.json) == ["error"]
+    assert set(reply.json) <= {"error", "missing"}
     assert reply.json["error"] not in ("", "Internal server error")
     assert reply.headers["Access-Control-Allow-Origin"] == "*"
 
 
 NO_OBJECTS = {
-    "empty": b"",
     "not JSON": b"{",
     "array": b"[]",
     "null": b"null",
@@ -51,7 +51,6 @@ NO_OBJECTS = {
     "number": b"1",
     "NaN": b'{"x": NaN}',
     "Infinity": b'{"x": -Infinity}',
-    "lone surrogate": rb'{"x": "\ud800"}',
     "20,000 deep": b"[" * 20_000 + b"]" * 20_000,
     "20,000 deep inside": b'{"x":' * 20_000 + b"1" + b"}" * 20_000,
     "no UTF-8": b'{"x": "\xff"}',
@@ -69,8 +68,29 @@ def test_a_body_that_is_no_json_object_is_refused(app: Client, endpoint: Endpoin
         assert reply.status == endpoint.status
     else:
         refused(app, reply)
-        assert reply.json == {"error": "Invalid JSON body"}
+        assert re.fullmatch(r"Invalid JSON body(: line \d+ column \d+)?", reply.json["error"])
         assert not calls.written
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"\xef\xbb\xbf", b"\xef\xbb\xbf{}"], ids=["empty", "a mark", "a mark first"]
+)
+@pytest.mark.parametrize("endpoint", WITH_BODY, ids=name_endpoint)
+def test_no_body_is_an_empty_object(app: Client, endpoint: Endpoint, raw: bytes) -> None:
+    reply = send(app, endpoint, raw)
+    expected = call(endpoint.method, endpoint.path, body={}, headers=app.headers)
+    assert (reply.status, reply.json.keys()) == (expected.status, expected.json.keys())
+    assert reply.json.get("missing") == expected.json.get("missing")
+
+
+@pytest.mark.parametrize("endpoint", WITH_BODY, ids=name_endpoint)
+def test_half_an_emoji_anywhere_breaks_nothing(app: Client, endpoint: Endpoint) -> None:
+    body = make_body(endpoint, app) or {}
+    declared = read_schema(endpoint.wants["body"])["properties"] if "body" in endpoint.wants else {}
+    for field in ["unknown", *declared]:
+        raw = json.dumps(body | {field: "x\ud83d"}).encode()
+        reply = call(endpoint.method, endpoint.path, raw=raw, headers=app.headers)
+        assert reply.status in ((endpoint.status,) if field == "unknown" else (endpoint.status, 400, 404))
 
 
 @pytest.mark.parametrize("endpoint", WITH_BODY, ids=name_endpoint)
@@ -135,7 +155,15 @@ def test_a_required_field_that_is_absent_null_or_empty_is_missing(
             del body[field]
         headers = {} if endpoint.headers_as_body else app.headers
         reply = call(endpoint.method, endpoint.path, body=body, headers=headers)
-        assert (reply.status, reply.json) == (400, {"error": endpoint.wants["body"].missing})
+        told = {"error": endpoint.wants["body"].missing, "missing": [field]}
+        assert (reply.status, reply.json) == (400, told)
+
+
+@pytest.mark.parametrize("endpoint", [each for each in DECLARED if list_required(each)], ids=name_endpoint)
+def test_all_that_is_missing_is_named(app: Client, endpoint: Endpoint) -> None:
+    headers = {} if endpoint.headers_as_body else app.headers
+    reply = call(endpoint.method, endpoint.path, body={}, headers=headers)
+    assert (reply.status, set(reply.json["missing"]) >= set(list_required(endpoint))) == (400, True)
 
 
 @pytest.mark.parametrize("endpoint", WITH_BODY, ids=name_endpoint)

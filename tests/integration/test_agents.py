@@ -96,7 +96,7 @@ def test_what_is_absent_is_left_out() -> None:
 @pytest.mark.parametrize("runtime", [None, "", "PI", "node", 5, ["pi"]], ids=str)
 def test_another_runtime_is_refused(runtime: object) -> None:
     reply = create_app().post("/api/agents/session", {"runtime": runtime})
-    assert (reply.status, reply.json) == (400, {"error": "Invalid runtime. Must be 'pi'."})
+    assert (reply.status, reply.json["error"]) == (400, "Invalid runtime. Must be 'pi'.")
 
 
 def test_an_id_that_is_taken_is_not_given_again() -> None:
@@ -128,7 +128,7 @@ def test_a_session_whose_answer_was_lost_can_be_read() -> None:
 @pytest.mark.parametrize("query", [{}, {"sessionId": ""}], ids=str)
 def test_reading_needs_a_session(path: str, query: dict[str, str]) -> None:
     reply = create_app().get(path, **query)
-    assert (reply.status, reply.json) == (400, {"error": "sessionId query parameter is required"})
+    assert (reply.status, reply.json["error"]) == (400, "sessionId query parameter is required")
 
 
 def test_a_session_of_another_app_is_no_session() -> None:
@@ -187,7 +187,7 @@ def test_a_prompt_is_acknowledged_and_nothing_is_stored() -> None:
 )
 def test_a_prompt_needs_both_fields(body: dict[str, str]) -> None:
     reply = create_app().post("/api/agents/prompt", body)
-    assert (reply.status, reply.json) == (400, {"error": "sessionId and text are required"})
+    assert (reply.status, reply.json["error"]) == (400, "sessionId and text are required")
 
 
 def test_a_prompt_is_for_an_active_session() -> None:
@@ -199,7 +199,7 @@ def test_a_prompt_is_for_an_active_session() -> None:
         [AgentSessionRow.status.set("ended"), AgentSessionRow.ended_at.set(5)]
     )
     reply = app.post("/api/agents/prompt", {"sessionId": session, "text": "x"})
-    assert (reply.status, reply.json) == (400, {"error": "Agent session is not active"})
+    assert (reply.status, reply.json["error"]) == (400, "Agent session is not active")
     assert (read(app, session)["status"], read(app, session)["endedAt"]) == ("ended", 5)
 
 
@@ -283,7 +283,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a long error": (
         {"sessionId": "x", "run": ran(errorMessage="x" * 10_001)},
-        "Invalid field: run.errorMessage (over 10,000 bytes)",
+        "Invalid field: run.errorMessage (over 10,000 characters)",
     ),
 }
 
@@ -291,7 +291,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("body", "error"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_is_wrong_is_told_before_the_session_is_looked_for(body: dict[str, Any], error: str) -> None:
     reply = create_app().post("/api/agents/session/run", body)
-    assert (reply.status, reply.json) == (400, {"error": error})
+    assert (reply.status, reply.json["error"]) == (400, error)
 
 
 @pytest.mark.parametrize("number", ["1e999", "-1e999"])
@@ -299,7 +299,7 @@ def test_metadata_that_is_no_json_again_is_refused(number: str) -> None:
     app = create_app()
     body = json.dumps({"sessionId": "x", "run": ran(metadata={"x": "N"})}).replace('"N"', number)
     reply = call("POST", "/api/agents/session/run", raw=body.encode(), headers=app.headers)
-    assert (reply.status, reply.json) == (400, {"error": "Invalid field: run.metadata"})
+    assert (reply.status, reply.json["error"]) == (400, "Invalid field: run.metadata")
 
 
 def test_a_run_of_an_unknown_session_is_not_stored() -> None:

@@ -11,12 +11,22 @@ import pytest
 from genai_voice.foundation.caches import forget_all
 from genai_voice.foundation.http import Api
 
-from tests.support.service import call, create_app, make_event
+from tests.support.service import Client, call, create_app, handle, make_event
 
 ALLOWED = {
     "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE, OPTIONS",
     "Access-Control-Allow-Headers": "Content-Type, Authorization, X-App-Slug, X-Trace-Id, Idempotency-Key",
     "Access-Control-Max-Age": "86400",
+}
+
+
+MESSAGE = {
+    "sessionId": "s",
+    "participantIdentity": "caller",
+    "role": "user",
+    "content": "Hi",
+    "isFinal": True,
+    "createdAt": 1,
 }
 
 
@@ -151,3 +161,49 @@ def test_a_path_that_a_stranger_made_up_is_not_logged(
     capsys.readouterr()
     call("GET", "/api/my-card-number-is")
     assert "my-card" not in log.getvalue() + capsys.readouterr().out
+
+
+def read_sessions(app: Client) -> list[str]:
+    return [each["sessionId"] for each in app.get("/api/conversations").json["conversations"]]
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16", "iso-8859-1", "windows-1252"])
+def test_a_body_is_read_in_the_charset_that_it_declares(charset: str) -> None:
+    app = create_app()
+    raw = json.dumps({"sessionId": "Grüße"}, ensure_ascii=False).encode(charset)
+    headers = app.headers | {"content-type": f"application/json; charset={charset}"}
+    assert call("POST", "/api/conversations", raw=raw, headers=headers).status == 200
+    assert read_sessions(app) == ["Grüße"]
+
+
+def test_a_body_of_another_charset_is_refused_with_a_sentence() -> None:
+    headers = create_app().headers | {"content-type": "application/json; charset=shift_jis"}
+    reply = call("POST", "/api/conversations", raw=b'{"sessionId":"s"}', headers=headers)
+    assert (reply.status, reply.json["error"].startswith("This charset is not read")) == (400, True)
+
+
+def test_half_an_emoji_in_what_is_said_is_one_character_and_every_line_is_kept() -> None:
+    app = create_app()
+    said = [{"role": "agent", "content": content, "ts": 1} for content in ("Hi", "\ud83d")]
+    raw = json.dumps({"sessionId": "s", "messages": said}).encode()
+    assert rb"\ud83d" in raw
+    assert call("POST", "/api/conversations", raw=raw, headers=app.headers).status == 200
+    (conversation,) = app.get("/api/conversations").json["conversations"]
+    assert [each["content"] for each in json.loads(conversation["transcript"])] == ["Hi", "\ufffd"]
+
+
+@pytest.mark.parametrize(("half", "read"), [("\ud83d", "\ufffd"), ("\ude00x", "\ufffdx")])
+def test_half_an_emoji_outside_of_json_breaks_nothing(half: str, read: str) -> None:
+    app = create_app()
+    for header in ("x-trace-id", "x-app-slug", "authorization", "origin", "content-type", "x-other"):
+        made = make_event("POST", "/api/messages", body={"messages": [MESSAGE]}, headers=app.headers)
+        made["headers"][header] = half
+        assert handle(made).status in (200, 401), header
+    for name in ("sessionId", "cursor", "appSlug", "sessionToken", "unknown"):
+        made = make_event("GET", "/api/messages", query={"sessionId": "s"}, headers=app.headers)
+        made["queryStringParameters"][name] = half
+        assert handle(made).status in (200, 400), name
+    made = make_event("POST", "/api/conversations", body={}, headers=app.headers)
+    made["body"] = '{"sessionId": "' + half + '"}'
+    assert handle(made).status == 200
+    assert read_sessions(app) == [read]

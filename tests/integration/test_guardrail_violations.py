@@ -152,7 +152,7 @@ def test_an_annotation_says_who_and_when(app: Client) -> None:
 )
 def test_what_is_no_annotation_is_refused(app: Client, body: dict[str, Any], error: str) -> None:
     reply = app.patch(PATH, body)
-    assert (reply.status, reply.json) == (400, {"error": error})
+    assert (reply.status, reply.json["error"]) == (400, error)
 
 
 def test_a_violation_of_nobody_or_of_another_app_is_not_found(app: Client) -> None:

@@ -283,7 +283,7 @@ def test_a_version_that_never_was_is_not_found(which: str, version: int) -> None
 @pytest.mark.parametrize("version", [0, -1, 1.5, "1", True, 10**8])
 def test_a_version_is_a_whole_number(version: Any) -> None:
     reply = create_app().post("/api/personas/rollback", {"version": version})
-    assert (reply.status, reply.json) == (400, {"error": "Invalid field: version"})
+    assert (reply.status, reply.json["error"]) == (400, "Invalid field: version")
 
 
 # -- conversations -----------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ def test_an_unreadable_body_opens_a_session_by_its_headers() -> None:
     assert opened.status == 200
     assert opened.json["sessionToken"]
     refused = call("POST", "/api/auth/session", raw=b"{oops")
-    assert (refused.status, refused.json) == (400, {"error": "Missing appSlug or appSecret"})
+    assert (refused.status, refused.json["error"]) == (400, "Missing appSlug or appSecret")
 
 
 @pytest.mark.parametrize("in_query", ["appSlug", "appSecret"])
@@ -61,7 +61,7 @@ def test_no_half_of_a_credential_for_a_session_comes_from_the_query(in_query: st
     both = {"appSlug": app.slug, "appSecret": app.secret}
     query = {in_query: both.pop(in_query)}
     reply = call("POST", "/api/auth/session", body=both, query=query)
-    assert (reply.status, reply.json) == (400, {"error": "Missing appSlug or appSecret"})
+    assert (reply.status, reply.json["error"]) == (400, "Missing appSlug or appSecret")
 
 
 def test_a_token_cannot_be_guessed() -> None:

@@ -127,7 +127,7 @@ def test_names_are_the_apps_own() -> None:
 )
 def test_a_scenario_needs_a_name_and_turns(fields: dict[str, Any]) -> None:
     reply = create_app().post("/api/qa/scenarios", {"name": "x", "turns": TURNS, **fields})
-    assert (reply.status, reply.json) == (400, {"error": "name and turns are required"})
+    assert (reply.status, reply.json["error"]) == (400, "name and turns are required")
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_turns_are_what_the_user_says(turn: Any) -> None:
 )
 def test_what_is_wrong_with_a_scenario_is_told(fields: dict[str, Any], error: str) -> None:
     reply = create_app().post("/api/qa/scenarios", {"name": "x", "turns": TURNS, **fields})
-    assert (reply.status, reply.json) == (400, {"error": error})
+    assert (reply.status, reply.json["error"]) == (400, error)
 
 
 def test_scenarios_are_filtered_by_whether_they_are_active() -> None:
@@ -344,7 +344,7 @@ def test_an_inactive_scenario_may_be_run() -> None:
 )
 def test_a_run_needs_a_scenario_and_a_response(body: dict[str, Any]) -> None:
     reply = create_app().post("/api/qa/runs", body)
-    assert (reply.status, reply.json) == (400, {"error": "scenarioId and responseText are required"})
+    assert (reply.status, reply.json["error"]) == (400, "scenarioId and responseText are required")
 
 
 @pytest.mark.parametrize(
@@ -364,7 +364,7 @@ def test_a_run_needs_a_scenario_and_a_response(body: dict[str, Any]) -> None:
 )
 def test_what_is_wrong_with_a_run_is_told(fields: dict[str, Any], error: str) -> None:
     reply = run(create_app(), "x", **fields)
-    assert (reply.status, reply.json) == (400, {"error": error})
+    assert (reply.status, reply.json["error"]) == (400, error)
 
 
 def test_a_scenario_of_another_app_is_none() -> None:
@@ -421,7 +421,7 @@ def test_runs_are_listed_newest_first_by_scenario_and_moment() -> None:
 @pytest.mark.parametrize("since", ["soon", "-1", "1e999", "nan", "[]"])
 def test_a_moment_that_is_none_is_told(since: str) -> None:
     reply = create_app().get("/api/qa/runs", since=since)
-    assert (reply.status, reply.json) == (400, {"error": "Invalid field: since"})
+    assert (reply.status, reply.json["error"]) == (400, "Invalid field: since")
 
 
 def test_a_run_has_the_name_that_its_scenario_had() -> None:

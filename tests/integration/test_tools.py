@@ -272,7 +272,7 @@ def test_a_malformed_call_is_refused_before_the_caller_is_known_and_not_logged(
     app = create_app()
 
     for reply in (app.post("/api/tools/execute", body), call("POST", "/api/tools/execute", body=body)):
-        assert (reply.status, reply.json) == (400, {"error": error})
+        assert (reply.status, reply.json["error"]) == (400, error)
     assert executions(app) == []
 
 

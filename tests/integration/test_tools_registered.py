@@ -114,7 +114,7 @@ MISSING, ENDPOINT = "Missing required fields", "Active tools must have an endpoi
 def test_what_is_no_tool_is_refused_before_the_caller_is_known(fields: dict[str, Any], error: str) -> None:
     app = create_app()
     for answer in (register(app, **fields), call("POST", "/api/tools", body=TOOL | fields)):
-        assert (answer.status, answer.json) == (400, {"error": error})
+        assert (answer.status, answer.json["error"]) == (400, error)
     assert app.get("/api/tools/all").json == {"tools": []}
 
 
@@ -337,7 +337,7 @@ def test_a_tool_that_nothing_carries_out_cannot_be_switched_on_but_with_an_endpo
 
     refused = update(app, isActive=True)
 
-    assert (refused.status, refused.json) == (400, {"error": ENDPOINT})
+    assert (refused.status, refused.json["error"]) == (400, ENDPOINT)
     assert not shown(app)["isActive"]
     assert update(app, isActive=True, endpoint=DOORS).status == 200
     assert shown(app)["isActive"]

@@ -254,7 +254,7 @@ def test_ids_that_would_climb_into_other_traces_do_not() -> None:
 @pytest.mark.parametrize("query", [{}, {"traceId": ""}, {"sessionId": "s"}], ids=str)
 def test_a_trace_id_is_needed(query: dict[str, str]) -> None:
     reply = create_app().get("/api/traces", **query)
-    assert (reply.status, reply.json) == (400, {"error": "Missing required parameter: traceId"})
+    assert (reply.status, reply.json["error"]) == (400, "Missing required parameter: traceId")
 
 
 def test_an_unknown_trace_is_empty_also_with_a_session() -> None:

@@ -138,6 +138,7 @@ def test_a_text_body_comes_as_text(content_type: str) -> None:
         pytest.param([("content-type", "application/webhook+json")], id="webhook+json"),
         pytest.param([("content-type", "application/problem+json")], id="a JSON dialect"),
         pytest.param([("content-type", "application/octet-stream")], id="bytes"),
+        pytest.param([("content-type", "application/json; charset=utf-16")], id="another charset"),
         pytest.param([("content-type", "application/x-www-form-urlencoded")], id="form"),
         pytest.param([("content-type", "image/png")], id="image"),
         pytest.param([], id="no content type"),

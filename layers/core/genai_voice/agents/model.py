@@ -25,7 +25,6 @@ from genai_voice.foundation.model import (
 MAX_METADATA_BYTES = 50_000
 
 _INVALID_RUNTIME = "Invalid runtime. Must be 'pi'."
-_INCOMPLETE_RUN = "sessionId, runId, provider, model, and status are required"
 
 
 def _check_runtime(value: object) -> object:
@@ -116,18 +115,11 @@ class AgentRun(Request):
     metadata: Annotated[dict[str, Any], limit_json_bytes(MAX_METADATA_BYTES)] | None = None
 
 
-def _check_complete(run: object) -> object:
-    required = [str(each.alias) for each in AgentRun.model_fields.values() if each.is_required()]
-    if isinstance(run, dict) and any(run.get(name) in (None, "") for name in required):
-        raise refuse(_INCOMPLETE_RUN)
-    return run
-
-
 class AgentRunRequest(Request):
-    missing: ClassVar[str] = _INCOMPLETE_RUN
+    missing: ClassVar[str] = "sessionId, runId, provider, model, and status are required"
 
     session_id: Name
-    run: Annotated[AgentRun, BeforeValidator(_check_complete)]
+    run: AgentRun
 
 
 class AgentRunRecorded(TypedDict):

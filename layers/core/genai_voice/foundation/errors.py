@@ -15,7 +15,8 @@ They are raised where the reason is known, and become `{"error": message}` in on
 Any other exception is a bug: the caller sees 500 `Internal server error`, and the log has the rest.
 """
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 
 class Refused(Exception):
@@ -27,15 +28,24 @@ class Refused(Exception):
         super().__init__(message)
         self.message = message
 
-    def reply(self) -> dict[str, str]:
+    def reply(self) -> dict[str, Any]:
         """The body that tells the caller."""
         return {"error": self.message}
 
 
 class BadRequest(Refused):
-    """The input is wrong; the message names the field."""
+    """The input is wrong; the message names the field. Where required fields are missing, whose text the
+    contract fixes, `missing` names them.
+    """
 
     status = 400
+
+    def __init__(self, message: str, missing: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.missing = missing
+
+    def reply(self) -> dict[str, Any]:
+        return {"error": self.message, "missing": self.missing} if self.missing else super().reply()
 
 
 class Unauthorized(Refused):
@@ -49,7 +59,7 @@ class Unauthorized(Refused):
         super().__init__("Unauthorized")
         self.reason = reason
 
-    def reply(self) -> dict[str, str]:
+    def reply(self) -> dict[str, Any]:
         return {"error": self.message, "reason": self.reason} if self.reason else super().reply()
 
 
@@ -88,7 +98,7 @@ class FailedWithDetails(Refused):
         super().__init__(message)
         self.details = details
 
-    def reply(self) -> dict[str, str]:
+    def reply(self) -> dict[str, Any]:
         return {"error": self.message, "details": self.details}
 
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from pydantic_core import from_json
-
+from genai_voice.foundation.bodies import INVALID_BODY, parse_body, replace_half_pairs
 from genai_voice.foundation.endpoints import MEGABYTE, Endpoint
 from genai_voice.foundation.errors import BadRequest, TooLarge
 from genai_voice.foundation.metering import Meter, start_metering
@@ -52,13 +51,14 @@ class IncomingRequest:
 
     def read(self, endpoint: Endpoint) -> None:
         """Read the query, the body and the credentials in them. Raises TooLarge, BadRequest."""
-        self.query: Mapping[str, str] = self.event.get("queryStringParameters") or {}
+        given: Mapping[str, str] = self.event.get("queryStringParameters") or {}
+        self.query = {name: _make_storable(value) for name, value in given.items()}
         self.body = self._parse_body(endpoint) if endpoint.takes_body else {}
         self.credentials = self._read_credentials()
 
     def find_header(self, name: str) -> str | None:
         """Find a header by its lower-case name; one that is empty is absent."""
-        return self.headers.get(name) or None
+        return _make_storable(self.headers.get(name) or "") or None
 
     def read_trace_id(self) -> str | None:
         """Answer the X-Trace-Id header, or None. Raises BadRequest for one that is too long."""
@@ -76,21 +76,15 @@ class IncomingRequest:
         }
 
     def _parse_body(self, endpoint: Endpoint) -> dict[str, Any]:
-        """Parse the body as a JSON object. Raises TooLarge, then BadRequest. NaN, lone surrogates and depth
-        over 200 are no JSON here.
-        """
+        """Parse the body as a JSON object. Raises TooLarge, then BadRequest."""
+        encoded, is_base64 = self.event.get("body") or "", bool(self.event.get("isBase64Encoded"))
         try:
-            raw = _decode_body(
-                self.event.get("body") or "", bool(self.event.get("isBase64Encoded")), endpoint.body_limit
-            )
-            body = from_json(raw, allow_inf_nan=False)
-        except ValueError:
-            body = None
-        if isinstance(body, dict):
-            return body
-        if endpoint.lenient_body:
-            return {}
-        raise BadRequest("Invalid JSON body")
+            raw = _decode_body(encoded, is_base64, endpoint.body_limit)
+            return parse_body(raw, self.headers.get("content-type") or "")
+        except BadRequest:
+            if endpoint.lenient_body:
+                return {}
+            raise
 
     def _read_credentials(self) -> Credentials:
         """Read the credentials from wherever a request may have them."""
@@ -106,8 +100,16 @@ class IncomingRequest:
 
 
 def _decode_body(body: str, is_base64: bool, limit: int) -> bytes:
-    """Decode the body of an event. Raises TooLarge, and ValueError for what is no base64."""
-    raw = b64decode(body, validate=True) if is_base64 else body.encode()
+    """Decode the body of an event. Raises TooLarge, and BadRequest for what is no base64."""
+    try:
+        raw = b64decode(body, validate=True) if is_base64 else body.encode(errors="surrogatepass")
+    except ValueError:
+        raise BadRequest(INVALID_BODY) from None
     if len(raw) > limit:
         raise TooLarge(f"Request body too large: at most {limit // MEGABYTE} MB")
     return raw
+
+
+def _make_storable(text: str) -> str:
+    """Answer the text without halves of surrogate pairs, which nothing can store or log."""
+    return text if text.isascii() else replace_half_pairs(text)

@@ -5,7 +5,7 @@ Requests are pydantic models, strict, in snake_case here and camelCase on the wi
 with the keys of the wire, so that `NotRequired` says "left out when absent" and `| None` says "null".
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, TypeVar, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -73,9 +73,11 @@ def add_optional(view: V, **fields: object) -> V:
     return view
 
 
-def refuse(message: str) -> PydanticCustomError:
-    """Make the error that a validator raises to have exactly this text answered."""
-    return PydanticCustomError("refused", "{text}", {"text": message})
+def refuse(message: str, *, missing: Sequence[str] = ()) -> PydanticCustomError:
+    """Make the error that a validator raises to have exactly this text answered, with the names of what is
+    missing.
+    """
+    return PydanticCustomError("refused", "{text}", {"text": message, "missing": missing})
 
 
 def _use_default_if(*absent: object) -> BeforeValidator:
@@ -200,8 +202,10 @@ def _check_json_object(text: str) -> str:
     return text
 
 
-LongText = Annotated[str, limit_bytes(10_000)]
-"""A paragraph or a few."""
+LongText = Annotated[str, limit_characters(10_000)]
+"""A paragraph or a few that somebody says or writes about a call, in any script."""
+PromptText = Annotated[str, limit_bytes(10_000)]
+"""A paragraph or a few of what an agent is told."""
 Prompt = Annotated[Text, limit_bytes(100_000)]
 """An agent's instructions. With all the texts of an app or a persona at their limits its row stays below
 DynamoDB's 400 KB.
@@ -224,16 +228,17 @@ def limit_items(limit: int) -> AfterValidator:
 
 
 def parse(model: type[M], data: Mapping[str, Any]) -> M:
-    """Validate a request. Raises BadRequest with the contract's text for the first fault.
+    """Validate a request. Raises BadRequest with the contract's text for the first fault, and with the names
+    of all fields that are missing.
 
-    Missing top-level fields come before refusals with a text of their own, and these before invalid fields;
-    each kind in the order of declaration.
+    Missing fields come before refusals with a text of their own, and these before invalid fields; each kind
+    in the order of declaration. A field that is missing in an item of a list is an invalid one.
     """
     try:
         return model.model_validate(data)
     except ValidationError as invalid:
-        faults = invalid.errors(include_url=False, include_context=False)
-        raise BadRequest(_describe_first(model, data, faults)) from None
+        faults = invalid.errors(include_url=False)
+        raise BadRequest(_describe_first(model, data, faults), list(_list_missing(model, faults))) from None
 
 
 def _describe_first(model: type[Request], data: Mapping[str, Any], faults: list[ErrorDetails]) -> str:
@@ -244,14 +249,26 @@ def _describe_first(model: type[Request], data: Mapping[str, Any], faults: list[
     raise AssertionError("a validation error without a fault")
 
 
+def _list_missing(model: type[Request], faults: list[ErrorDetails]) -> Iterator[str]:
+    """List the names of the fields that are missing."""
+    for fault in faults:
+        if _is_missing(model, fault):
+            yield ".".join(map(str, fault["loc"]))
+        yield from fault.get("ctx", {}).get("missing", ())
+
+
 def _is_missing(model: type[Request], fault: ErrorDetails) -> bool:
-    if len(fault["loc"]) != 1:
+    """Whether the fault is that a required field is missing, of the request or of a request inside it."""
+    field, *inner = fault["loc"] or ("",)  # of the whole request where a validator of the model refuses it
+    declared = next((each for each in model.model_fields.values() if each.alias == field), None)
+    if declared is None or not declared.is_required():
         return False
-    name = fault["loc"][0]
-    required = any(each.alias == name and each.is_required() for each in model.model_fields.values())
+    if inner:
+        inside: Any = declared.annotation
+        is_request = isinstance(inside, type) and issubclass(inside, Request)
+        return is_request and _is_missing(inside, {**fault, "loc": tuple(inner)})
     absent = fault["type"] == "missing" or fault["input"] is None or fault["input"] == ""
-    no_list = fault["type"] in ("list_type", "too_short")
-    return required and (absent or no_list)
+    return absent or fault["type"] in ("list_type", "too_short")
 
 
 def _find_path(data: Mapping[str, Any], fault: ErrorDetails) -> str:

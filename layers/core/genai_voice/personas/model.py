@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from genai_voice.foundation.model import JsonObjectText, Label, Listing, LongText, Name, Prompt, Request
+from genai_voice.foundation.model import JsonObjectText, Label, Listing, Name, Prompt, PromptText, Request
 
 MAX_STORED = 200
 """Personas of an app's library, deleted ones not counted."""
@@ -29,11 +29,11 @@ class PersonaView(TypedDict):
 class PersonaStyle(Request):
     """How an agent calls itself and speaks. What is absent is left alone; an empty text is a value."""
 
-    persona_name: LongText | None = None
-    persona_greeting: LongText | None = None
-    persona_tone: LongText | None = None
-    preferred_terms: LongText | None = None
-    blocked_terms: LongText | None = None
+    persona_name: PromptText | None = None
+    persona_greeting: PromptText | None = None
+    persona_tone: PromptText | None = None
+    preferred_terms: PromptText | None = None
+    blocked_terms: PromptText | None = None
 
 
 class PersonaUpdate(PersonaStyle):
@@ -50,7 +50,7 @@ class NewPersona(PersonaStyle):
 
     name: Name
     system_prompt: Prompt
-    voice: LongText | None = None
+    voice: PromptText | None = None
 
 
 class PersonaReference(Request):
@@ -64,7 +64,7 @@ class PersonaChange(PersonaReference, PersonaStyle):
 
     name: Name | None = None
     system_prompt: Prompt | None = None
-    voice: LongText | None = None
+    voice: PromptText | None = None
 
 
 class PersonaLink(Request):

@@ -4,7 +4,15 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
-from genai_voice.foundation.model import JsonObjectText, LongText, Name, Number, Prompt, Request, limit_bytes
+from genai_voice.foundation.model import (
+    JsonObjectText,
+    Name,
+    Number,
+    Prompt,
+    PromptText,
+    Request,
+    limit_bytes,
+)
 from genai_voice.tenancy.model import TOKEN_PREFIX, WebhookEvent
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
@@ -35,12 +43,12 @@ class AppFields(Request):
     tokens_per_minute: Count | None = Field(
         default=None, description="live tokens of the app in a minute; 0 is unlimited"
     )
-    voice: LongText | None = Field(default=None, description="name of the voice")
-    persona_name: LongText | None = Field(default=None, description="how the agent calls itself")
-    persona_greeting: LongText | None = Field(default=None, description="its first words")
-    persona_tone: LongText | None = Field(default=None, description="how it speaks")
-    preferred_terms: LongText | None = Field(default=None, description="comma-separated words to prefer")
-    blocked_terms: LongText | None = Field(default=None, description="comma-separated words to avoid")
+    voice: PromptText | None = Field(default=None, description="name of the voice")
+    persona_name: PromptText | None = Field(default=None, description="how the agent calls itself")
+    persona_greeting: PromptText | None = Field(default=None, description="its first words")
+    persona_tone: PromptText | None = Field(default=None, description="how it speaks")
+    preferred_terms: PromptText | None = Field(default=None, description="comma-separated words to prefer")
+    blocked_terms: PromptText | None = Field(default=None, description="comma-separated words to avoid")
     guardrails_enabled: bool | None = Field(default=None, description="whether guardrail rules are evaluated")
     max_actions_per_turn: Annotated[int, Field(ge=0, le=1000)] | None = Field(
         default=None, description="tool calls of a session in 60 s; 0 is unlimited"

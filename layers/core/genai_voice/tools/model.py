@@ -9,9 +9,9 @@ from genai_voice.foundation.model import (
     EnumOrDefault,
     JsonObjectText,
     Label,
-    LongText,
     Name,
     OrDefault,
+    PromptText,
     Request,
     Text,
     Time,
@@ -110,7 +110,7 @@ def _check_header_texts(text: str) -> str:
     return text
 
 
-Description = Annotated[LongText, Field(min_length=1)]
+Description = Annotated[PromptText, Field(min_length=1)]
 HeadersText = Annotated[JsonObjectText, AfterValidator(_check_header_texts)]
 """JSON text of an object of texts."""
 Transport = Annotated[EnumOrDefault[Literal["http"]], BeforeValidator(_check_transport)]

@@ -86,7 +86,8 @@ class QaRunRequest(Request):
         if data.get("fromConversation") is True:
             return {name: value for name, value in data.items() if name not in _READ_FROM_CONVERSATION}
         if data.get("responseText") is None:
-            raise refuse(cls.missing)
+            missing = [] if data.get("scenarioId") else ["scenarioId"]
+            raise refuse(cls.missing, missing=[*missing, "responseText"])
         return data
 
     @model_validator(mode="after")

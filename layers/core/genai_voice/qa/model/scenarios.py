@@ -18,10 +18,10 @@ from genai_voice.foundation.model import (
     EnumOrDefault,
     Label,
     Listing,
-    LongText,
     Name,
     Number,
     OrDefault,
+    PromptText,
     Request,
     limit_bytes,
     limit_items,
@@ -117,7 +117,7 @@ class ScenarioSave(Request):
         limit_items(MAX_TURNS),
         limit_json_bytes(MAX_TURNS_BYTES),
     ]
-    description: Annotated[LongText | None, BeforeValidator(_trim_or_drop)] = None
+    description: Annotated[PromptText | None, BeforeValidator(_trim_or_drop)] = None
     expectations: OrDefault[
         Annotated[Expectations, AfterValidator(_drop_nulls), limit_json_bytes(MAX_EXPECTATIONS_BYTES)]
     ] = Field(default_factory=Expectations)
