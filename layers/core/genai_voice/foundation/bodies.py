@@ -39,8 +39,9 @@ def parse_body(raw: bytes, content_type: str) -> dict[str, Any]:
     if not raw:
         return {}
     codec = _find_codec(content_type) if ";" in content_type else _UTF_8
-    body = _try_as_it_is(raw) if codec == _UTF_8 else None
-    if body is None:
+    try:
+        body = from_json(raw, allow_inf_nan=False) if codec == _UTF_8 else _parse_text(_decode(raw, codec))
+    except ValueError:
         body = _parse_text(_decode(raw, codec))
     if not isinstance(body, dict):
         raise BadRequest(INVALID_BODY)
@@ -59,14 +60,6 @@ def _find_codec(content_type: str) -> str:
     if codec is None:
         raise BadRequest(_UNKNOWN_CHARSET)
     return codec
-
-
-def _try_as_it_is(raw: bytes) -> Any:
-    """Parse well-formed JSON. Answers None for all else."""
-    try:
-        return from_json(raw, allow_inf_nan=False)
-    except ValueError:
-        return None
 
 
 def _decode(raw: bytes, codec: str) -> str:

@@ -52,13 +52,14 @@ class IncomingRequest:
     def read(self, endpoint: Endpoint) -> None:
         """Read the query, the body and the credentials in them. Raises TooLarge, BadRequest."""
         given: Mapping[str, str] = self.event.get("queryStringParameters") or {}
-        self.query = {name: _make_storable(value) for name, value in given.items()}
+        self.query = {name: _make_storable(value) for name, value in given.items()} if given else given
         self.body = self._parse_body(endpoint) if endpoint.takes_body else {}
         self.credentials = self._read_credentials()
 
     def find_header(self, name: str) -> str | None:
         """Find a header by its lower-case name; one that is empty is absent."""
-        return _make_storable(self.headers.get(name) or "") or None
+        value = self.headers.get(name)
+        return _make_storable(value) if value else None
 
     def read_trace_id(self) -> str | None:
         """Answer the X-Trace-Id header, or None. Raises BadRequest for one that is too long."""
