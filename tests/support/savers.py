@@ -148,4 +148,6 @@ def _delay(chance: random.Random, lists: Sequence[list[Line]]) -> list[tuple[lis
             place = chance.choice(on_time)
             lines, _ = arriving.pop(place)
             arriving.insert(place + chance.choice((1, 1, 2, 4)), (lines, True))
+    if chance.random() < 0.3:
+        arriving.insert(chance.randint(0, len(arriving)), ([], False))  # what a restarted agent sends first
     return arriving
