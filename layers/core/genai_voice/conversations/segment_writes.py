@@ -73,9 +73,9 @@ def write_unread(row: ConversationRow, new: Transcript) -> TranscriptWrite:
     its last segment, the call has just grown by that: it is stored here, so that the row need not refuse the
     save for it. In `puts` it is where it was stored before.
     """
-    shelf, before = Shelf(row.pk), new.sealed_before
-    if new.sealed and before and recall_chain(shelf, write_name(new.sealed)) is None:
-        known = recall_chain(shelf, write_name(before))
+    shelf = Shelf(row.pk)
+    if new.sealed and recall_chain(shelf, write_name(new.sealed)) is None and new.sealed_before:
+        known = recall_chain(shelf, write_name(new.sealed_before))
         if known:
             return _store_after(shelf, new, [link.name for link in reversed(known)], known)
     return TranscriptWrite(transcript_changes(new))
