@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple, get_args
 
 import time_machine
+from genai_voice.conversations.rows import ConversationRow
 from genai_voice.foundation.caches import forget_all
 from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.endpoints import Endpoint
@@ -102,6 +103,11 @@ def _make_long_transcript() -> list[dict[str, Any]]:
     return [{"role": "user", "content": text, "ts": 1}]
 
 
+def _bring_back_long_transcript() -> None:
+    long, short = _make_long_transcript(), [{"role": "user", "content": "hello", "ts": 2}]
+    _save(*({"messages": each, "replaceTranscript": True} for each in (long, short, long)))
+
+
 def _open_session_of_old_app() -> None:
     """One that has no row for its credentials, in a table that was not swept since there are such rows."""
     app = _create_app()
@@ -123,6 +129,14 @@ def _hand_over(*, transcript: Sequence[dict[str, Any]] = (), twice: bool = False
     app.post("/api/conversations", {"sessionId": "x", "status": "active"})
     for _ in range(1 + twice):
         app.post("/api/handoffs", HANDOFF | {"transcript": list(transcript)})
+
+
+def _hand_over_again() -> None:
+    """Once more as the first, of which only the segments of the conversation were stored."""
+    app = _create_app()
+    for _ in range(2):
+        ConversationRow.of(app.slug, HANDOFF["sessionId"]).remove()
+        app.post("/api/handoffs", HANDOFF | {"transcript": _make_long_transcript()})
 
 
 def _return_claim() -> None:
@@ -186,6 +200,7 @@ _OTHERS: dict[str, dict[str, Callable[[], object]]] = {
     "AuthFunction": {"an app of before": _open_session_of_old_app},
     "ConversationsFunction": {
         "a long transcript": lambda: _save({"messages": _make_long_transcript()}),
+        "a long transcript that comes back": _bring_back_long_transcript,
         "an end that is told": lambda: _save({"status": "active"}, {"status": "resolved"}),
         "a list by status": lambda: _list("/api/conversations", status="active"),
     },
@@ -202,6 +217,7 @@ _OTHERS: dict[str, dict[str, Callable[[], object]]] = {
         "a list by session": lambda: _list("/api/handoffs", sessionId="s"),
         "a list by status": lambda: _list("/api/handoffs", status="pending"),
         "a long transcript": lambda: _hand_over(transcript=_make_long_transcript()),
+        "a long transcript whose segments are there": _hand_over_again,
         "a second request": lambda: _hand_over(twice=True),
         "a claim that is given back": _return_claim,
     },
