@@ -35,7 +35,7 @@ class TraceSessionRow(Item, discriminator="trace_session"):
         up to the key `until` ("": to the last).
         """
         wanted = cls.sk.between(after + "~" if after else "SESSION#", until or "SESSION#~")
-        return list(cls.query(make_trace_pk(app, trace_id), wanted, limit=limit))
+        return list(cls.query(make_trace_pk(app, trace_id), wanted, limit=limit, consistent_read=True))
 
 
 def tie_sessions(app: str, trace_id: str | None, sessions: Iterable[str]) -> None:
