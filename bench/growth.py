@@ -19,8 +19,11 @@ from tests.support.valid import make_body, make_query, name_endpoint
 
 TITLE = "10² and 10⁴ rows of every kind in an app"
 _SIZES = (100, 10_000)
-_FEW = {"tool": 100, "persona": 100, "experiment": 100, "rule": 100, "rule_stats": 15, "qa_scenario": 100}
-"""Kinds of which an app has few, whatever else it has (docs/limits.md)."""
+_FEW = {
+    **{"tool": 100, "persona": 100, "experiment": 100, "rule": 100, "rule_stats": 15, "qa_scenario": 100},
+    "trace_session": 1,
+}
+"""Kinds of which an app has few, whatever else it has (docs/limits.md); or a trace, of sessions."""
 _WHOLE = {"GET /api/messages": 7, "GET /api/traces": 5 + 5 * 5}
 """Answers all there is of one session, up to 5 MB (contract 1.8), or what a page may read of one trace: the
 most calls that takes.
