@@ -20,7 +20,12 @@ from tests.support.valid import make_body, make_query, name_endpoint
 TITLE = "10² and 10⁴ rows of every kind in an app"
 _SIZES = (100, 10_000)
 _FEW = {
-    **{"tool": 100, "persona": 100, "experiment": 100, "rule": 100, "rule_stats": 15, "qa_scenario": 100},
+    "tool": 100,
+    "persona": 100,
+    "experiment": 100,
+    "rule": 100,
+    "rule_stats": 15,
+    "qa_scenario": 100,
     "trace_session": 1,
 }
 """Kinds of which an app has few, whatever else it has (docs/limits.md); or a trace, of sessions."""
