@@ -130,6 +130,11 @@ CASES = {
         "u0 Hi | u0 Well",
         "u0 Hi | u0 Well | a0 Hello | u0 Bye",
     ),
+    "without times, twice what one line begins with": (
+        "u0 Yes sir | u0 Good",
+        "u0 Yes | u0 Yes",
+        "u0 Yes sir | u0 Yes | u0 Good",
+    ),
     "a clock that begins with 0, late": (
         "a0 Hello | u3 I am Ann",
         "a0 Hello | u3 I am",
@@ -173,6 +178,11 @@ CASES = {
         "u5 Hello | a7 Hi | u9 Bye",
         "u5 Hello there | a7 Hi | u9 Bye",
     ),
+    "what says more stays, also from a list that ends earlier": (
+        "u5 Hel | a9 Yes",
+        "u5 Hello | a7 Hi",
+        "u5 Hello | a7 Hi | a9 Yes",
+    ),
     "other words: the list that ends later": ("u5 One | a9 Two", "u5 Won | a7 On", "u5 One | a7 On | a9 Two"),
     "other words: the sent list, where both end alike": (
         "u5 One | a9 Two",
@@ -202,6 +212,7 @@ CASES = {
 def test_the_rule(stored: str, sent: str, merged: str) -> None:
     before, brought = read(stored), read(sent)
     assert merge(before, brought) == read(merged)
+    assert merge(read(merged), brought) == read(merged), "changed again"
     assert (before, brought) == (read(stored), read(sent)), "changed what it was given"
 
 
