@@ -159,7 +159,7 @@ HISTORIES: dict[str, list[tuple[Step, Tally]]] = {
     "it has a long transcript": [
         (lambda app: save(app, messages=long_transcript(700)), NOTHING),
         (lambda app: save(app, messages=long_transcript(800), status="resolved"), one(1, 0, 0, 20, 800)),
-        (lambda app: save(app, messages=lines(4), status="resolved"), one(1, 0, 0, 40, 4)),
+        (lambda app: save(app, messages=lines(4), status="resolved"), one(1, 0, 0, 40, 801)),
     ],
 }
 

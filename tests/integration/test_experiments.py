@@ -456,4 +456,4 @@ def test_a_save_costs_what_it_cost_unless_it_ends_a_conversation_in_an_experimen
         assert calls.operations == ["UpdateItem"]
         with record_calls() as calls:
             save(app, "in", status=status, messages=[])
-        assert calls.operations == ["UpdateItem", "GetItem", "TransactWriteItems"]
+        assert calls.operations == ["UpdateItem", "TransactWriteItems"]

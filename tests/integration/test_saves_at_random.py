@@ -17,7 +17,7 @@ from tests.support.service import Client, create_app, record_calls
 from tests.support.wire import Cut, cut, lose_answer
 
 FIRST = int(os.environ.get("SEED", "0"))
-COUNT = 200 if STRICT else 9_800 if os.environ.get("SOAK") else 1_000
+COUNT = 200 if STRICT else 9_800 if os.environ.get("SOAK") else 1_800 if os.environ.get("CI") else 600
 AT_ONCE = 25
 """Conversations of one test: the workers of pytest share tests, not what is in them."""
 

@@ -103,7 +103,7 @@ def _make_long_transcript() -> list[dict[str, Any]]:
     return [{"role": "user", "content": text, "ts": 1}]
 
 
-def _bring_back_long_transcript() -> None:
+def _replace_long_transcript() -> None:
     long, short = _make_long_transcript(), [{"role": "user", "content": "hello", "ts": 2}]
     _save(*({"messages": each, "replaceTranscript": True} for each in (long, short, long)))
 
@@ -200,7 +200,7 @@ _OTHERS: dict[str, dict[str, Callable[[], object]]] = {
     "AuthFunction": {"an app of before": _open_session_of_old_app},
     "ConversationsFunction": {
         "a long transcript": lambda: _save({"messages": _make_long_transcript()}),
-        "a long transcript that comes back": _bring_back_long_transcript,
+        "a long transcript that comes back": _replace_long_transcript,
         "an end that is told": lambda: _save({"status": "active"}, {"status": "resolved"}),
         "a list by status": lambda: _list("/api/conversations", status="active"),
     },

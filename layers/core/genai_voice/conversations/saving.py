@@ -48,7 +48,7 @@ def save(app: App, request: ConversationSave) -> ConversationSaved:
     """
     saving = _Saving(app, request)
     is_read_first = request.replace_transcript or _may_announce_end(app, request)
-    first = saving.try_as_read if is_read_first else saving.try_unread
+    first = saving.try_as_read if is_read_first else saving.try_unread_then_as_read
     return retry_lost_races(first, after_loss=saving.try_as_read, busy=BUSY)
 
 
@@ -92,8 +92,13 @@ class _Saving:
         self._refused: tuple[ConversationRow | None] | None = None
         """The row that the last write was refused for; in it None where there is no row."""
 
-    def try_unread(self) -> ConversationSaved | None:
-        """Write without having read anything. Answers None where something stands in the way."""
+    def try_unread_then_as_read(self) -> ConversationSaved | None:
+        """Write without having read anything, and where something stands in the way, at once what becomes of
+        it. Answers None where another writer was faster.
+        """
+        return self._try_unread() or self.try_as_read()
+
+    def _try_unread(self) -> ConversationSaved | None:
         written = write_unread(self._row, self._sent) if self._sent else TranscriptWrite()
         changes = save_changes(self._app, self._request, written.changes, None, get_now_ms())
         is_sealed_ahead = written.chain is not None and not written.puts

@@ -29,7 +29,7 @@ PIECE_BYTES = 256 * 1024
 """Of the text in one item. An item of DynamoDB holds 400 KB, and text that no compression helps is a little
 longer for it.
 """
-PREFIXES = 100
+MAX_PREFIXES = 100
 """How many of the shortest growths a save tells apart: DynamoDB's IN takes as many values."""
 
 _FEWER_OPEN = 4
@@ -77,8 +77,16 @@ class Transcript:
         return name_segment(self.lines, count) if count > 0 else None
 
     @cached_property
+    def prefixes(self) -> list[bytes]:
+        """The digests of the prefixes that a growth may begin with, the whole list last: none is shorter than
+        the sealed part was before its last segment.
+        """
+        shortest = max(0, self.sealed_count - SEALED_TOGETHER)
+        return digest_prefixes(self.lines, min(MAX_PREFIXES, len(self.lines) - shortest + 1))
+
+    @property
     def line_keys(self) -> bytes:
-        return digest_prefixes(self.lines, 1)[-1]
+        return self.prefixes[-1]
 
     @property
     def reply_bytes(self) -> int:

@@ -13,7 +13,7 @@ from genai_voice.conversations.lifecycle import decide_status, find_refusing_sta
 from genai_voice.conversations.model import ConversationSave
 from genai_voice.conversations.rows import ConversationRow
 from genai_voice.conversations.segment_rows import read_name, write_name
-from genai_voice.conversations.transcripts import PREFIXES, Transcript, digest_prefixes, name_segment
+from genai_voice.conversations.transcripts import Transcript, digest_prefixes, name_segment
 from genai_voice.foundation.clock import get_now_ms
 from genai_voice.foundation.keys import digest, make_time_key
 from genai_voice.foundation.table import Action, Condition
@@ -122,9 +122,8 @@ def _require_growth(sent: Transcript, is_sealed_ahead: bool) -> Condition:
     row = ConversationRow
     names = [name for name in (sent.sealed, sent.sealed_before if is_sealed_ahead else None) if name]
     sealed = row.sealed.is_in(*map(write_name, names)) if names else row.sealed.does_not_exist()
-    shortest = names[-1].lines if names else 0
-    prefixes = digest_prefixes(sent.lines, min(PREFIXES, len(sent.lines) - shortest + 1))
-    grows = row.line_keys.is_in(*prefixes) & sealed & (row.said <= sent.said)
+    longer = len(sent.lines) - (names[-1].lines if names else 0)
+    grows = row.line_keys.is_in(*sent.prefixes[-longer - 1 :]) & sealed & (row.said <= sent.said)
     is_of_now = row.transcript.does_not_exist() & row.transcript_revision.does_not_exist()
     required: Condition = is_of_now & (grows if sent.sealed else row.line_keys.does_not_exist() | grows)
     return required
