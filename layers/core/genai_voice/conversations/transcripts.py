@@ -9,8 +9,7 @@ segment is named by the lines up to its end and the digest of what they say: its
 
 from collections.abc import Sequence
 from functools import cached_property
-from hashlib import blake2b
-from itertools import chain
+from hashlib import blake2b, sha256
 from typing import NamedTuple
 
 from pydantic_core import from_json, to_json
@@ -33,6 +32,7 @@ MAX_PREFIXES = 100
 """How many of the shortest growths a save tells apart: DynamoDB's IN takes as many values."""
 
 _FEWER_OPEN = 4
+_QUOTES = 10  # of a line as JSON: around its three names and two texts
 _LEAST_STEP = 16 * 1024
 
 
@@ -63,18 +63,22 @@ class Transcript:
     def open_lines(self) -> Sequence[TranscriptItem]:
         return self.lines[self.sealed_count :]
 
-    @cached_property
+    @property
     def sealed(self) -> SegmentName | None:
         """The segment that ends the sealed part. None where all lines are open."""
-        return name_segment(self.lines, self.sealed_count) if self.sealed_count else None
+        return self._names.get(self.sealed_count)
 
-    @cached_property
+    @property
     def sealed_before(self) -> SegmentName | None:
         """The segment before the one that ends the sealed part, where that has as many lines as are sealed at
         once while a call grows. None where there is no such segment.
         """
-        count = self.sealed_count - SEALED_TOGETHER
-        return name_segment(self.lines, count) if count > 0 else None
+        return self._names.get(self.sealed_count - SEALED_TOGETHER)
+
+    @cached_property
+    def _names(self) -> dict[int, SegmentName]:
+        counts = [count for count in (self.sealed_count - SEALED_TOGETHER, self.sealed_count) if count > 0]
+        return {name.lines: name for name in name_segments(self.lines, counts)}
 
     @cached_property
     def prefixes(self) -> list[bytes]:
@@ -88,9 +92,11 @@ class Transcript:
     def line_keys(self) -> bytes:
         return self.prefixes[-1]
 
-    @property
+    @cached_property
     def reply_bytes(self) -> int:
-        return count_reply_bytes(self.text)
+        if b"\\" in self.text:
+            return count_reply_bytes(self.text)
+        return len(self.text) + 3 * _QUOTES * len(self.lines)  # the same, without looking at each
 
 
 def count_sealed(lines: Sequence[TranscriptItem]) -> int:
@@ -103,22 +109,48 @@ def count_sealed(lines: Sequence[TranscriptItem]) -> int:
 
 def name_segment(lines: Sequence[TranscriptItem], count: int) -> SegmentName:
     """Name the segment that would end with the first `count` of these lines."""
-    texts = chain.from_iterable([(line["role"], line["content"]) for line in lines[:count]])
-    return SegmentName(count, blake2b(to_json([*texts]), digest_size=12).digest())
+    return name_segments(lines, [count])[0]
+
+
+def name_segments(lines: Sequence[TranscriptItem], counts: Sequence[int]) -> list[SegmentName]:
+    """Name the segments that would end with the first of these lines, for each of these ascending counts."""
+    digest, names, start = _PairDigest(), list[SegmentName](), 0
+    for count in counts:
+        part, start = lines[start:count], count
+        digest.add([line["role"] for line in part], [line["content"] for line in part])
+        names.append(SegmentName(count, digest.read(12)))
+    return names
 
 
 def digest_prefixes(lines: Sequence[TranscriptItem], most: int) -> list[bytes]:
     """Digest the (role, ts) of the first lines, for each of the `most` longest prefixes of the list, the
     whole one last: 8 bytes each. In a line of ts 0 the wording stands for it.
     """
+    roles = [line["role"] for line in lines]
+    keys = [line["ts"] or line["content"] for line in lines]
     first = max(0, len(lines) - most + 1)
-    keys = [(line["role"], line["ts"] or line["content"]) for line in lines]
-    hashed = blake2b(to_json(keys[:first])[1:-1], digest_size=8)
-    found = [hashed.digest()]
-    for place, key in enumerate(keys[first:], first):
-        hashed.update(b"," + to_json(key) if place else to_json(key))
-        found.append(hashed.digest())
-    return found[-most:]
+    digest = _PairDigest()
+    digest.add(roles[:first], keys[:first])
+    found = [digest.read(8)]
+    for role, key in zip(roles[first:], keys[first:], strict=True):
+        digest.add([role], [key])
+        found.append(digest.read(8))
+    return found
+
+
+class _PairDigest:
+    """The digest of pairs that are added in turn, however many at once."""
+
+    def __init__(self) -> None:
+        self._first, self._second = sha256(), sha256()
+
+    def add(self, first: Sequence[object], second: Sequence[object]) -> None:
+        if first:
+            self._first.update(to_json(first)[1:-1] + b",")
+            self._second.update(to_json(second)[1:-1] + b",")
+
+    def read(self, size: int) -> bytes:
+        return sha256(self._first.digest() + self._second.digest()).digest()[:size]
 
 
 def join_lines(lines: Sequence[TranscriptItem]) -> bytes:
