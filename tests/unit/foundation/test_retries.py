@@ -48,3 +48,10 @@ def test_the_tries_after_the_first_may_differ_from_it() -> None:
     later, try_again = losing(2)
     assert retry_lost_races(try_once, after_loss=try_again, busy="Too many") == "written"
     assert (len(first), len(later)) == (1, 3)
+
+
+def test_who_loses_to_more_writers_may_try_more_often() -> None:
+    tries, try_once = losing(3)
+    with pytest.raises(Busy):
+        retry_lost_races(try_once, busy="Too many", attempts=3)
+    assert len(tries) == 3

@@ -34,6 +34,10 @@ from genai_voice.tenancy.model import App
 from genai_voice.webhooks.outbox import WEBHOOKS, make_deliveries
 
 BUSY = "Too many saves of this conversation at once: try again"
+_ATTEMPTS = 60
+"""A merge loses to every other save that comes between, so of 40 at once one may lose 39 times. The waits
+add up to 4.5 s on average.
+"""
 
 
 def save(app: App, request: ConversationSave) -> ConversationSaved:
@@ -49,7 +53,7 @@ def save(app: App, request: ConversationSave) -> ConversationSaved:
     saving = _Saving(app, request)
     is_read_first = request.replace_transcript or _may_announce_end(app, request)
     first = saving.try_as_read if is_read_first else saving.try_unread_then_as_read
-    return retry_lost_races(first, after_loss=saving.try_as_read, busy=BUSY)
+    return retry_lost_races(first, after_loss=saving.try_as_read, busy=BUSY, attempts=_ATTEMPTS)
 
 
 def save_config_hash(app: str, session_id: str, config_hash: str) -> None:

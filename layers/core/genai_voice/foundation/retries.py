@@ -21,19 +21,23 @@ class LostEveryRace(Busy):
 
 
 def retry_lost_races(
-    try_once: Callable[[], T | None], *, busy: str, after_loss: Callable[[], T | None] | None = None
+    try_once: Callable[[], T | None],
+    *,
+    busy: str,
+    after_loss: Callable[[], T | None] | None = None,
+    attempts: int = ATTEMPTS,
 ) -> T:
     """Try a conditional write until no other writer comes between. Answers what the try that succeeded
-    answers; None says that it has lost. Raises LostEveryRace with the text `busy` after ATTEMPTS tries.
+    answers; None says that it has lost. Raises LostEveryRace with the text `busy` after so many `attempts`.
 
     A try reads what it depends on, decides and writes. Where the first can do without reading, `after_loss`
     is what is tried from the second time on. What a try raises ends it.
     """
-    for attempt in range(ATTEMPTS):
+    for attempt in range(attempts):
         answer = after_loss() if attempt and after_loss else try_once()
         if answer is not None:
             return answer
-        if attempt < ATTEMPTS - 1:
+        if attempt < attempts - 1:
             _back_off(attempt)
     raise LostEveryRace(busy)
 
