@@ -28,8 +28,6 @@ PIECE_BYTES = 256 * 1024
 """Of the text in one item. An item of DynamoDB holds 400 KB, and text that no compression helps is a little
 longer for it.
 """
-MAX_PREFIXES = 100
-"""How many of the shortest growths a save tells apart: DynamoDB's IN takes as many values."""
 
 _FEWER_OPEN = 4
 _QUOTES = 10  # of a line as JSON: around its three names and two texts
@@ -83,10 +81,10 @@ class Transcript:
     @cached_property
     def prefixes(self) -> list[bytes]:
         """The digests of the prefixes that a growth may begin with, the whole list last: none is shorter than
-        the sealed part was before its last segment.
+        the sealed part was before its last segment. So they are 18 at most; DynamoDB's IN takes 100 values.
         """
         shortest = max(0, self.sealed_count - SEALED_TOGETHER)
-        return digest_prefixes(self.lines, min(MAX_PREFIXES, len(self.lines) - shortest + 1))
+        return digest_prefixes(self.lines, len(self.lines) - shortest + 1)
 
     @property
     def line_keys(self) -> bytes:
