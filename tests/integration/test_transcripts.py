@@ -415,6 +415,19 @@ def test_a_process_that_remembers_segments_of_before_leads_to_none_that_expires(
     assert read(app) == longer
 
 
+def test_a_process_that_remembers_other_times_takes_those_that_are_stored() -> None:
+    app = known(create_app())
+    save(app, talk(60))
+    remembered = dict(stored_transcripts._chains)
+    later = [line | {"ts": line["ts"] + 1} for line in talk(60)]
+    save(app, later, replaceTranscript=True)
+    stored_transcripts._chains.clear()
+    stored_transcripts._chains.update(remembered)
+    save(app, RESTARTED)
+    assert read(app) == [*later, *RESTARTED]
+    assert count_calls(app, read(app)) == BLIND
+
+
 def test_pieces_of_a_long_line_expire_and_come_back_with_it() -> None:
     app = create_app()
     one = [talk(1)[0] | {"content": make_noise(700_000)}]
