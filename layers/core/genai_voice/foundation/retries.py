@@ -16,10 +16,6 @@ on average and 2.6 s at most, well within the time that clients wait for an answ
 """
 
 
-class LostEveryRace(Busy):
-    """Other writers have won every time: nothing was written, and nothing will be."""
-
-
 def retry_lost_races(
     try_once: Callable[[], T | None],
     *,
@@ -28,7 +24,7 @@ def retry_lost_races(
     attempts: int = ATTEMPTS,
 ) -> T:
     """Try a conditional write until no other writer comes between. Answers what the try that succeeded
-    answers; None says that it has lost. Raises LostEveryRace with the text `busy` after so many `attempts`.
+    answers; None says that it has lost. Raises Busy with the text `busy` after so many `attempts`.
 
     A try reads what it depends on, decides and writes. Where the first can do without reading, `after_loss`
     is what is tried from the second time on. What a try raises ends it.
@@ -39,7 +35,7 @@ def retry_lost_races(
             return answer
         if attempt < attempts - 1:
             _back_off(attempt)
-    raise LostEveryRace(busy)
+    raise Busy(busy)
 
 
 def _back_off(attempt: int) -> None:
