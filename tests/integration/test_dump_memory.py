@@ -9,7 +9,7 @@ from genai_voice.conversations.model import TranscriptItem
 from genai_voice.conversations.rows import ConversationRow
 from genai_voice.conversations.segment_rows import SegmentRow, Shelf, write_name
 from genai_voice.conversations.segment_writes import build_segments
-from genai_voice.conversations.transcripts import name_segment
+from genai_voice.conversations.transcripts import join_lines, name_segment
 from genai_voice.foundation.keys import make_time_key
 from genai_voice.foundation.table import Item
 
@@ -47,4 +47,4 @@ def put_in_segments(batch: Any, app: Client, session: str, lines: list[Transcrip
     row.gsi1pk, row.gsi1sk = row.make_list_key(app.slug), make_time_key(NOW * 1000, session)
     batch.save(row)
     for at, (name, line) in enumerate(zip(names, lines, strict=True)):
-        batch.save(build_segments(Shelf(row.pk), name, [line], names[:at][::-1]).head)
+        batch.save(build_segments(Shelf(row.pk), name, join_lines([line]), names[:at][::-1]).head)

@@ -49,6 +49,7 @@ _IN_A_TRANSACTION = 99
 class Segments(NamedTuple):
     """A segment that is not stored yet, and its pieces."""
 
+    name: SegmentName
     head: SegmentRow
     pieces: Sequence[SegmentRow]
 
@@ -122,10 +123,10 @@ def finish_write(row: ConversationRow, written: TranscriptWrite, replaced: Conve
 
 
 def build_segments(
-    shelf: Shelf, name: SegmentName, lines: Sequence[TranscriptItem], before: Sequence[SegmentName] = ()
+    shelf: Shelf, name: SegmentName, joined: bytes, before: Sequence[SegmentName] = ()
 ) -> Segments:
-    """Build the segment of these lines, and the pieces of what does not fit it."""
-    *pieces, last = cut_pieces(join_lines(lines))
+    """Build the segment of these joined lines, and the pieces of what does not fit it."""
+    *pieces, last = cut_pieces(joined)
     names = [name_piece(name, piece) for piece in pieces]
     head = SegmentRow.of(shelf, name)
     head.data, head.before = pack(last), write_names(before)
@@ -133,12 +134,12 @@ def build_segments(
     rows = {each: SegmentRow.of(shelf, each) for each in names}
     for each, piece in zip(names, pieces, strict=True):
         rows[each].data = pack(piece)
-    return Segments(head, [*rows.values()])
+    return Segments(name, head, [*rows.values()])
 
 
 def build_copy(shelf: Shelf, lines: Sequence[TranscriptItem]) -> Segments | None:
     """Build the segment of a copy of a transcript, which never grows. None where there are no lines."""
-    return build_segments(shelf, name_segment(lines, len(lines)), lines) if lines else None
+    return build_segments(shelf, name_segment(lines, len(lines)), join_lines(lines)) if lines else None
 
 
 def transcript_changes(new: Transcript) -> list[Action]:
@@ -164,10 +165,10 @@ def _store_after(
     changes, first = transcript_changes(new), before[0].lines if before else 0
     if new.sealed is None or first == new.sealed_count:
         return TranscriptWrite(changes, chain=known)
-    lines = new.lines[first : new.sealed_count]
-    segments = build_segments(shelf, new.sealed, lines, before)
+    joined = join_lines(new.lines[first : new.sealed_count])
+    segments = build_segments(shelf, new.sealed, joined, before)
     put_all(segments.pieces)
-    link = Link(new.sealed, segments.head.list_pieces(new.sealed), join_lines(lines))
+    link = Link(new.sealed, segments.head.list_pieces(new.sealed), joined)
     chain = None if known is None else (*known, link)
     if segments.head.insert():
         return TranscriptWrite(changes, chain=chain)

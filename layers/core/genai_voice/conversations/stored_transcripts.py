@@ -42,6 +42,10 @@ class KeptTranscript(NamedTuple):
     parts: Sequence[RowKey] = ()
     """The parts of all of it, of before."""
 
+    @property
+    def last(self) -> SegmentName | None:
+        return read_name(self.sealed) if self.sealed else None
+
 
 class Link(NamedTuple):
     """A segment that was read."""
@@ -131,18 +135,19 @@ def recall_chain(shelf: Shelf, sealed: bytes | None) -> Chain | None:
 
 
 def _load_segmented(row: ConversationRow) -> tuple[list[TranscriptItem], Chain]:
-    shelf, tail = Shelf(row.pk), unpack(row.tail) if row.tail else b""
+    shelf, tail = Shelf(row.pk), row.tail or b""
     chain = recall_chain(shelf, row.sealed)
     if chain is not None:
-        lines = _join_chain(chain, tail)
+        lines = split_lines(_join_chain(chain, tail))
         if digest_prefixes(lines, 1)[-1] == row.line_keys:  # else it was written anew, with other times
             return lines, chain
     chain = read_chain(shelf, read_name(row.sealed)) if row.sealed else ()
-    return _join_chain(chain, tail), chain
+    return split_lines(_join_chain(chain, tail)), chain
 
 
-def _join_chain(chain: Chain, tail: bytes) -> list[TranscriptItem]:
-    return split_lines(b"".join(link.text for link in chain) + tail)
+def _join_chain(chain: Chain, tail: bytes) -> bytes:
+    """Join the lines of a sealed part and the packed open ones after it."""
+    return b"".join(link.text for link in chain) + (unpack(tail) if tail else b"")
 
 
 def _is_of_before(kept: KeptTranscript) -> bool:
@@ -157,11 +162,8 @@ def _build_text(
     if kept.parts:
         has_all = all(place in parts for place in kept.parts)
         return unpack_before([parts[place].data for place in kept.parts]) if has_all else None
-    chain = _trace_chain(kept.shelf, read_name(kept.sealed) if kept.sealed else None, rows)
-    if chain is None:
-        return None
-    tail = unpack(kept.tail) if kept.tail else b""
-    return as_list(b"".join(link.text for link in chain) + tail).decode()
+    chain = _trace_chain(kept.shelf, kept.last, rows)
+    return None if chain is None else as_list(_join_chain(chain, kept.tail)).decode()
 
 
 def _trace_chain(shelf: Shelf, name: SegmentName | None, rows: Mapping[RowKey, SegmentRow]) -> Chain | None:
@@ -182,7 +184,7 @@ def _trace_chain(shelf: Shelf, name: SegmentName | None, rows: Mapping[RowKey, S
 def _find_segments(kept: Sequence[KeptTranscript]) -> dict[RowKey, SegmentRow]:
     """Find the segments of several transcripts together: each names some of those before it."""
     found = dict[RowKey, SegmentRow]()
-    wanted = {each.shelf.make_row_key(name): (each, name) for each in kept for name in _list_first(each)}
+    wanted = {each.shelf.make_row_key(each.last): (each, each.last) for each in kept if each.last}
     while wanted:
         rows = _find_unchanging(wanted)
         found |= rows
@@ -194,10 +196,6 @@ def _find_segments(kept: Sequence[KeptTranscript]) -> dict[RowKey, SegmentRow]:
         }
         wanted = {key: each for key, each in named.items() if key not in found}
     return found
-
-
-def _list_first(kept: KeptTranscript) -> Iterable[SegmentName]:
-    return [read_name(kept.sealed)] if kept.sealed else []
 
 
 def _find_unchanging(keys: Iterable[RowKey]) -> dict[RowKey, SegmentRow]:

@@ -18,7 +18,7 @@ from genai_voice.conversations.handover import handover_changes, return_changes
 from genai_voice.conversations.saving import BUSY
 from genai_voice.conversations.segment_rows import write_name
 from genai_voice.conversations.segment_writes import Segments, build_copy
-from genai_voice.conversations.transcripts import count_reply_bytes, name_segment
+from genai_voice.conversations.transcripts import count_reply_bytes
 from genai_voice.foundation.clock import get_now_ms, make_time_ordered_id
 from genai_voice.foundation.errors import Conflict, NotFound
 from genai_voice.foundation.model import Created, Ok
@@ -99,7 +99,7 @@ def _build_row(app: App, request: HandoffRequest) -> tuple[HandoffRow, Segments 
     row.transcript_bytes = count_reply_bytes(to_json(request.transcript))
     copy = build_copy(row.shelf, request.transcript)
     if copy:
-        row.sealed = write_name(name_segment(request.transcript, len(request.transcript)))
+        row.sealed = write_name(copy.name)
     row.reason_detail, row.priority, row.ai_summary = (
         request.reason_detail,
         request.priority,
