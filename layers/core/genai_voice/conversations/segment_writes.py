@@ -78,16 +78,14 @@ def write_unread(row: ConversationRow, new: Transcript) -> TranscriptWrite:
     if new.sealed and recall_chain(shelf, write_name(new.sealed)) is None and new.sealed_before:
         known = recall_chain(shelf, write_name(new.sealed_before))
         if known:
-            return _store_after(shelf, new, [link.name for link in reversed(known)], known)
+            return _store_after(shelf, new, known)
     return TranscriptWrite(transcript_changes(new))
 
 
 def write_growth(row: ConversationRow, new: Transcript, sealed: bytes | None) -> TranscriptWrite:
     """Store what a growth seals anew, after the segment `sealed`."""
     shelf = Shelf(row.pk)
-    known = recall_chain(shelf, sealed)
-    before = [link.name for link in reversed(known)] if known else [read_name(sealed)] if sealed else []
-    return _store_after(shelf, new, before, known)
+    return _store_after(shelf, new, recall_chain(shelf, sealed), read_name(sealed) if sealed else None)
 
 
 def write_transcript(
@@ -106,7 +104,7 @@ def write_transcript(
         # What this process remembers may have been put again since, after other segments.
         chain = read_chain(shelf, chain[-1].name)
     kept = tuple(link for link in chain if link.name.lines <= sealed)
-    written = _store_after(shelf, new, [link.name for link in reversed(kept)], kept)
+    written = _store_after(shelf, new, kept)
     return written._replace(replaced=chain[len(kept) :])
 
 
@@ -159,9 +157,12 @@ def transcript_changes(new: Transcript) -> list[Action]:
 
 
 def _store_after(
-    shelf: Shelf, new: Transcript, before: Sequence[SegmentName], known: Chain | None
+    shelf: Shelf, new: Transcript, known: Chain | None, last: SegmentName | None = None
 ) -> TranscriptWrite:
-    """Store the lines between these segments, the nearest first, and the open lines."""
+    """Store the lines between a sealed part and the open lines. Of a sealed part that is not known there is
+    its last segment.
+    """
+    before = [last] if known is None and last else [link.name for link in reversed(known or ())]
     changes, first = transcript_changes(new), before[0].lines if before else 0
     if new.sealed is None or first == new.sealed_count:
         return TranscriptWrite(changes, chain=known)

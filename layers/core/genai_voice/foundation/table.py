@@ -233,6 +233,10 @@ class Item(Model):
         """Find this item as it is now, or None: `StateRow.of(app).find_stored()`."""
         return self.find(self.pk, self.sk)
 
+    def count_text_bytes(self) -> int:
+        """Count about what the item takes, its texts uncompressed."""
+        return sum(len(name) + len(str(value).encode()) for name, value in self.attribute_values.items())
+
     def insert(self) -> bool:
         """Store the item unless its key is taken. Answers whether it was stored."""
         try:

@@ -98,9 +98,7 @@ class ExecutionRow(Item, discriminator="execution"):
 
     def serialize(self, null_check: bool = True) -> dict[str, dict[str, Any]]:
         """Serialize the execution as it is stored: with its size."""
-        self.text_bytes = sum(
-            len(name) + len(str(value).encode()) for name, value in self.attribute_values.items()
-        )
+        self.text_bytes = self.count_text_bytes()
         return super().serialize(null_check)
 
     @classmethod

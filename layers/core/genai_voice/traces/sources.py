@@ -186,7 +186,7 @@ def load_rows(trace_id: str, shown_key: str | None, candidates: Sequence[Candida
         else:
             row = found.get(each.key)
             entries = _view_entries(each.rank, [row], trace_id, shown_key) if row else ()
-            yield ReadRow(each, tuple(entries), _count_row_units(row))
+            yield ReadRow(each, tuple(entries), count_units(row.count_text_bytes() if row else 0))
 
 
 def _view_raw(candidate: Candidate, trace_id: str, shown_key: str | None) -> Iterator[FoundEntry]:
@@ -206,10 +206,3 @@ def _view_entries(
     for timestamp, data in source.view(rows, trace_id):
         view: TimelineEntry = {"type": source.shown_as, "timestamp": timestamp, "data": data}
         yield FoundEntry(TimelinePosition(timestamp, rank, data["id"]), view, count_wire_bytes(view))
-
-
-def _count_row_units(row: Any) -> float:
-    if row is None:
-        return count_units(0)
-    values = row.attribute_values
-    return count_units(sum(len(name) + len(str(each).encode()) for name, each in values.items()))
