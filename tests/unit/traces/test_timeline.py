@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from heapq import merge
+from itertools import accumulate
 from math import inf
 from typing import Any, NamedTuple
 
@@ -46,6 +47,7 @@ class Row(NamedTuple):
 
 
 PART = 4
+UNITS_OF_1_MB = 128
 MOST_UNITS = 400  # of a page that ends with part of a list
 
 
@@ -92,16 +94,25 @@ def read_pages(rows: Sequence[Row]) -> Iterator[Page]:
 
 def list_source(stored: dict[str, Row], rank: int, start: str, budget: Budget) -> Iterator[Candidate]:
     places = [place for place in sorted(stored) if stored[place].rank == rank and place >= start]
+    part_end = 0
     for number, place in enumerate(places):
         row = stored[place]
         if not row.is_listed:
             yield Candidate(row.times[0], rank, place, row.units if row.is_known else 60, ("pk", place))
             continue
-        if number % PART == 0:
+        if number == part_end:
             if number and not budget.may_read(PART):
                 yield Candidate(row.times[0], rank, place, inf)
-            budget.spend(sum(stored[each].units for each in places[number : number + PART]))
+            part = take_part([stored[each].units for each in places[number:]])
+            budget.spend(sum(part))
+            part_end += len(part)
         yield Candidate(row.times[0], rank, place, 0, None, (), row.units)
+
+
+def take_part(units: list[float]) -> list[float]:
+    """The units of the rows that one call brings: PART of them, or as many as 1 MB holds."""
+    fitting = [total <= UNITS_OF_1_MB for total in accumulate(units[:PART])]
+    return units[: max(1, sum(fitting))]
 
 
 def list_positions(rows: Sequence[Row]) -> list[TimelinePosition]:
@@ -179,6 +190,19 @@ def test_what_is_read_and_not_shown_counts_and_the_page_ends_with_a_cursor() -> 
     pages = list(read_pages(rows))
     assert [len(page.shown) for page in pages] == [0, 0, 0, 3]
     assert all(page.units <= MOST_UNITS for page in pages)
+
+
+def test_lists_that_are_read_further_leave_the_units_of_rows_that_wait_to_be_read() -> None:
+    small, large = Row(0, (0,), units=1, is_listed=True), Row(0, (1,), units=50, is_listed=True)
+    waiting = [Row(1, (0,), units=50, is_known=False)] * 2
+    rows = [
+        *[small] * 9,
+        *[large._replace(times=(0,))] * 2,
+        small._replace(times=(1,)),
+        *[large] * 4,
+        *waiting,
+    ]
+    assert max(page.units for page in read_pages(rows)) <= MOST_UNITS
 
 
 def test_rows_of_one_moment_that_are_more_than_a_page_are_shown_before_their_turn() -> None:

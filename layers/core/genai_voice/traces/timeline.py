@@ -126,7 +126,7 @@ def read_rows(
             if rows and size > room:
                 return rows, row.candidate, True
             rows.append(row)
-            budget.spend(row.units - row.candidate.paid)
+            budget.spend(row.units - row.candidate.paid - row.candidate.units)
     return rows, waiting.next, False
 
 
@@ -139,16 +139,17 @@ class _Waiting:
 
     def take(self, *, is_first: bool) -> list[Candidate]:
         """Take the next rows, as many as cannot take more units than the page has left and fit a call. The
-        first of a page is taken whatever it takes.
+        first of a page is taken whatever it takes. What they may take counts as spent until they are read:
+        lists are read further meanwhile.
         """
-        taken, units = list[Candidate](), 0.0
+        taken = list[Candidate]()
         while self.next and len(taken) < _ROWS_IN_A_CALL:
-            left = max(0.0, PAGE_UNITS - self._budget.spent - units)
+            left = max(0.0, PAGE_UNITS - self._budget.spent)
             if self.next.units > left and (taken or not is_first):
                 break
             if self.next.units < inf:
                 taken.append(self.next)
-                units += self.next.units
+                self._budget.spend(self.next.units)
             self.next = next(self._rest, None)
         return taken
 
